@@ -1,0 +1,5 @@
+"""``python -m reid_srdl`` is the same as ``reid-srdl``."""
+
+from reid_srdl.cli import main
+
+main()

@@ -1,0 +1,72 @@
+"""What an evaluation returns: scores, and the rules that they were computed by."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Scores(_Result):
+    """Retrieval scores over all queries that have a match, as fractions between 0 and 1.
+
+    Attributes:
+        mAP: mean average precision, the precision at each hit averaged.
+        mAP_trapezoid: the same area by trapezoids, as the official Market-1501 code computes it.
+        mINP: mean inverse negative penalty, n / r_n.
+        rank1, rank5, rank10, rank20: cumulative matching characteristic, CMC(k).
+        queries: queries that were scored.
+        skipped: queries left out because the gallery holds no match for them.
+    """
+
+    mAP: float  # noqa: N815 - the field's own name
+    mAP_trapezoid: float  # noqa: N815
+    mINP: float  # noqa: N815
+    rank1: float
+    rank5: float
+    rank10: float
+    rank20: float
+    queries: int
+    skipped: int
+
+
+class Protocol(_Result):
+    """Who counts, and how: the rules of an evaluation.
+
+    Attributes:
+        distance: ``euclidean``, or ``cosine`` (1 - cos, on L2-normalised features).
+        normalize: L2-normalise every feature first (``cosine`` always does).
+        pooling: how a multi-query's boxes become one feature.
+    """
+
+    distance: Literal["euclidean", "cosine"] = "euclidean"
+    normalize: bool = False
+    pooling: Literal["mean", "max"] = "mean"
+
+
+class Rules(Protocol):
+    """A protocol with the conventions that are fixed, spelled out for the reader of a record."""
+
+    junk: str = "pid -1 ignored"
+    same_camera: str = "gallery images of the query's pid and camid ignored"
+    ties: str = "equal distances by gallery index"
+    no_match: str = "queries without a match are left out and counted in 'skipped'"
+    ap: str = "mAP: mean of the precision at each hit; mAP_trapezoid: official Market-1501 area"
+
+
+class Evaluation(_Result):
+    """Scores of one network's features on one data set.
+
+    Attributes:
+        single_query: one query image each.
+        multi_query: the boxes of the query's identity and camera pooled; None without boxes.
+        protocol: the rules used.
+    """
+
+    single_query: Scores
+    multi_query: Scores | None = None
+    protocol: Rules = Field(default_factory=Rules)
