@@ -6,14 +6,15 @@ Precedence: option > YAML > default. All errors of a configuration are told at o
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reid_srdl.errors import UserError, did_you_mean
 
@@ -26,6 +27,8 @@ class Section(BaseModel):
 
 class MethodOptions(Section):
     """What every training strategy has: its name. Each method's file adds its own options."""
+
+    minimum_epochs: ClassVar[int] = 1
 
     name: str = "srdl"
 
@@ -62,6 +65,12 @@ class OptimConfig(Section):
         (0.5, 0.75), description="fractions of a schedule's steps"
     )
     gamma: float = Field(0.1, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> Self:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0; set nesterov: false")
+        return self
 
 
 class TrainConfig(Section):
@@ -107,17 +116,27 @@ class Config(Section, Generic[M]):
     eval: EvalConfig = EvalConfig()
     run: RunConfig = RunConfig()
 
+    @model_validator(mode="after")
+    def _epochs_for_all_stages(self) -> Self:
+        if self.train.epochs < self.method.minimum_epochs:
+            least = self.method.minimum_epochs
+            raise ValueError(f"train.epochs: {self.method.name} needs at least {least}")
+        return self
+
 
 AnyConfig = Config[MethodOptions]
 
 # Keys that say where or on what a run happens, not what it computes.
-_PLACES = ("run.dir", "run.name", "data.dir", "model.weights", "train.device", "train.threads")
+PLACES = (
+    *("run.dir", "run.name", "data.dir", "model.weights"),
+    *("train.device", "train.threads", "eval.enabled", "eval.engine"),
+)
 
 
 def fingerprint(config: Config[Any], *, without: Iterable[str] = ()) -> str:
     """Returns a hash of what a run computes, places left out, and the keys in ``without`` too."""
     tree = config.model_dump(mode="json")
-    for path in (*_PLACES, *without):
+    for path in (*PLACES, *without):
         section, key = path.split(".")
         tree[section].pop(key, None)
     text = json.dumps(tree, sort_keys=True)
@@ -256,12 +275,14 @@ def _nearest_key(path: str, options: type[MethodOptions]) -> str:
         sections = {key.split(".")[0] for key in keys}
         same_name = [key for key in keys if key.split(".")[1] == path]
         return f"did you mean {same_name[0]!r}?" if same_name else did_you_mean(path, sections)
-    leaf = path.rsplit(".", 1)[1]
-    same_leaf = [key for key in keys if key.split(".")[1] == leaf]
-    if same_leaf:
-        return f"did you mean {same_leaf[0]!r}?"
-    section = path.split(".")[0]
-    return did_you_mean(path, [key for key in keys if key.startswith(f"{section}.")] or keys)
+    section, leaf = path.split(".", 1)
+    leaves = {key.split(".")[1]: key for key in reversed(keys)}
+    leaves |= {key.split(".")[1]: key for key in keys if key.startswith(f"{section}.")}
+    nearest = difflib.get_close_matches(leaf, leaves, n=1, cutoff=0.6)
+    if nearest:
+        return f"did you mean {leaves[nearest[0]]!r}?"
+    in_section = [key for key in keys if key.startswith(f"{section}.")]
+    return did_you_mean(path, in_section or keys)
 
 
 def to_yaml(config: Config[Any]) -> str:

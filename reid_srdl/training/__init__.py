@@ -1,0 +1,1 @@
+"""The trainer: what methods are written with. Importing it loads torch."""

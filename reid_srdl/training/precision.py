@@ -1,0 +1,83 @@
+"""Where a run computes and in which precision."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from reid_srdl.errors import UserError
+
+
+@dataclass(frozen=True)
+class Compute:
+    """The device, the precision and the CPU threads of a run.
+
+    Attributes:
+        device: where networks and batches live.
+        precision: ``bf16`` (autocast: products in bfloat16, weights in float32) or ``fp32``.
+        threads: CPU threads; they change the order of sums, so a run records and restores them.
+    """
+
+    device: torch.device
+    precision: str
+    threads: int
+
+    def autocast(self) -> torch.autocast:
+        """Returns the context in which forward passes run."""
+        return torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
+        )
+
+    @contextlib.contextmanager
+    def activated(self) -> Iterator[None]:
+        """Sets the thread count and leaves it as it was."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+def choose(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Compute:
+    """Chooses what ``auto`` means on this machine, and checks what was asked for by name.
+
+    Raises:
+        UserError: the device does not exist here.
+    """
+    chosen = _device(device)
+    if precision == "auto":
+        precision = "bf16" if bf16_is_fast(chosen) else "fp32"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Compute(chosen, precision, threads or cores or 1)
+
+
+def bf16_is_fast(device: torch.device) -> bool:
+    """Says whether the processor multiplies bfloat16 natively (not by emulation)."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, probe, lambda: False)()) for probe in probes)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise UserError(
+            f"train.device: no such device {name!r}", "use auto, cpu, cuda or cuda:0", usage=True
+        )
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"train.device: {name!r} is not there ({torch.cuda.device_count()} CUDA devices seen)",
+            "use --device cpu, or check the driver with reid-srdl doctor",
+        )
+    return device

@@ -1,0 +1,261 @@
+"""The verbs that a method's program is written in: new_model, fit, extract."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from reid_srdl.data.batches import TrainingSet
+from reid_srdl.errors import UserError
+from reid_srdl.models.network import Network
+from reid_srdl.seeds import derive
+from reid_srdl.training.knowledge import Knowledge, to_half
+from reid_srdl.training.loop import Meter, NonFiniteLossError, train_epoch
+from reid_srdl.training.losses import Loss
+from reid_srdl.training.monitor import Monitor, Progress
+from reid_srdl.training.phases import Phase, Phases, phase_key
+from reid_srdl.training.precision import Compute
+from reid_srdl.training.schedule import Span, StepDecay
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network and the key of the phase that made it."""
+
+    network: Network
+    key: str
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """SGD with step decay (SRDL paper, section 4.1); each phase starts it afresh."""
+
+    decay: StepDecay
+    momentum: float
+    nesterov: bool
+    weight_decay: float
+    batch_size: int
+
+    def sgd(self, network: Network) -> torch.optim.SGD:
+        """Returns the optimiser of a network; the learning rate is a tensor on its device."""
+        device = next(network.parameters()).device
+        return torch.optim.SGD(
+            network.parameters(),
+            lr=torch.tensor(self.decay.lr, device=device),
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            weight_decay=self.weight_decay,
+            fused=True,
+        )
+
+
+class Trainer:
+    """Trains networks for one seed, in durable phases.
+
+    Args:
+        make_network: returns a newly initialised network for an initialisation seed.
+        network_key: names what ``make_network`` makes: network, classes, kind of initialisation.
+        training_set: the labelled images.
+        optimisation: how ``fit`` descends.
+        seed: what all random draws derive from.
+        compute: device, precision and threads.
+        phases: where finished and half-finished phases are kept.
+        monitor: told of the progress.
+        extract_batch: images of a batch in ``extract``.
+    """
+
+    def __init__(
+        self,
+        *,
+        make_network: Callable[[int], Network],
+        network_key: str,
+        training_set: TrainingSet,
+        optimisation: Optimisation,
+        seed: int,
+        compute: Compute,
+        phases: Phases,
+        monitor: Monitor,
+        extract_batch: int = 128,
+    ) -> None:
+        self._make_network = make_network
+        self._network_key = network_key
+        self._training_set = training_set
+        self._optimisation = optimisation
+        self._seed = seed
+        self._compute = compute
+        self._phases = phases
+        self._monitor = monitor
+        self._extract_batch = extract_batch
+
+    def new_model(self, draw: str = "init") -> Model:
+        """Returns a newly initialised model; another ``draw`` is another initialisation."""
+        seed = derive(self._seed, "init", draw)
+        network = self._make_network(seed).to(memory_format=torch.channels_last)
+        network = network.to(self._compute.device)
+        return Model(network, phase_key(network=self._network_key, seed=seed))
+
+    def fit(
+        self, model: Model, *, epochs: int, loss: Loss, name: str, span: Span | None = None
+    ) -> Model:
+        """Trains a copy of a model; the argument stays as it was. A durable phase.
+
+        Args:
+            model: where to start from; optimiser state starts fresh.
+            epochs: epochs of this phase.
+            loss: what to minimise.
+            name: the phase's name; its random draws derive from it.
+            span: the part of a learning rate schedule to run through; by default a complete one.
+
+        Raises:
+            UserError: the loss is no longer finite.
+        """
+        span = span or Span(0, epochs)
+        phase = self._open(
+            name,
+            "fit",
+            epochs=epochs,
+            parents=[model.key],
+            loss=loss.key,
+            span=span,
+            optimisation=self._optimisation,
+        )
+        network = copy.deepcopy(model.network)
+        optimizer = self._optimisation.sgd(network)
+        _restore(phase, network, optimizer)
+        for epoch in range(len(phase.rows), epochs):
+            self._fit_epoch(phase, network, optimizer, loss, epoch, span)
+        phase.tensors = {}
+        return Model(network, phase.key)
+
+    def extract(self, model: Model, *, name: str = "knowledge", flip: bool = False) -> Knowledge:
+        """Returns a model's logits for every training image, in evaluation mode. A durable phase.
+
+        Args:
+            model: whose knowledge is wanted (SRDL paper, Eq 5).
+            name: the phase's name.
+            flip: average the logits of each image and its mirror image.
+        """
+        passes = 2 if flip else 1
+        phase = self._open(name, "extract", passes=passes, parents=[model.key])
+        if not phase.finished:
+            began = time.perf_counter()
+            phase.tensors = {"logits": to_half(self._logits(phase, model.network, flip))}
+            phase.seconds = time.perf_counter() - began
+            phase.save(phase.tensors, finished=True)
+        logits = phase.tensors.pop("logits").to(self._compute.device)
+        return Knowledge(logits, phase.key)
+
+    def _open(self, name: str, kind: str, **settings: Any) -> Phase:
+        phase = self._phases.open(
+            name,
+            kind,
+            seed=self._seed,
+            data=self._training_set.key,
+            pad=self._training_set.pad,
+            flip=self._training_set.flip,
+            precision=self._compute.precision,
+            **settings,
+        )
+        self._monitor.phase_opened(name, kind, phase.rows)
+        return phase
+
+    def _fit_epoch(
+        self,
+        phase: Phase,
+        network: Network,
+        optimizer: torch.optim.SGD,
+        loss: Loss,
+        epoch: int,
+        span: Span,
+    ) -> None:
+        """Trains one epoch and puts its checkpoint on the disk."""
+        optimisation, images = self._optimisation, self._training_set
+        steps = images.steps(optimisation.batch_size)
+        first_step, total_steps = (span.start + epoch) * steps, span.total * steps
+        torch.manual_seed(derive(self._seed, phase.name, epoch, "network"))  # dropout and its kin
+        meter = Meter(
+            phase.name,
+            epoch + 1,
+            phase.epochs,
+            steps,
+            optimisation.batch_size,
+            self._compute.device,
+            self._monitor,
+        )
+        try:
+            train_epoch(
+                network,
+                optimizer,
+                images.epoch(optimisation.batch_size, self._seed, phase.name, epoch),
+                loss,
+                lambda step: optimisation.decay.at(first_step + step, total_steps),
+                self._compute,
+                meter,
+            )
+        except NonFiniteLossError as error:
+            raise _not_finite(error, phase, epoch, steps) from None
+        row = meter.row()
+        phase.rows.append(row)
+        phase.seconds += row.seconds
+        finished = epoch + 1 == phase.epochs
+        phase.save(_state(network, None if finished else optimizer), finished=finished)
+        self._monitor.epoch_finished(row)
+
+    @torch.inference_mode()
+    def _logits(self, phase: Phase, network: Network, flip: bool) -> Tensor:
+        """Returns N x C float32 logits of the clean view, in sample order."""
+        network.eval()
+        rows: list[Tensor] = []
+        steps = -(-len(self._training_set) // self._extract_batch)
+        began = time.perf_counter()
+        for images in self._training_set.images.in_order(self._extract_batch):
+            with self._compute.autocast():
+                logits = network(images).logits
+                if flip:
+                    logits = (logits + network(images.flip(3)).logits) / 2
+            rows.append(logits)
+            done = len(rows) * self._extract_batch
+            rate = done / (time.perf_counter() - began)
+            self._monitor.progressed(Progress(phase.name, 1, 1, len(rows), steps, rate))
+        return torch.cat(rows)
+
+
+def _state(network: Network, optimizer: torch.optim.SGD | None) -> dict[str, Tensor]:
+    """Returns what a phase needs to go on: weights and, while unfinished, momentum."""
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    if optimizer is not None:
+        for index, state in optimizer.state_dict()["state"].items():
+            if state["momentum_buffer"] is not None:
+                tensors[f"momentum.{index}"] = state["momentum_buffer"]
+    return tensors
+
+
+def _restore(phase: Phase, network: Network, optimizer: torch.optim.SGD) -> None:
+    """Puts a phase's checkpoint, if it has one, into a network and its optimiser."""
+    if not phase.rows:
+        return
+    network.load_state_dict(_under(phase.tensors, "network."))
+    parameters = list(network.parameters())
+    for index, buffer in _under(phase.tensors, "momentum.").items():
+        parameter = parameters[int(index)]
+        # The fused update walks both in memory order, so the buffer needs the parameter's layout.
+        optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(buffer)
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _not_finite(error: NonFiniteLossError, phase: Phase, epoch: int, steps: int) -> UserError:
+    kept = f"the checkpoint of epoch {epoch} is kept" if epoch else "no epoch was finished"
+    return UserError(
+        f"phase {phase.name!r}: the loss is {error.value} at epoch {epoch + 1}, "
+        f"batch {error.step + 1} of {steps} ({kept}: {phase.path})",
+        "train under another --name with a lower optim.lr, or with --precision fp32",
+    )

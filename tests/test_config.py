@@ -1,0 +1,132 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import Field
+
+from reid_srdl.config import (
+    MethodOptions,
+    fingerprint,
+    known_keys,
+    merge,
+    parse_assignments,
+    read_yaml,
+    resolve,
+    to_yaml,
+)
+from reid_srdl.errors import UserError
+from reid_srdl.methods import OPTIONS
+from reid_srdl.methods.srdl import SRDLOptions
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_defaults_are_the_papers() -> None:
+    config = resolve({}, OPTIONS)
+    assert (config.optim.lr, config.optim.momentum, config.optim.nesterov) == (0.1, 0.9, True)
+    assert (config.optim.weight_decay, config.optim.batch_size) == (2e-4, 32)
+    assert (config.optim.milestones, config.optim.gamma) == ((0.5, 0.75), 0.1)
+    assert (config.train.epochs, config.data.height, config.data.width) == (120, 256, 128)
+    assert isinstance(config.method, SRDLOptions)
+    assert config.method.temperature == 3.0
+
+
+def test_option_goes_before_yaml_before_default(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("optim:\n  lr: 0.5\n  momentum: 0.8\n")
+    tree = merge(read_yaml(file), parse_assignments(["optim.lr=0.05"]))
+    config = resolve(tree, OPTIONS)
+    assert (config.optim.lr, config.optim.momentum, config.optim.gamma) == (0.05, 0.8, 0.1)
+
+
+def test_a_resolved_configuration_reads_back(tmp_path: Path) -> None:
+    config = resolve({"method": {"name": "srdl", "restart": False}}, OPTIONS)
+    file = tmp_path / "config.yaml"
+    file.write_text(to_yaml(config))
+    assert resolve(read_yaml(file), OPTIONS) == config
+
+
+@pytest.mark.parametrize(
+    ("tree", "named", "hinted"),
+    [
+        ({"optim": {"lrr": 1}}, "optim.lrr", "optim.lr"),
+        ({"lr": 1}, "lr", "optim.lr"),
+        ({"optmi": {"lr": 1}}, "optmi", "optim"),
+        ({"method": {"name": "srdl", "temprature": 1}}, "method.temprature", "method.temperature"),
+        ({"method": {"name": "vanilla", "temperature": 1}}, "method.temperature", "method.name"),
+        ({"method": {"name": "slrd"}}, "method.name", "srdl"),
+        ({"data": {"name": "market-1501"}}, "data.name", "market1501"),
+        ({"train": {"epochs": -3}}, "train.epochs", "mend"),
+        ({"train": {"epochs": 1}}, "train.epochs", "mend"),
+        ({"train": {"epochs": "many"}}, "train.epochs", "mend"),
+        ({"optim": {"lr": "fast"}}, "optim.lr", "mend"),
+        ({"optim": {"momentum": 0}}, "optim", "mend"),
+        ({"optim": 3}, "optim", "mend"),
+        ({"run": {"name": "../x"}}, "run.name", "mend"),
+    ],
+)
+def test_wrong_keys_and_values_are_named_with_a_way_out(
+    tree: dict[str, Any], named: str, hinted: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        resolve(tree, OPTIONS, names={"data": ["market1501", "walkers"]})
+    assert named in caught.value.what
+    assert hinted in caught.value.hint
+    assert "\n" not in caught.value.what + caught.value.hint
+    assert caught.value.exit_status == 2
+
+
+def test_all_errors_are_told_at_once() -> None:
+    with pytest.raises(UserError) as caught:
+        resolve({"optim": {"lr": -1, "lrr": 2}, "train": {"epochs": 0}}, OPTIONS)
+    assert all(key in caught.value.what for key in ("optim.lr:", "optim.lrr", "train.epochs"))
+
+
+@pytest.mark.parametrize("text", ["optim.lr", "=3", "optim.lr=[1"])
+def test_what_is_no_assignment_is_told(text: str) -> None:
+    with pytest.raises(UserError, match="--set"):
+        parse_assignments([text])
+
+
+@pytest.mark.parametrize("content", ["a: [1", "- 1", "\0"])
+def test_what_is_no_configuration_file_is_told(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(content)
+    with pytest.raises(UserError, match=r"a\.yaml"):
+        read_yaml(file)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No such file"):
+        read_yaml(tmp_path / "none.yaml")
+
+
+def test_fingerprint_tells_what_is_computed_from_where() -> None:
+    base = fingerprint(resolve({}, OPTIONS))
+    assert fingerprint(resolve({"run": {"dir": "elsewhere"}}, OPTIONS)) == base
+    assert fingerprint(resolve({"data": {"dir": "/x"}}, OPTIONS)) == base
+    assert fingerprint(resolve({"optim": {"lr": 0.2}}, OPTIONS)) != base
+    seeds = [resolve({"train": {"seed": seed}}, OPTIONS) for seed in (0, 1)]
+    assert fingerprint(seeds[0]) != fingerprint(seeds[1])
+    assert len({fingerprint(seed, without=["train.seed"]) for seed in seeds}) == 1
+
+
+def test_known_keys_follow_the_method() -> None:
+    class Options(MethodOptions):
+        beta: float = Field(1.0, gt=0)
+
+    assert "method.beta" in known_keys(Options)
+    assert "method.beta" not in known_keys(SRDLOptions)
+
+
+def test_every_yaml_in_configs_loads() -> None:
+    from reid_srdl.models import MODELS
+
+    files = sorted((ROOT / "configs").rglob("*.yaml"))
+    assert len(files) >= 6
+    for file in files:
+        config = resolve(read_yaml(file), OPTIONS, names={"model": MODELS})
+        assert config.method.name in file.name, file
+        header = file.read_text().split("\n\n")[0]
+        assert "reid-srdl train --config" in header, file
+        assert "expected" in header.lower(), file
