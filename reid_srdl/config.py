@@ -111,13 +111,13 @@ class Config(Section, Generic[M]):
 AnyConfig = Config[MethodOptions]
 
 # Keys that say where or on what a run happens, not what it computes.
-_PLACES = ("run.dir", "run.name", "data.dir", "model.weights", "train.device", "train.threads")
+PLACES = ("run.dir", "run.name", "data.dir", "model.weights", "train.device", "train.threads")
 
 
 def fingerprint(config: Config[Any], *, without: Iterable[str] = ()) -> str:
     """Returns a hash of what a run computes, places left out, and the keys in ``without`` too."""
     tree = config.model_dump(mode="json")
-    for path in (*_PLACES, *without):
+    for path in (*PLACES, *without):
         section, key = path.split(".")
         tree[section].pop(key, None)
     text = json.dumps(tree, sort_keys=True)
