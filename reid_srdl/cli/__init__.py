@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reid_srdl import __version__
-from reid_srdl.cli import leaderboard
+from reid_srdl.cli import doctor, leaderboard
 from reid_srdl.errors import UserError
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ def _shell(
 
 
 app.command(epilog=leaderboard.EXAMPLE)(leaderboard.leaderboard)
+app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
 
 
 def main() -> None:
