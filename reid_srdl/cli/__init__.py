@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reid_srdl import __version__
+from reid_srdl.cli import doctor, leaderboard
 from reid_srdl.errors import UserError
 
 app = typer.Typer(
@@ -37,6 +38,10 @@ def _shell(
 
     Add --debug to any command for a traceback.
     """
+
+
+app.command(epilog=leaderboard.EXAMPLE)(leaderboard.leaderboard)
+app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
 
 
 def main() -> None:

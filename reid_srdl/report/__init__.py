@@ -1,0 +1,1 @@
+"""What people read: tables, drawn from records alone."""

@@ -1,0 +1,118 @@
+"""``reid-srdl leaderboard``: the table of all finished runs."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reid_srdl.records.run import RunRecord
+    from reid_srdl.report.tables import Table
+
+_PIPE_WIDTH = 200  # columns where no terminal says how many it has
+EXAMPLE = "Example: reid-srdl leaderboard runs --dataset market1501 --format latex"
+
+
+class Format(StrEnum):
+    """How the leaderboard is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+    LATEX = "latex"
+
+
+def leaderboard(
+    runs: Annotated[
+        Path, typer.Argument(help="Folder of runs, one run, or a tree such as results/.")
+    ] = Path("runs"),
+    form: Annotated[
+        Format,
+        typer.Option("--format", help="json and csv hold raw fractions.", rich_help_panel="Output"),
+    ] = Format.TABLE,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="Only this data set; default: all.", metavar="NAME", rich_help_panel="Selection"
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write to this file; default: standard output.",
+            metavar="FILE",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+) -> None:
+    """Compare finished runs: Rank-1 and mAP (%), parameters, cost, gains over vanilla.
+
+    Runs that differ only in their seed are averaged: mean ± sample standard deviation (number of
+    seeds). TrCost is multiply-accumulates of one forward pass x epochs x images, in 10^16.
+    """
+    from reid_srdl.files import write_text
+    from reid_srdl.records.leaderboard import leaderboard as rank
+    from reid_srdl.records.store import read_records
+    from reid_srdl.report.leaderboard import leaderboard_tables
+
+    records, problems = read_records(runs)
+    board = rank(_select(records, dataset, runs))
+    tables = leaderboard_tables(board)
+    notes = board.notes if form in (Format.JSON, Format.CSV) else ()
+    for line in (*problems, *notes):
+        print(f"note: {line}", file=sys.stderr)
+    if output is None:
+        sys.stdout.write(_text(tables, form, to_terminal=True))
+    else:
+        write_text(output, _text(tables, form, to_terminal=False))
+        print(f"leaderboard written to {output}", file=sys.stderr)
+
+
+def _select(records: Sequence[RunRecord], dataset: str | None, runs: Path) -> Sequence[RunRecord]:
+    from reid_srdl.errors import UserError, did_you_mean
+
+    if dataset is None:
+        return records
+    known = {record.dataset.name for record in records}
+    if dataset not in known:
+        what = f"--dataset {dataset}: no finished run in {runs} was trained on it"
+        raise UserError(what, did_you_mean(dataset, known), usage=True)
+    return [record for record in records if record.dataset.name == dataset]
+
+
+def _text(tables: Sequence[Table], form: Format, *, to_terminal: bool) -> str:
+    from reid_srdl.report import render
+
+    match form:
+        case Format.JSON:
+            return render.to_json(tables)
+        case Format.CSV:
+            return render.to_csv(tables)
+        case Format.MARKDOWN:
+            return render.to_markdown(tables)
+        case Format.LATEX:
+            return render.to_latex(tables)
+        case Format.TABLE:
+            return _drawn(tables, to_terminal=to_terminal)
+
+
+def _drawn(tables: Sequence[Table], *, to_terminal: bool) -> str:
+    from reid_srdl.report import render
+
+    console = Console() if to_terminal else Console(file=io.StringIO(), width=_PIPE_WIDTH)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _PIPE_WIDTH
+    with console.capture() as drawn:
+        for table in tables:
+            console.print(render.to_rich(table, console))
+    return drawn.get()

@@ -1,0 +1,264 @@
+"""The leaderboard: means over seeds, and gains over vanilla. A pure function of records.
+
+Runs are averaged when they differ in nothing but the seed and the place where they ran: same data,
+same network, same method and options, same configuration, same precision. Everything else stands in
+a row of its own, and the row's label says what sets it apart.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from reid_srdl.config import PLACES
+from reid_srdl.records.labels import differing_keys, flatten, tell, title
+from reid_srdl.records.run import DatasetFacts, RunRecord
+from reid_srdl.records.statistics import Measure, measure, paired_gain, unpaired_gain
+
+BASELINE = "vanilla"
+METRICS = ("single_rank1", "single_mAP", "multi_rank1", "multi_mAP")
+
+_NO_BASELINE = f"no gain: no single {BASELINE} experiment is otherwise configured alike"
+
+Scores = dict[str, Measure | None]  # by METRICS, fractions; None where there was no evaluation
+
+
+@dataclass(frozen=True)
+class Row:
+    """The runs of one experiment: one configuration, several seeds.
+
+    Attributes:
+        dataset: what was trained and evaluated on.
+        network: the network's name.
+        method: the method's name.
+        label: the method with its non-default options, and in brackets what else sets this row
+            apart from others of the same data set and network: ``srdl [optim.lr=0.05]``.
+        experiment: fingerprint of the configuration without the seed.
+        runs: names of the runs, by seed.
+        seeds: their seeds, ascending.
+        scores: mean and deviation over the seeds, by ``METRICS``, fractions between 0 and 1.
+        trcost: TrCost of one run, 10^16.
+    """
+
+    dataset: DatasetFacts
+    network: str
+    method: str
+    label: str
+    experiment: str
+    runs: tuple[str, ...]
+    seeds: tuple[int, ...]
+    parameters: int
+    epochs: int
+    trcost: float
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a method gains over vanilla, all else being equal.
+
+    Attributes:
+        label: ``gain (SRDL - vanilla)``.
+        row, baseline: the two rows that are compared.
+        paired: True where both have the same seeds and the differences are taken seed by seed.
+        scores: gain as a fraction, by ``METRICS``.
+    """
+
+    label: str
+    row: Row
+    baseline: Row
+    paired: bool
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Rows and gains, sorted by data set and network, vanilla first; notes for the reader."""
+
+    rows: tuple[Row, ...]
+    gains: tuple[Gain, ...]
+    notes: tuple[str, ...]
+
+
+class _Key(NamedTuple):
+    """What runs share that are averaged."""
+
+    dataset: DatasetFacts
+    network: str
+    precision: str
+    label: str
+    experiment: str
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The runs behind a row, one for each seed, and the settings that they share."""
+
+    row: Row
+    records: tuple[RunRecord, ...]
+    setting: dict[str, Any]  # the configuration without method, seed and places
+    facts: dict[str, Any]  # of the data set: two folders may bear one name
+
+
+def leaderboard(records: Iterable[RunRecord]) -> Leaderboard:
+    """Turns records into the rows and gains of a table like the SRDL paper's Table 3."""
+    by_key: dict[_Key, list[RunRecord]] = defaultdict(list)
+    for record in records:
+        key = _Key(
+            record.dataset,
+            record.model,
+            record.device.precision,
+            record.method.label,
+            record.experiment,
+        )
+        by_key[key].append(record)
+    notes: list[str] = []
+    groups = [_group(found, notes) for found in by_key.values()]
+    tables: dict[tuple[str, str], list[_Group]] = defaultdict(list)
+    for group in groups:
+        tables[group.row.dataset.name, group.row.network].append(group)
+    rows: list[Row] = []
+    gains: list[Gain] = []
+    for name in sorted(tables):
+        table = _tell_apart(tables[name])
+        rows += [group.row for group in table]
+        for group in table:
+            if gain := _gain(group, table):
+                gains.append(gain)
+            elif group.row.method != BASELINE:
+                notes.append(f"{_where(group.row)}: {group.row.label}: {_NO_BASELINE}")
+    for gain in gains:
+        if not gain.paired and any(gain.scores.values()):
+            seeds = f"seeds {_listed(gain.row.seeds)} and {_listed(gain.baseline.seeds)}"
+            notes.append(
+                f"{_where(gain.row)}: {gain.label}: difference of means, unpaired: {seeds}"
+            )
+    return Leaderboard(tuple(rows), tuple(gains), tuple(notes))
+
+
+def _group(found: Sequence[RunRecord], notes: list[str]) -> _Group:
+    """Averages the runs of one experiment; of two runs with one seed the newest counts."""
+    newest: dict[int, RunRecord] = {}
+    for record in sorted(found, key=lambda record: (record.created, record.name)):
+        if older := newest.get(record.seed):
+            notes.append(
+                f"seed {record.seed} of {record.method.label} stands twice: "
+                f"{record.name} counts, the older {older.name} does not"
+            )
+        newest[record.seed] = record
+    records = tuple(newest[seed] for seed in sorted(newest))
+    first = records[0]
+    row = Row(
+        dataset=first.dataset,
+        network=first.model,
+        method=first.method.name,
+        label=first.method.label,
+        experiment=first.experiment,
+        runs=tuple(record.name for record in records),
+        seeds=tuple(record.seed for record in records),
+        parameters=first.parameters,
+        epochs=first.epochs,
+        trcost=measure([record.cost.trcost for record in records]).mean,
+        scores={metric: _mean(_by_seed(records, metric)) for metric in METRICS},
+    )
+    facts = flatten({"dataset": first.dataset.model_dump()})
+    return _Group(row, records, _setting(first), facts)
+
+
+def _setting(record: RunRecord) -> dict[str, Any]:
+    """What two runs must share to be compared as methods."""
+    left_out = {*PLACES, "train.seed"}
+    setting = {
+        key: value
+        for key, value in flatten(record.config).items()
+        if key not in left_out and not key.startswith("method.")
+    }
+    # What 'auto' came to on that machine, not what was asked for.
+    return setting | {"train.precision": record.device.precision}
+
+
+def _tell_apart(groups: Sequence[_Group]) -> list[_Group]:
+    """Sorts the rows of one data set and network, and puts what differs into their labels."""
+    keys = differing_keys([group.setting for group in groups])
+    apart = [tell(group.setting, keys) for group in groups]
+    facts = differing_keys([group.facts for group in groups])
+    both = [tell(group.setting | group.facts, keys + facts) for group in groups]
+    # A smaller training set that the configuration asked for is told once, by its key.
+    told = both if len(set(both)) > len(set(apart)) else apart
+    labelled = [_labelled(group, text) for group, text in zip(groups, told, strict=True)]
+    counts: dict[str, int] = defaultdict(int)
+    for group in labelled:
+        counts[group.row.label] += 1
+    # Left are runs whose programs differ though their keys do not: told by their fingerprint.
+    unique = [
+        _labelled(group, group.row.experiment[:8]) if counts[group.row.label] > 1 else group
+        for group in labelled
+    ]
+    order = [(text, group.row.method != BASELINE) for text, group in zip(told, unique, strict=True)]
+    pairs = zip(order, unique, strict=True)
+    return [group for _, group in sorted(pairs, key=lambda pair: (*pair[0], pair[1].row.label))]
+
+
+def _labelled(group: _Group, apart: str) -> _Group:
+    if not apart:
+        return group
+    return replace(group, row=replace(group.row, label=f"{group.row.label} [{apart}]"))
+
+
+def _gain(group: _Group, table: Sequence[_Group]) -> Gain | None:
+    """Compares a row with vanilla of the same data, network, epochs and configuration."""
+    if group.row.method == BASELINE:
+        return None
+    baselines = [
+        other
+        for other in table
+        if other.row.method == BASELINE
+        and (other.setting, other.facts) == (group.setting, group.facts)
+    ]
+    plain = [other for other in baselines if other.records[0].method.label == BASELINE]
+    chosen = plain or baselines
+    if len(chosen) != 1:
+        return None
+    baseline = chosen[0]
+    scores: Scores = {}
+    paired = True
+    for metric in METRICS:
+        ours, theirs = (_by_seed(side.records, metric) for side in (group, baseline))
+        if not ours or not theirs:
+            scores[metric] = None
+        elif ours.keys() == theirs.keys():
+            scores[metric] = paired_gain(list(ours.values()), list(theirs.values()))
+        else:
+            paired = False
+            scores[metric] = unpaired_gain(
+                measure(list(ours.values())), measure(list(theirs.values()))
+            )
+    label = group.records[0].method.label
+    apart = group.row.label.removeprefix(label)
+    text = f"gain ({title(label)} - {baseline.records[0].method.label}){apart}"
+    return Gain(text, group.row, baseline.row, paired, scores)
+
+
+def _by_seed(records: Sequence[RunRecord], metric: str) -> dict[int, float]:
+    """Returns the score of each evaluated run, by ascending seed."""
+    query, name = metric.split("_")
+    found: dict[int, float] = {}
+    for record in records:
+        scores = getattr(record.result, f"{query}_query", None)
+        if scores is not None:
+            found[record.seed] = getattr(scores, name)
+    return found
+
+
+def _mean(values: Mapping[int, float]) -> Measure | None:
+    return measure(list(values.values())) if values else None
+
+
+def _where(row: Row) -> str:
+    return f"{row.dataset.name}, {row.network}"
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(str(seed) for seed in seeds)

@@ -1,0 +1,83 @@
+"""The leaderboard as tables, one for each data set, laid out like the SRDL paper's Table 3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from reid_srdl.records.leaderboard import Gain, Leaderboard
+from reid_srdl.records.leaderboard import Row as BoardRow
+from reid_srdl.report.tables import Column, Row, Table, Value
+
+_COLUMNS = (
+    Column("dataset", None),
+    Column("network", "network"),
+    Column("method", "method"),
+    Column("method_name", None),
+    Column("baseline", None),
+    Column("experiment", None),
+    Column("runs", None),
+    Column("seeds", None),
+    Column("paired", None),
+    Column("parameters", "params", "millions", unit="M"),
+    Column("epochs", "epochs", "count"),
+    Column("trcost", "TrCost", "number", unit="10¹⁶"),
+    Column("single_rank1", "Rank-1", "percent", group="single"),
+    Column("single_mAP", "mAP", "percent", group="single"),
+    Column("multi_rank1", "Rank-1", "percent", group="multi"),
+    Column("multi_mAP", "mAP", "percent", group="multi"),
+)
+_LEGEND = "%: mean ± standard deviation over seeds (number of seeds)"
+
+
+def leaderboard_tables(board: Leaderboard) -> list[Table]:
+    """Turns a leaderboard into one table for each data set; its notes stand below the last."""
+    tables = []
+    for name, rows in groupby(board.rows, key=lambda row: row.dataset.name):
+        mine = tuple(_rows(list(rows), board.gains))
+        tables.append(Table(f"{name}: single- and multi-query, {_LEGEND}", _COLUMNS, mine))
+    if tables:
+        last = tables[-1]
+        tables[-1] = Table(last.title, last.columns, last.rows, board.notes)
+    return tables
+
+
+def _rows(rows: Sequence[BoardRow], gains: Sequence[Gain]) -> Iterator[Row]:
+    for _, group in groupby(rows, key=lambda row: row.network):
+        members = list(group)
+        for index, row in enumerate(members):
+            yield Row(_row_values(row), separator=index == 0)
+        for gain in gains:
+            if gain.row in members:
+                yield Row(_gain_values(gain), gain=True)
+
+
+def _row_values(row: BoardRow) -> dict[str, Value]:
+    return {
+        "dataset": row.dataset.name,
+        "network": row.network,
+        "method": row.label,
+        "method_name": row.method,
+        "experiment": row.experiment,
+        "runs": row.runs,
+        "seeds": row.seeds,
+        "parameters": row.parameters,
+        "epochs": row.epochs,
+        "trcost": row.trcost,
+        **row.scores,
+    }
+
+
+def _gain_values(gain: Gain) -> dict[str, Value]:
+    return {
+        "dataset": gain.row.dataset.name,
+        "network": gain.row.network,
+        "method": gain.label,
+        "method_name": gain.row.method,
+        "baseline": gain.baseline.label,
+        "experiment": gain.row.experiment,
+        "runs": gain.row.runs,
+        "seeds": gain.row.seeds,
+        "paired": gain.paired,
+        **gain.scores,
+    }
