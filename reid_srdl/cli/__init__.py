@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reid_srdl import __version__
-from reid_srdl.cli import doctor, leaderboard
+from reid_srdl.cli import data, doctor, leaderboard
 from reid_srdl.errors import UserError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(data.app)
 
 
 def _print_version(wanted: bool) -> None:

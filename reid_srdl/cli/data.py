@@ -1,0 +1,125 @@
+"""``reid-srdl data``: make the embedded data set, check any data set."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from reid_srdl.data.check import CheckReport
+    from reid_srdl.data.locate import Counts
+
+app = typer.Typer(name="data", help="Make and check data sets.", no_args_is_help=True)
+make_app = typer.Typer(name="make", help="Make an embedded data set.", no_args_is_help=True)
+app.add_typer(make_app)
+
+_PLACE = "Where"
+_SIZE = "Size"
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        rich_help_panel=_PLACE,
+        help="The set's folder, its parent, its zip, or a folder that holds the zip. "
+        "Default: the environment variable REID_SRDL_DATA; for walkers, else ./data.",
+        show_default=False,
+    ),
+]
+
+
+@app.command(
+    epilog="Example: reid-srdl data check market1501 --data-dir ~/data. "
+    "Exit status: 0 where the set is ready to use, else 1."
+)
+def check(
+    name: Annotated[str, typer.Argument(help="market1501, folder or walkers.")],
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
+) -> None:
+    """Count a data set, read every image, and name every file that is wrong."""
+    from reid_srdl.data.check import check_dataset
+
+    with _bar() as tell:
+        report = check_dataset(name, data_dir, tell)
+    if as_json:
+        print(json.dumps(_as_json(report), indent=2))
+    else:
+        _print_report(report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _as_json(report: CheckReport) -> dict[str, object]:
+    return {**asdict(report), "root": str(report.root), "ok": report.ok}
+
+
+def _print_report(report: CheckReport) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(title=f"{report.name} in {report.root}", title_justify="left")
+    table.add_column("split")
+    for kind in ("images", "identities", "cameras", "junk", "distractors"):
+        table.add_column(kind, justify="right")
+    for row in report.rows:
+        table.add_row(row.split, *_cells(row.counts))
+        if row.official:
+            table.add_row("  official", *_cells(row.official), style="dim")
+    console.print(table)
+    for kind, style, findings in (
+        ("note", "cyan", report.notes),
+        ("problem", "bold red", report.problems),
+    ):
+        for finding in findings:
+            console.print(Text(f"{kind}: ", style=style) + Text(finding.text))
+            for file in finding.files:
+                console.print(Text(f"  {file}"))
+    if report.ok:
+        console.print(Text("ok: ready to use", style="bold green"))
+    else:
+        console.print(Text(f"not ok: {len(report.problems)} problems", style="bold red"))
+
+
+def _cells(counts: Counts) -> list[str]:
+    return [f"{number:,}" for number in asdict(counts).values()]
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[str, int, int], None] | None]:
+    """Yields a progress bar on stderr where that is a terminal, else None."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
+    ) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done)
+
+        yield tell

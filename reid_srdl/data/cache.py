@@ -1,0 +1,176 @@
+"""Decoded pixels of a split, memory-mapped from a cache outside the data set."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from reid_srdl.data.crops import Crops
+from reid_srdl.data.images import Progress, UnreadableError, image_size, map_files, read_rgb
+from reid_srdl.data.names import first_ten
+from reid_srdl.errors import UserError
+from reid_srdl.files import whole_file, write_json
+
+FORMAT = 1  # a change of the format makes older caches stale
+
+_Source = tuple[str, int, int]  # path, bytes, time of change in ns
+
+
+def default_cache_dir() -> Path:
+    """Returns where caches go: REID_SRDL_CACHE, else reid-srdl in the user's cache folder."""
+    own = os.environ.get("REID_SRDL_CACHE")
+    if own:
+        return Path(own)
+    user = os.environ.get("XDG_CACHE_HOME")
+    return (Path(user) if user else Path.home() / ".cache") / "reid-srdl"
+
+
+def decoded(
+    crops: Crops, *, fallback_size: tuple[int, int], progress: Progress | None = None
+) -> NDArray[np.uint8]:
+    """Returns the pixels of N crops; decodes them at the first call, maps the cache later.
+
+    The cache is rebuilt when a file's size or time changes; a second process that asks for the
+    same crops waits for the first one's cache; one that is killed leaves nothing that counts.
+
+    Args:
+        crops: N crops.
+        fallback_size: (height, width) in pixels for images that are not all of one size; they
+            are resized bilinearly with antialiasing. Images that are all alike stay as they are.
+        progress: called with (files done, files in all) while decoding.
+
+    Returns:
+        N x H x W x 3, uint8, RGB, in the order of ``crops``; a read-only ``np.memmap``.
+
+    Raises:
+        UserError: images can't be read (the first ten are named), or the disk is full.
+    """
+    folder = default_cache_dir() / "decoded"
+    places = _Places.of(crops, folder, fallback_size)
+    try:
+        pixels = _mapped(places, len(crops))
+        if pixels is not None:
+            return pixels
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f"{places.split}.lock"):
+            pixels = _mapped(places, len(crops))  # by another process, while this one waited
+            if pixels is not None:
+                return pixels
+            _remove_leftovers(folder, places.split)
+            built = _build(crops, places, fallback_size, progress)
+            pixels = _open(built, len(crops))
+    except OSError as error:
+        raise UserError(
+            f"{folder}: can't write the image cache ({error.strerror or error})",
+            "make room, or set REID_SRDL_CACHE to another folder",
+        ) from None
+    assert pixels is not None
+    return pixels
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Names of a cache: ``split`` is the images' folder, ``key`` the very files and times."""
+
+    split: str
+    sources: tuple[_Source, ...]
+    own_size: Path
+    resized: Path
+
+    @classmethod
+    def of(cls, crops: Crops, folder: Path, size: tuple[int, int]) -> _Places:
+        sources = tuple(_source(path) for path in crops.paths)
+        split = _hash(sorted({str(path.parent.absolute()) for path in crops.paths}))
+        stem = f"{split}-{_hash([FORMAT, *sources])}"
+        height, width = size
+        return cls(split, sources, folder / f"{stem}.npy", folder / f"{stem}-{height}x{width}.npy")
+
+
+def _source(path: Path) -> _Source:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UserError(
+            f"{path}: {error.strerror}", "restore the file, and do not move a data set in use"
+        ) from None
+    return str(path.absolute()), status.st_size, status.st_mtime_ns
+
+
+def _hash(value: Sequence[object]) -> str:
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=10).hexdigest()
+
+
+def _mapped(places: _Places, count: int) -> NDArray[np.uint8] | None:
+    pixels = _open(places.own_size, count)
+    return pixels if pixels is not None else _open(places.resized, count)
+
+
+def _open(path: Path, count: int) -> NDArray[np.uint8] | None:
+    try:
+        pixels: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (FileNotFoundError, ValueError):
+        return None  # not there, or damaged by someone: it is built anew
+    sound = pixels.dtype == np.uint8 and pixels.ndim == 4 and len(pixels) == count
+    return pixels if sound else None
+
+
+def _remove_leftovers(folder: Path, split: str) -> None:
+    """Removes what killed processes left, and caches whose images have changed.
+
+    All builders of this split hold its lock, so no one else is writing these files.
+    """
+    for temporary in folder.glob(f".{split}-*.tmp"):
+        temporary.unlink(missing_ok=True)
+    for listing in folder.glob(f"{split}-*.json"):
+        if not _is_current(listing):
+            listing.with_suffix(".npy").unlink(missing_ok=True)
+            listing.unlink(missing_ok=True)
+
+
+def _is_current(listing: Path) -> bool:
+    try:
+        known = json.loads(listing.read_text(encoding="utf-8"))
+        return known["format"] == FORMAT and all(
+            _source(Path(path)) == (path, size, time) for path, size, time in known["sources"]
+        )
+    except (UserError, OSError, ValueError, KeyError):
+        return False
+
+
+def _build(
+    crops: Crops, places: _Places, fallback_size: tuple[int, int], progress: Progress | None
+) -> Path:
+    if not len(crops):
+        raise UserError("no crops to decode", "give a split that holds images")
+    sizes = {size for size in map_files(image_size, crops.paths) if isinstance(size, tuple)}
+    alike = len(sizes) == 1
+    size = next(iter(sizes)) if alike else fallback_size
+    path = places.own_size if alike else places.resized
+    failures = []
+    with whole_file(path) as temporary:
+        # Written in order, never mapped: a full disk is an error here, not a crash.
+        with temporary.open("wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (len(crops), *size, 3)}
+            np.lib.format.write_array_header_1_0(file, header)
+            rows = map_files(lambda image: read_rgb(image, size), crops.paths, progress)
+            for image, row in zip(crops.paths, rows, strict=True):
+                if isinstance(row, UnreadableError):
+                    failures.append(f"{image} ({row})")
+                else:
+                    file.write(row.tobytes())
+        if failures:
+            count = "1 image" if len(failures) == 1 else f"{len(failures):,} images"
+            raise UserError(
+                f"{count} can't be read: {first_ten(failures)}",
+                "restore these files from the data set's archive, or remove them",
+            )
+        write_json(path.with_suffix(".json"), {"format": FORMAT, "sources": places.sources})
+    return path

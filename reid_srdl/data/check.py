@@ -1,0 +1,255 @@
+"""Checks a data set: what it holds beside the official counts, and every file that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from reid_srdl.data import find_entry, gt_query, market
+from reid_srdl.data.crops import DISTRACTOR, JUNK, Crops
+from reid_srdl.data.images import UnreadableError, map_files, read_rgb
+from reid_srdl.data.locate import Counts, Entry, locate
+from reid_srdl.data.names import EXAMPLE, Scan, is_litter, scan
+
+# Told the split's name, files read, files in all.
+SplitProgress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found: a line of text, and the files that it is about (all of them)."""
+
+    text: str
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One split: what is there, and what officially should be (None: nothing published)."""
+
+    split: str
+    counts: Counts
+    official: Counts | None
+
+
+@dataclass
+class CheckReport:
+    """What a check found.
+
+    Attributes:
+        name: the data set's name.
+        root: the folder that was checked.
+        rows: one for each split that is there.
+        notes: worth knowing; nothing to mend.
+        problems: what to mend.
+    """
+
+    name: str
+    root: Path
+    rows: list[Row] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
+    problems: list[Finding] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """True where the data set is ready to use: nothing to mend."""
+        return not self.problems
+
+
+def check_dataset(
+    name: str, data_dir: Path | None, progress: SplitProgress | None = None
+) -> CheckReport:
+    """Checks a data set: counts, names, every image decoded, the rule of identity and camera.
+
+    Args:
+        name: a name in DATASETS.
+        data_dir: as in :func:`reid_srdl.data.load_dataset`.
+        progress: called with (split, images read, images in all).
+
+    Raises:
+        UserError: the data set is not there at all; all else is in the report.
+    """
+    entry = find_entry(name)
+    return check_folder(entry, locate(entry, data_dir), progress)
+
+
+def check_folder(entry: Entry, root: Path, progress: SplitProgress | None = None) -> CheckReport:
+    """Checks the data set of a table's row in the folder ``root``."""
+    report = CheckReport(entry.name, root)
+    scans = {split: scan(root / split) for split in market.SPLITS if (root / split).is_dir()}
+    for split in market.SPLITS:
+        if split in scans:
+            _check_split(report, entry, split, scans[split], progress)
+        elif split in market.REQUIRED:
+            report.problems.append(Finding(f"{split}: the folder is missing"))
+        else:
+            report.notes.append(Finding(f"{split}: not there, so no multi-query evaluation"))
+    _check_root(report)
+    crops = {split: scan.crops for split, scan in scans.items()}
+    if market.TRAIN in crops:
+        _check_training(report, crops)
+    if market.QUERY in crops and market.GALLERY in crops:
+        _check_matches(report, crops)
+    if entry.official is not None:
+        _check_lists(report, entry.official, crops)
+    return report
+
+
+def count(crops: Crops) -> Counts:
+    """Counts a split; junk and distractors are no identities, but their cameras count."""
+    return Counts(
+        images=len(crops),
+        identities=len(np.unique(crops.pids[crops.pids > DISTRACTOR])),
+        cameras=len(np.unique(crops.camids)),
+        junk=int(np.sum(crops.pids == JUNK)),
+        distractors=int(np.sum(crops.pids == DISTRACTOR)),
+    )
+
+
+def _check_split(
+    report: CheckReport, entry: Entry, split: str, found: Scan, progress: SplitProgress | None
+) -> None:
+    counts = count(found.crops)
+    official = entry.official.get(split) if entry.official else None
+    report.rows.append(Row(split, counts, official))
+    if not counts.images:
+        report.problems.append(Finding(f"{split}: no images"))
+    elif official is not None:
+        _compare_counts(report, entry, split, counts, official)
+    if found.unexpected:
+        text = f"{split}: {_files(found.unexpected)} not named as a crop (like {EXAMPLE})"
+        report.problems.append(Finding(text, found.unexpected))
+    if found.litter:
+        text = f"{split}: {_files(found.litter)} left by a file manager, ignored"
+        report.notes.append(Finding(text, found.litter))
+    _check_images(report, split, found.crops, progress)
+
+
+def _compare_counts(
+    report: CheckReport, entry: Entry, split: str, counts: Counts, official: Counts
+) -> None:
+    if counts == official:
+        if split == market.BOXES:
+            report.notes.append(Finding(f"{split}: complete, {counts.images:,} boxes"))
+    elif split == market.BOXES and counts == entry.partial_boxes:
+        text = "usable, the test identities only, which is all that multi-query evaluation uses"
+        report.notes.append(Finding(f"{split}: {counts.images:,} boxes: {text}"))
+    else:
+        differences = [
+            f"{there:,} {what} where {should:,} are official"
+            for what, there, should in _pairs(counts, official)
+            if there != should
+        ]
+        report.problems.append(Finding(f"{split}: {', '.join(differences)}"))
+
+
+def _pairs(counts: Counts, official: Counts) -> list[tuple[str, int, int]]:
+    kinds = ("images", "identities", "cameras", "junk", "distractors")
+    return [(kind, getattr(counts, kind), getattr(official, kind)) for kind in kinds]
+
+
+def _check_images(
+    report: CheckReport, split: str, crops: Crops, progress: SplitProgress | None
+) -> None:
+    def tell(done: int, total: int) -> None:
+        if progress is not None:
+            progress(split, done, total)
+
+    sizes: set[tuple[int, int]] = set()
+    unreadable = []
+    # Only the size is kept of each image; the pixels go as soon as they are decoded.
+    results = map_files(lambda path: read_rgb(path).shape[:2], crops.paths, tell)
+    for path, result in zip(crops.paths, results, strict=True):
+        if isinstance(result, UnreadableError):
+            unreadable.append(f"{path.name} ({result})")
+        else:
+            sizes.add((result[0], result[1]))
+    if unreadable:
+        report.problems.append(
+            Finding(f"{split}: {_files(unreadable)} can't be read", tuple(unreadable))
+        )
+    if len(sizes) > 1:
+        text = f"{split}: images of {len(sizes):,} sizes, resized when used"
+        report.notes.append(Finding(text))
+
+
+def _check_root(report: CheckReport) -> None:
+    known = {*market.SPLITS, gt_query.FOLDER, "manifest.json"}
+    others = sorted(
+        path.name
+        for path in report.root.iterdir()
+        if path.name not in known and not is_litter(path.name)
+    )
+    if others:
+        text = f"{_files(others)} beside the splits, unexpected and not used"
+        report.notes.append(Finding(text, tuple(others)))
+
+
+def _check_training(report: CheckReport, crops: dict[str, Crops]) -> None:
+    pids = crops[market.TRAIN].pids
+    train = set(pids[pids > DISTRACTOR].tolist())
+    if len(pids) and len(train) < 2:
+        text = f"{market.TRAIN}: {len(train)} identities, where a classifier needs 2 or more"
+        report.problems.append(Finding(text))
+    for split in (market.QUERY, market.GALLERY):
+        shared = train & set(crops[split].pids.tolist()) if split in crops else set()
+        if shared:
+            text = f"{split}: {len(shared):,} identities are among the training identities too"
+            report.notes.append(Finding(text, tuple(f"{pid:04d}" for pid in sorted(shared))))
+
+
+def _check_matches(report: CheckReport, crops: dict[str, Crops]) -> None:
+    """Counts queries without a gallery image of the same identity from another camera."""
+    query, gallery = crops[market.QUERY], crops[market.GALLERY]
+    cameras: dict[int, set[int]] = {}
+    for pid, camid in zip(gallery.pids.tolist(), gallery.camids.tolist(), strict=True):
+        cameras.setdefault(pid, set()).add(camid)
+    labels = zip(query.paths, query.pids.tolist(), query.camids.tolist(), strict=True)
+    lonely = tuple(
+        path.name
+        for path, pid, camid in labels
+        if pid == JUNK or not cameras.get(pid, set()) - {camid}
+    )
+    if lonely and len(lonely) == len(query):
+        report.problems.append(Finding("no query has a match from another camera"))
+    elif lonely:
+        text = f"{len(lonely):,} queries without a match from another camera, left out of scores"
+        report.notes.append(Finding(text, lonely))
+
+
+def _check_lists(report: CheckReport, official: dict[str, Counts], crops: dict[str, Crops]) -> None:
+    folder = report.root / gt_query.FOLDER
+    if not folder.is_dir():
+        report.notes.append(Finding(f"{gt_query.FOLDER}: not there, rule of cameras not compared"))
+        return
+    gallery = crops.get(market.GALLERY)
+    if gallery is not None and len(gallery) != official[market.GALLERY].images:
+        text = f"{gt_query.FOLDER}: not compared, its indices need the complete {market.GALLERY}"
+        report.notes.append(Finding(text))
+        gallery = None
+    nothing = Crops((), np.empty(0, np.int64), np.empty(0, np.int64))
+    lists = gt_query.compare(folder, crops.get(market.QUERY, nothing), gallery)
+    for text, files in (
+        ("queries missing that have lists", lists.missing_queries),
+        ("queries whose lists differ from the rule of identity and camera", lists.disagreeing),
+        ("lists can't be read", lists.unreadable),
+    ):
+        if files:
+            report.problems.append(Finding(f"{gt_query.FOLDER}: {len(files):,} {text}", files))
+    for text, files in (
+        ("queries without lists", lists.without_lists),
+        ("files that are no lists, ignored", lists.unexpected),
+    ):
+        if files:
+            report.notes.append(Finding(f"{gt_query.FOLDER}: {len(files):,} {text}", files))
+    if lists.compared:
+        agreeing = lists.compared - len(lists.disagreeing)
+        text = f"{agreeing:,} of {lists.compared:,} queries agree with the official lists"
+        report.notes.append(Finding(f"{gt_query.FOLDER}: {text}"))
+
+
+def _files(names: tuple[str, ...] | list[str]) -> str:
+    return "1 file" if len(names) == 1 else f"{len(names):,} files"

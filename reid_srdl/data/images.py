@@ -1,0 +1,110 @@
+"""Reads images strictly: all of a file, or an error."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+# Told how many files are done, and of how many.
+Progress = Callable[[int, int], None]
+
+_FORMATS = ("JPEG", "PNG", "BMP")
+_BATCH = 512  # files in flight, which bounds the memory
+
+T = TypeVar("T")
+
+
+class UnreadableError(Exception):
+    """An image file that can't be read; the text says why."""
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Returns (height, width) in pixels from the file's header.
+
+    Raises:
+        UnreadableError: not an image, or an absurdly large one.
+    """
+    with _opened(path) as image:
+        return image.height, image.width
+
+
+def read_rgb(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Decodes a whole image to RGB.
+
+    Args:
+        path: a JPEG, PNG or BMP file.
+        size: (height, width) to resize to, bilinear with antialiasing; None: as it is.
+
+    Returns:
+        H x W x 3, uint8.
+
+    Raises:
+        UnreadableError: the file is truncated, empty, not an image, or an absurdly large one.
+    """
+    with _opened(path) as image:
+        rgb = image.convert("RGB")
+    if size is not None and (rgb.height, rgb.width) != size:
+        # Pillow's bilinear filter widens with the reduction, so it antialiases.
+        rgb = rgb.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.asarray(rgb)
+
+
+def map_files(
+    read: Callable[[Path], T], paths: Sequence[Path], progress: Progress | None = None
+) -> Iterator[T | UnreadableError]:
+    """Yields ``read(path)`` for each file in order, or why it is unreadable; in threads."""
+
+    def attempt(path: Path) -> T | UnreadableError:
+        try:
+            return read(path)
+        except UnreadableError as error:
+            return error
+
+    # Pillow decodes without the interpreter's lock, so threads run side by side.
+    with ThreadPoolExecutor(usable_cores()) as pool, _bombs_are_errors():
+        for start in range(0, len(paths), _BATCH):
+            batch = paths[start : start + _BATCH]
+            yield from pool.map(attempt, batch)
+            if progress is not None:
+                progress(start + len(batch), len(paths))
+
+
+def usable_cores() -> int:
+    """Returns how many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    try:
+        if path.stat().st_size == 0:
+            raise UnreadableError("zero bytes")
+        with Image.open(path, formats=_FORMATS) as image:
+            yield image
+    except UnidentifiedImageError:
+        raise UnreadableError("not a JPEG, PNG or BMP image") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UnreadableError("too many pixels for a crop") from None
+    except OSError as error:
+        # Pillow says "image file is truncated (12 bytes not processed)" and the like
+        raise UnreadableError(error.strerror or str(error)) from None
+    except (ValueError, SyntaxError, EOFError, IndexError, OverflowError) as error:
+        raise UnreadableError(f"damaged ({error})") from None  # what Pillow's parsers let through
+
+
+@contextlib.contextmanager
+def _bombs_are_errors() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
