@@ -1,0 +1,159 @@
+"""Evaluates features: single- and multi-query scores, exact, by one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+from typing import Protocol as TypingProtocol
+
+import numpy as np
+
+from reid_srdl.errors import UserError
+from reid_srdl.retrieval.count import CountEngine
+from reid_srdl.retrieval.features import Features, checked
+from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
+from reid_srdl.retrieval.multi_query import combinations, pool
+from reid_srdl.retrieval.protocol import Int64s, Labels
+from reid_srdl.retrieval.ranks import Engine, match_ranks, without_junk
+from reid_srdl.retrieval.result import Evaluation, Protocol, Rules
+from reid_srdl.retrieval.rows import Rows, rows_of
+
+Progress = Callable[[int, int], None]
+
+
+class Counting(Engine, TypingProtocol):
+    """An engine that says how many pairs it left to the definition."""
+
+    undecided: int
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation with its per-query results.
+
+    Attributes:
+        evaluation: the scores and the rules.
+        single: results of each query, in the queries' order.
+        multi: results of each distinct (pid, camid) of the queries, in order of first occurrence;
+            None without boxes.
+        undecided: pairs that float32 left to the definition.
+    """
+
+    evaluation: Evaluation
+    single: PerQuery
+    multi: PerQuery | None
+    undecided: int
+
+
+def evaluate(
+    features: Features,
+    protocol: Protocol | None = None,
+    *,
+    engine: Literal["count", "faiss"] | Counting = "count",
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Evaluated:
+    """Evaluates features by the person re-identification protocol.
+
+    Ranks are exact: they follow from the distances that `retrieval.exact` defines, equal distances
+    by gallery index, whatever the engine and the device.
+
+    Args:
+        features: queries, gallery and perhaps boxes; float16 or float32.
+        protocol: distance, normalisation, pooling; None: raw Euclidean, mean pooling.
+        engine: ``count`` counts over blocks of distances; ``faiss`` evaluates from FAISS's search;
+            or an engine object.
+        device: ``cpu``, or a torch device such as ``cuda``.
+        progress: called with (pairs of query and gallery image done, pairs in all).
+
+    Raises:
+        UserError: the features cannot be evaluated, or no query has a match.
+    """
+    protocol = protocol or Protocol()
+    features = checked(features)
+    counting = _engine(engine, device)
+    test = _Test(features, protocol, counting)
+    undecided = counting.undecided
+    single = test.single(progress)
+    multi = test.multi(progress) if features.boxes is not None else None
+    evaluation = Evaluation(
+        single_query=scores(single),
+        multi_query=None if multi is None else scores(multi),
+        protocol=_rules(protocol),
+    )
+    return Evaluated(evaluation, single, multi, counting.undecided - undecided)
+
+
+class _Test:
+    """One set of features under one protocol."""
+
+    def __init__(self, features: Features, protocol: Protocol, engine: Engine) -> None:
+        self._features, self._protocol, self._engine = features, protocol, engine
+        self._normalize = normalizes(protocol)
+        gallery = rows_of(features.gallery.features, normalize=self._normalize)
+        self._gallery, self._labels = without_junk(gallery, features.gallery.labels)
+
+    def single(self, progress: Progress | None) -> PerQuery:
+        query = self._features.query
+        names = None if query.names is None else tuple(query.names)
+        results = no_results(query.labels.pids, query.labels.camids, names)
+        rows = rows_of(query.features, normalize=self._normalize)
+        self._fill(results, rows, query.labels, np.arange(len(query)), progress)
+        if not results.matched.any():
+            raise UserError(
+                "no query has a match in the gallery (same pid, another camid)",
+                "check the pids and camids of queries and gallery",
+            )
+        return results
+
+    def multi(self, progress: Progress | None) -> PerQuery:
+        query, boxes = self._features.query, self._features.boxes
+        assert boxes is not None
+        wanted, first = combinations(query.labels)
+        names = None if query.names is None else tuple(query.names[i] for i in first)
+        results = no_results(wanted.pids, wanted.camids, names)
+        rows = rows_of(boxes.features, normalize=self._normalize)
+        pooled, found = pool(rows, boxes.labels, wanted, self._protocol.pooling)
+        there = np.flatnonzero(found)
+        queries = rows_of(pooled[there], normalize=self._normalize)
+        self._fill(results, queries, wanted.take(there), there, progress)
+        if not results.matched.any():
+            raise UserError(
+                "no multi-query has both boxes and a match in the gallery",
+                "check the pids and camids of the boxes, or leave the boxes out",
+            )
+        return results
+
+    def _fill(
+        self, results: PerQuery, rows: Rows, labels: Labels, to: Int64s, progress: Progress | None
+    ) -> None:
+        """Enters the ranks of queries ``rows`` into ``results`` at the positions ``to``."""
+        runs = match_ranks(rows, labels, self._gallery, self._labels, self._engine, progress)
+        for run in runs:
+            ranks, offsets = run.ranks.tolist(), run.offsets.tolist()
+            for row, query in enumerate(to[run.query].tolist()):
+                results.record(query, ranks[offsets[row] : offsets[row + 1]])
+
+
+def normalizes(protocol: Protocol) -> bool:
+    """Says whether features are L2-normalised under ``protocol``."""
+    return protocol.normalize or protocol.distance == "cosine"
+
+
+def _rules(protocol: Protocol) -> Rules:
+    return Rules(
+        distance=protocol.distance, normalize=normalizes(protocol), pooling=protocol.pooling
+    )
+
+
+def _engine(engine: Literal["count", "faiss"] | Counting, device: str) -> Counting:
+    if engine == "count":
+        return CountEngine(device)
+    if engine == "faiss":
+        from reid_srdl.retrieval.search import SearchEngine
+
+        return SearchEngine()
+    if isinstance(engine, str):
+        raise UserError(f"no such engine {engine!r}", "choose count or faiss", usage=True)
+    return engine

@@ -1,0 +1,244 @@
+"""Kernels: blocks of float32 distances, from NumPy's product, FAISS's exact kernel or torch.
+
+A kernel returns v for a block of queries and a block of gallery rows, both placed in the frame, and
+vouches for |v - (||p(q) - p(g)||^2 - offset(q))| <= error. Sums run over chunks of K dimensions
+whose partial results are added, which makes the bounds D / K times tighter than one long sum's. A
+float32 sum of n products, in any order, with or without fused multiply-add, is off by at most
+gamma_n times the sum of magnitudes (Higham 2002, section 3.1); by Cauchy's inequality that sum is
+at most ||p(q)|| ||p(g)||. With a = ||p(q)||, b = ||p(g)||, m chunks:
+
+    product (NumPy, torch)   v = fl(sum of m products of -2 p(q) and p(g)) + fl(b^2),
+                             error = gamma_(K+m+2) 2ab + 4u b^2,          offset = a^2;
+    FAISS (pairwise_L2sqr)   v = fl(sum of m squared distances, each a^2 + b^2 - 2ab),
+                             error = gamma_(K+m+4) (a + b)^2,             offset = 0.
+
+Products below float32's normal range may be flushed to zero: 2^-122 D is added for that.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_srdl.errors import UserError
+from reid_srdl.retrieval.windows import gamma
+
+_CHUNK = 256  # dimensions per product: the shortest that costs no speed
+_UNIT = 2.0**-24
+_FLUSHED = 2.0**-122
+
+Float32s = NDArray[np.float32]
+Float64s = NDArray[np.float64]
+
+
+class Kernel(Protocol):
+    """Where blocks of distances come from."""
+
+    name: str
+
+    def load_queries(self, p: Float32s) -> Any:
+        """Takes placed queries, Q x D, to where the kernel works; slices of it go to `block`."""
+
+    def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
+        """Takes placed gallery rows, N x D, and their squared norms there."""
+
+    def block(self, queries: Any, gallery: Any) -> Float32s:
+        """Returns v, Q x N; valid until the next call."""
+
+    def offset(self, squares: Float64s) -> Float64s:
+        """Returns offset(q) for queries with these squared norms."""
+
+    def error(self, dim: int, a: Float64s, b: float) -> Float64s:
+        """Returns the error bound for query norms ``a`` and gallery norms up to ``b``."""
+
+
+def chunks(dim: int) -> list[slice]:
+    """Returns the runs of dimensions that are summed on their own."""
+    return [slice(start, min(start + _CHUNK, dim)) for start in range(0, dim, _CHUNK)]
+
+
+class _Product:
+    """What kernels have in common that expand ||q - g||^2 into norms and a product."""
+
+    def offset(self, squares: Float64s) -> Float64s:
+        return squares
+
+    def error(self, dim: int, a: Float64s, b: float) -> Float64s:
+        roundings = min(_CHUNK, dim) + len(chunks(dim)) + 2
+        return gamma(roundings) * 2 * a * b + 4 * _UNIT * b**2 + _FLUSHED * dim
+
+
+class _Scratch:
+    """The same memory for every block: fresh pages cost a tenth of the product."""
+
+    def __init__(self) -> None:
+        self._spaces = (np.empty(0, np.float32), np.empty(0, np.float32))
+
+    def shaped(self, rows: int, columns: int) -> tuple[Float32s, Float32s]:
+        """Returns two rows x columns arrays, the same ones as last time where they suffice."""
+        size = rows * columns
+        if self._spaces[0].size < size:
+            self._spaces = np.empty(size, np.float32), np.empty(size, np.float32)
+        one, two = (space[:size].reshape(rows, columns) for space in self._spaces)
+        return one, two
+
+
+class NumpyKernel(_Product):
+    """NumPy's float32 matrix product."""
+
+    name = "numpy"
+
+    def __init__(self) -> None:
+        self._scratch = _Scratch()
+
+    def load_queries(self, p: Float32s) -> Any:
+        return np.multiply(p, np.float32(-2))
+
+    def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
+        return p, squares.astype(np.float32)
+
+    def block(self, queries: Any, gallery: Any) -> Float32s:
+        p, squares = gallery
+        v, part = self._scratch.shaped(len(queries), len(p))
+        for number, dims in enumerate(chunks(p.shape[1])):
+            np.matmul(queries[:, dims], p[:, dims].T, out=part if number else v)
+            if number:
+                v += part
+        v += squares
+        return v
+
+
+class FaissKernel:
+    """FAISS's exact kernel of squared Euclidean distances."""
+
+    name = "faiss"
+
+    def __init__(self) -> None:
+        import faiss
+
+        self._faiss = faiss
+        self._scratch = _Scratch()
+
+    def load_queries(self, p: Float32s) -> Any:
+        return p
+
+    def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
+        return p
+
+    def block(self, queries: Any, gallery: Any) -> Float32s:
+        v, part = self._scratch.shaped(len(queries), len(gallery))
+        for number, dims in enumerate(chunks(gallery.shape[1])):
+            self._distances(queries, gallery, dims, out=part if number else v)
+            if number:
+                v += part
+        return v
+
+    def _distances(self, q: Float32s, g: Float32s, dims: slice, out: Float32s) -> None:
+        # Chunks are read in place: pointers to the first dimension, strides of whole rows.
+        dim, pointer = q.shape[1], self._faiss.swig_ptr
+        first, width = dims.start, dims.stop - dims.start
+        starts = pointer(q.reshape(-1)[first:]), pointer(g.reshape(-1)[first:])
+        self._faiss.pairwise_L2sqr(
+            width, len(q), starts[0], len(g), starts[1], pointer(out), dim, dim, len(g)
+        )
+
+    def offset(self, squares: Float64s) -> Float64s:
+        return np.zeros_like(squares)
+
+    def error(self, dim: int, a: Float64s, b: float) -> Float64s:
+        roundings = min(_CHUNK, dim) + len(chunks(dim)) + 4
+        return gamma(roundings) * (a + b) ** 2 + _FLUSHED * dim
+
+
+class TorchKernel(_Product):
+    """torch's float32 matrix product on a device, with reduced precision (TF32, bf16) off."""
+
+    name = "torch"
+
+    def __init__(self, device: str) -> None:
+        import torch
+
+        self._torch = torch
+        try:
+            self._device = torch.device(device)
+            torch.empty(1, device=self._device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"device {device!r} cannot be used: {reason}", "choose cpu or cuda", usage=True
+            ) from None
+
+    def load_queries(self, p: Float32s) -> Any:
+        return self._torch.from_numpy(np.multiply(p, np.float32(-2))).to(self._device)
+
+    def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
+        to = self._torch.from_numpy
+        return to(p).to(self._device), to(squares.astype(np.float32)).to(self._device)
+
+    def block(self, queries: Any, gallery: Any) -> Float32s:
+        p, squares = gallery
+        with _full_precision(self._torch), self._torch.inference_mode():
+            first, *others = chunks(p.shape[1])
+            v = queries[:, first] @ p[:, first].T
+            for dims in others:  # not addmm: it may carry one long sum through all chunks
+                v += queries[:, dims] @ p[:, dims].T
+            v += squares
+        result: Float32s = v.cpu().numpy()
+        return result
+
+
+@contextmanager
+def _full_precision(torch: Any) -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def choose(queries: int, gallery: int, dim: int, device: str = "cpu") -> Kernel:
+    """Returns the kernel to use for a problem of this size; ranks do not depend on the choice.
+
+    On the CPU, NumPy's product is timed on a probe; FAISS's kernel is timed too where it is loaded
+    already, or where the whole product would take much longer than loading it.
+
+    Args:
+        queries, gallery, dim: the problem's size.
+        device: ``cpu``, or a torch device such as ``cuda``.
+    """
+    if device != "cpu":
+        return TorchKernel(device)
+    work = queries * gallery * dim
+    if work < _PROBED_WORK:
+        return NumpyKernel()
+    ours = NumpyKernel()
+    shape = min(queries, 256), min(gallery, 2048), dim
+    seconds = _probe(ours, *shape)
+    whole = seconds * work / (shape[0] * shape[1] * dim)
+    if "faiss" not in sys.modules and whole < _WORTH_LOADING:
+        return ours
+    theirs = FaissKernel()
+    return theirs if _probe(theirs, *shape) < seconds else ours
+
+
+_PROBED_WORK = 10**10  # multiply-adds; below, a fraction of a second whatever the kernel
+_WORTH_LOADING = 5.0  # seconds; loading FAISS takes 0.7 of them
+
+
+def _probe(kernel: Kernel, queries: int, gallery: int, dim: int) -> float:
+    """Returns the seconds of one block of this size, after one to warm up."""
+    q = kernel.load_queries(np.ones((queries, dim), np.float32))
+    g = kernel.load_gallery(np.ones((gallery, dim), np.float32), np.full(gallery, float(dim)))
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        kernel.block(q, g)
+        times.append(time.perf_counter() - start)
+    return min(times[1:])

@@ -1,0 +1,130 @@
+"""Retrieval metrics as functions of ranks. Sums are exact (math.fsum), so engines cannot differ.
+
+All take one query's ranks r_1 < ... < r_n of its n matches, counted from 1, ignored images left
+out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_srdl.retrieval.result import Scores
+
+
+def average_precision(ranks: Sequence[int]) -> float:
+    """Returns the mean of the precision at each hit, i / r_i.
+
+    >>> average_precision([1, 3])
+    0.8333333333333334
+    """
+    return math.fsum(i / r for i, r in enumerate(ranks, 1)) / len(ranks)
+
+
+def average_precision_trapezoid(ranks: Sequence[int]) -> float:
+    """Returns the area under the precision-recall curve by trapezoids.
+
+    The mean of (i / r_i + o_i) / 2 with o_i = (i - 1) / (r_i - 1), the precision just before the
+    hit, and o_i = 1 where r_i = 1, as in the evaluation code of Market-1501 (Zheng et al., ICCV
+    2015).
+
+    >>> average_precision_trapezoid([1, 3])
+    0.7916666666666666
+    """
+    before = [(i - 1) / (r - 1) if r > 1 else 1.0 for i, r in enumerate(ranks, 1)]
+    at = [i / r for i, r in enumerate(ranks, 1)]
+    return math.fsum((old + new) / 2 for old, new in zip(before, at, strict=True)) / len(ranks)
+
+
+def inverse_negative_penalty(ranks: Sequence[int]) -> float:
+    """Returns n / r_n (Ye et al., Deep Learning for Person Re-identification, 2021, equation 2).
+
+    >>> inverse_negative_penalty([1, 3])
+    0.6666666666666666
+    """
+    return len(ranks) / ranks[-1]
+
+
+def cmc(first_ranks: NDArray[np.int64], k: int) -> float:
+    """Returns the cumulative matching characteristic: the share of Q queries with r_1 <= k.
+
+    >>> cmc(np.array([1, 3, 7, 2]), 3)
+    0.75
+    """
+    return int(np.count_nonzero(first_ranks <= k)) / len(first_ranks)
+
+
+@dataclass(frozen=True)
+class PerQuery:
+    """Results of Q queries, in their order.
+
+    Attributes:
+        pids, camids: Q int64 each.
+        names: Q names, or None where the features came without.
+        matched: Q booleans; where false, the gallery has no match (or, for a multi-query, there is
+            no box), the values below are NaN and 0, and the query is left out of the scores.
+        ap, ap_trapezoid, inp: Q float64 each, fractions.
+        first_rank: Q int64, the rank of the first match from 1.
+    """
+
+    pids: NDArray[np.int64]
+    camids: NDArray[np.int64]
+    names: tuple[str, ...] | None
+    matched: NDArray[np.bool_]
+    ap: NDArray[np.float64]
+    ap_trapezoid: NDArray[np.float64]
+    inp: NDArray[np.float64]
+    first_rank: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.pids)
+
+    def record(self, query: int, ranks: Sequence[int]) -> None:
+        """Enters one query's ranks."""
+        self.matched[query] = True
+        self.ap[query] = average_precision(ranks)
+        self.ap_trapezoid[query] = average_precision_trapezoid(ranks)
+        self.inp[query] = inverse_negative_penalty(ranks)
+        self.first_rank[query] = ranks[0]
+
+
+def no_results(
+    pids: NDArray[np.int64], camids: NDArray[np.int64], names: tuple[str, ...] | None
+) -> PerQuery:
+    """Returns a table for these queries in which none is matched yet."""
+    count = len(pids)
+    ap, trapezoid, inp = (np.full(count, np.nan) for _ in range(3))
+    matched, first = np.zeros(count, np.bool_), np.zeros(count, np.int64)
+    return PerQuery(pids, camids, names, matched, ap, trapezoid, inp, first)
+
+
+def scores(results: PerQuery) -> Scores:
+    """Averages over the matched queries.
+
+    Raises:
+        ValueError: no query is matched.
+    """
+    matched = results.matched
+    queries = int(matched.sum())
+    if not queries:
+        raise ValueError("no query has a match")
+    first = results.first_rank[matched]
+    return Scores(
+        mAP=_mean(results.ap[matched]),
+        mAP_trapezoid=_mean(results.ap_trapezoid[matched]),
+        mINP=_mean(results.inp[matched]),
+        rank1=cmc(first, 1),
+        rank5=cmc(first, 5),
+        rank10=cmc(first, 10),
+        rank20=cmc(first, 20),
+        queries=queries,
+        skipped=len(matched) - queries,
+    )
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return math.fsum(values.tolist()) / len(values)

@@ -1,0 +1,92 @@
+"""The ranks of the true matches: rank = matches up to it + counted negatives ahead of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from reid_srdl.retrieval.counter import running
+from reid_srdl.retrieval.protocol import Int64s, Labels, PidIndex, counted
+from reid_srdl.retrieval.rows import Rows
+from reid_srdl.retrieval.targets import Targets, find_targets
+
+_PAIRS = 1 << 22  # same-identity pairs held at once
+
+
+class Engine(Protocol):
+    """Whatever can tell how many negatives are ahead of each match."""
+
+    def slots(
+        self,
+        queries: Rows,
+        gallery: Rows,
+        targets: Targets,
+        progress: Callable[[int], None] | None = None,
+    ) -> Int64s:
+        """Returns the M matches' slots (see `counter`); reports pairs done to ``progress``."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The ranks of some queries' matches.
+
+    Attributes:
+        query: Q positions of queries that have a match.
+        offsets: Q + 1; query[i] has ranks offsets[i] to offsets[i + 1].
+        ranks: M ranks from 1, ascending within a query, ignored images left out.
+    """
+
+    query: Int64s
+    offsets: Int64s
+    ranks: Int64s
+
+
+def match_ranks(
+    queries: Rows,
+    query_labels: Labels,
+    gallery: Rows,
+    gallery_labels: Labels,
+    engine: Engine,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Ranks]:
+    """Yields the ranks of all matches, for a run of queries at a time (usually one run).
+
+    Args:
+        queries, query_labels: the queries.
+        gallery, gallery_labels: the gallery without junk.
+        engine: who counts.
+        progress: called with (pairs of query and gallery image done, pairs in all).
+    """
+    index = PidIndex(gallery_labels)
+    total, done = len(queries) * len(gallery), 0
+
+    def advance(pairs: int) -> None:
+        nonlocal done
+        done += pairs
+        if progress:
+            progress(done, total)
+
+    for start, stop in index.waves(query_labels, _PAIRS):
+        positions = np.arange(start, stop)
+        same = index.same_pid(query_labels.take(positions))
+        matched = positions[np.unique(same.query[same.match])]
+        advance((stop - start - len(matched)) * len(gallery))
+        if not len(matched):
+            continue
+        same = index.same_pid(query_labels.take(matched))
+        chosen = queries.select(matched)
+        targets = find_targets(chosen, gallery, same)
+        slots = engine.slots(chosen, gallery, targets, advance)
+        order = np.arange(len(slots)) - targets.offsets[targets.query]
+        yield Ranks(matched, targets.offsets, 1 + order + running(slots, targets.offsets))
+
+
+def without_junk(gallery: Rows, labels: Labels) -> tuple[Rows, Labels]:
+    """Returns the gallery rows that count, in their order, and their labels."""
+    kept = counted(labels)
+    if len(kept) == len(labels):
+        return gallery, labels
+    return gallery.select(kept), labels.take(kept)

@@ -1,0 +1,83 @@
+"""Features as an evaluation reads them: rows of an array, as float32, perhaps normalised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_srdl.retrieval import exact
+
+_STEP_BYTES = 1 << 22
+
+
+@dataclass(frozen=True)
+class Rows:
+    """N rows of an M x D float16 or float32 array (memory-mapped ones too), never copied whole.
+
+    Attributes:
+        features: the array.
+        index: N positions in it, ascending; None for all.
+        lengths: the Euclidean norms of the N rows where they are to be L2-normalised, else None.
+    """
+
+    features: NDArray[Any]
+    index: NDArray[np.int64] | None = None
+    lengths: NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.features) if self.index is None else len(self.index)
+
+    @property
+    def dim(self) -> int:
+        """Number of dimensions, D."""
+        return int(self.features.shape[1])
+
+    def take(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Returns the rows at ``positions`` as P x D float32."""
+        lengths = None if self.lengths is None else self.lengths[positions]
+        source = positions if self.index is None else self.index[positions]
+        return _as_read(self.features[source], lengths)
+
+    def block(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Returns rows ``start`` to ``stop`` as float32: a view where possible, so read only."""
+        lengths = None if self.lengths is None else self.lengths[start:stop]
+        source = slice(start, stop) if self.index is None else self.index[start:stop]
+        return _as_read(self.features[source], lengths)
+
+    def select(self, positions: NDArray[np.int64]) -> Rows:
+        """Returns the rows at ``positions``, which ascend, without copying features."""
+        index = positions if self.index is None else self.index[positions]
+        lengths = None if self.lengths is None else self.lengths[positions]
+        return Rows(self.features, index, lengths)
+
+    def steps(self) -> list[tuple[int, int]]:
+        """Returns (start, stop) of small runs of rows that cover all of them."""
+        step = max(1, _STEP_BYTES // (4 * self.dim))
+        return [(start, min(start + step, len(self))) for start in range(0, len(self), step)]
+
+    def largest(self) -> float:
+        """Returns the largest magnitude among all values; NaN or infinity where one is."""
+        if self.lengths is not None:
+            return 1.0
+        extremes = [
+            max(float(-block.min()), float(block.max()))
+            for block in (self.block(*step) for step in self.steps())
+        ]
+        return float(np.max(extremes, initial=0.0))
+
+
+def rows_of(features: NDArray[Any], *, normalize: bool = False) -> Rows:
+    """Returns all rows of N x D ``features``, read L2-normalised if ``normalize``."""
+    rows = Rows(features)
+    if not normalize or not len(rows):
+        return rows
+    lengths = np.concatenate([exact.norms(rows.block(*step)) for step in rows.steps()])
+    return Rows(features, lengths=lengths)
+
+
+def _as_read(x: NDArray[Any], lengths: NDArray[np.float64] | None) -> NDArray[np.float32]:
+    wide = np.asarray(x, dtype=np.float32)
+    return wide if lengths is None else exact.normalized(wide, lengths)

@@ -1,0 +1,88 @@
+"""Which float32 values decide a comparison, and which leave it to the definition.
+
+A fast product returns v, an estimate of ||p(q) - p(g)||^2 - offset(q) with |error| <= E (`frame`
+says what p is, each kernel what its offset and E are). A negative g is to be compared with a match
+at the definition's distance t, i.e. with T = scale sqrt(t) in the frame. Write eps for the
+definition's own relative error (of a square root: less than eps), eta = eta(q) + eta(g). Then
+
+    g is surely closer   if  v < (T (1 - eps) - eta)^2 - offset - E     (and T (1 - eps) > eta),
+    g is surely farther  if  v > (T (1 + eps) + eta)^2 - offset + E,
+
+because the first makes sqrt(d(q, g)) < sqrt(t) (1 - eps) for the true distance d, and so the
+computed d below t; the second likewise. What lies between is undecided. The formulas are evaluated
+in float64; a slack of (D + 64) 2^-50 times the sum of the magnitudes covers that, and the results
+are rounded outwards to float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_srdl.retrieval.exact import relative_error
+
+_UNIT = 2.0**-24
+_TINY = 2.0**-148
+
+Float64s = NDArray[np.float64]
+Float32s = NDArray[np.float32]
+
+
+def gamma(n: int) -> float:
+    """Returns n u / (1 - n u) with float32's u: the bound of n roundings in any order.
+
+    Raises:
+        ValueError: n u >= 1, where float32 sums say nothing.
+    """
+    if n * _UNIT >= 1:
+        raise ValueError(f"no float32 bound for {n} roundings")
+    return n * _UNIT / (1 - n * _UNIT)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What a window needs to know of the two sides, in the frame.
+
+    Attributes:
+        dim: number of dimensions, D.
+        scale: the frame's scale.
+        query_norms: ||p(q)|| of each match's query, M values.
+        gallery_norm: the largest ||p(g)|| of the gallery rows in question.
+        offset: the kernel's offset of each match's query, M values.
+        error: the kernel's E for each match's query, M values.
+    """
+
+    dim: int
+    scale: float
+    query_norms: Float64s
+    gallery_norm: float
+    offset: Float64s
+    error: Float64s
+
+
+def window(distances: Float64s, reach: Reach) -> tuple[Float32s, Float32s]:
+    """Returns (low, high) for M matches: v < low is surely closer, v > high surely farther.
+
+    Args:
+        distances: M distances t by the definition.
+        reach: the two sides, see above.
+    """
+    eps = relative_error(reach.dim)
+    norms = reach.query_norms + reach.gallery_norm
+    eta = 1.0001 * _UNIT * norms + 2 * _TINY * np.sqrt(reach.dim)
+    threshold = reach.scale * np.sqrt(distances)
+    inner = threshold * (1 - eps) - eta
+    outer = threshold * (1 + eps) + eta
+    magnitude = outer**2 + np.abs(reach.offset) + reach.error + norms**2
+    margin = reach.error + (reach.dim + 64) * 2.0**-50 * magnitude
+    low = np.where(inner > 0, inner**2 - reach.offset - margin, -np.inf)
+    high = outer**2 - reach.offset + margin
+    return _round(low, -np.inf), _round(high, np.inf)
+
+
+def _round(x: Float64s, towards: float) -> Float32s:
+    """Rounds to float32 in one direction (by one unit too far, which does no harm)."""
+    with np.errstate(over="ignore"):
+        return np.nextafter(x.astype(np.float32), np.float32(towards), dtype=np.float32)

@@ -1,0 +1,28 @@
+"""Every path to the ranks, by name, with small blocks too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reid_srdl.evaluate import Counting
+from reid_srdl.retrieval.blocks import FaissKernel, NumpyKernel, TorchKernel
+from reid_srdl.retrieval.count import CountEngine
+from reid_srdl.retrieval.search import SearchEngine
+
+PATHS: dict[str, Callable[[], Counting]] = {
+    "count chosen": CountEngine,
+    "count numpy": lambda: CountEngine(kernel=NumpyKernel()),
+    "count numpy small blocks": lambda: CountEngine(
+        kernel=NumpyKernel(), query_rows=5, gallery_rows=7
+    ),
+    "count faiss": lambda: CountEngine(kernel=FaissKernel()),
+    "count faiss small blocks": lambda: CountEngine(
+        kernel=FaissKernel(), query_rows=3, gallery_rows=11
+    ),
+    "count torch": lambda: CountEngine(kernel=TorchKernel("cpu"), gallery_rows=13),
+    "search chosen": SearchEngine,
+    "search radius": lambda: SearchEngine(list_length=0),
+    "search radius small": lambda: SearchEngine(list_length=0, query_rows=4, gallery_rows=17),
+    "search short lists": lambda: SearchEngine(list_length=5),
+    "search full lists": lambda: SearchEngine(list_length=1 << 30, query_rows=5),
+}
