@@ -1,3 +1,68 @@
-"""Self-Referenced Deep Learning: train, evaluate and compare person re-identification networks."""
+"""Self-Referenced Deep Learning: train, evaluate and compare person re-identification networks.
+
+The public API, loaded when it is used:
+
+- ``train(config)``, ``resume(folder)``: one run, to its record;
+- ``resolve(tree, methods=OPTIONS)``: keys to a validated configuration;
+- ``evaluate(features, protocol)``, ``load_features``, ``save_features``: anyone's features;
+- ``extract_features``, ``features_of_run``: features of a network, of a run;
+- ``read_record``, ``read_records``: the numbers of finished runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from reid_srdl.config import resolve
+    from reid_srdl.evaluation import evaluate
+    from reid_srdl.extract import extract_features, features_of_run
+    from reid_srdl.methods import OPTIONS
+    from reid_srdl.records.store import read_record, read_records
+    from reid_srdl.retrieval.feature_files import load_features, save_features
+    from reid_srdl.retrieval.features import Features, FeatureSet
+    from reid_srdl.retrieval.result import Protocol
+    from reid_srdl.run import resume, train
+
+_HOMES = {
+    "OPTIONS": "reid_srdl.methods",
+    "FeatureSet": "reid_srdl.retrieval.features",
+    "Features": "reid_srdl.retrieval.features",
+    "Protocol": "reid_srdl.retrieval.result",
+    "evaluate": "reid_srdl.evaluation",
+    "extract_features": "reid_srdl.extract",
+    "features_of_run": "reid_srdl.extract",
+    "load_features": "reid_srdl.retrieval.feature_files",
+    "read_record": "reid_srdl.records.store",
+    "read_records": "reid_srdl.records.store",
+    "resolve": "reid_srdl.config",
+    "resume": "reid_srdl.run",
+    "save_features": "reid_srdl.retrieval.feature_files",
+    "train": "reid_srdl.run",
+}
+
+__all__ = [
+    "OPTIONS",
+    "FeatureSet",
+    "Features",
+    "Protocol",
+    "evaluate",
+    "extract_features",
+    "features_of_run",
+    "load_features",
+    "read_record",
+    "read_records",
+    "resolve",
+    "resume",
+    "save_features",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'reid_srdl' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

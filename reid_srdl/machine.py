@@ -1,22 +1,14 @@
-"""What this machine has, and what a run on it would use. Needs none of the heavy packages."""
+"""Facts about this machine that records and choices need, without any heavy package."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import platform
-import shutil
 import sys
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 from reid_srdl import __version__
-from reid_srdl.errors import UserError
-
-DATA_VARIABLE = "REID_SRDL_DATA"
 
 # Import name -> the distributions that may bring it.
 _PACKAGES = {
@@ -30,105 +22,6 @@ _PACKAGES = {
     "pydantic": ("pydantic",),
     "safetensors": ("safetensors",),
 }
-_NOT_A_SET = "folder"  # a layout that any folder may have, not a data set to look for
-
-
-@dataclass(frozen=True)
-class Gpu:
-    """A CUDA device: its name and memory in bytes."""
-
-    name: str
-    memory: int
-
-
-@dataclass(frozen=True)
-class Torch:
-    """What PyTorch says of this machine; ``problem`` tells why it cannot be imported."""
-
-    problem: str | None = None
-    bf16: bool | None = None
-    cuda: str | None = None
-    gpus: tuple[Gpu, ...] = ()
-
-
-@dataclass(frozen=True)
-class Faiss:
-    """What FAISS says of this machine; ``problem`` tells why it cannot be imported."""
-
-    problem: str | None = None
-    gpus: int = 0
-    options: str = ""
-
-
-@dataclass(frozen=True)
-class FoundData:
-    """A data set found under the data folder, and its splits' images; None while in its zip."""
-
-    name: str
-    train: int | None = None
-    query: int | None = None
-    gallery: int | None = None
-
-
-@dataclass(frozen=True)
-class Data:
-    """The data folder that ``REID_SRDL_DATA`` names, and the data sets found there."""
-
-    folder: Path | None
-    exists: bool
-    found: tuple[FoundData, ...]
-
-
-@dataclass(frozen=True)
-class Cache:
-    """The folder of decoded images, and the bytes that are free on its disk."""
-
-    folder: Path
-    free: int
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What ``auto`` comes to on this machine."""
-
-    device: str
-    precision: str
-    threads: int
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Everything that ``reid-srdl doctor`` tells; memory in bytes."""
-
-    python: str
-    system: str
-    processor: str
-    cores: int
-    memory: int | None
-    torch: Torch
-    faiss: Faiss
-    packages: dict[str, str | None]
-    data: Data
-    cache: Cache | None
-    auto: Choice | None
-
-
-def inspect() -> Machine:
-    """Looks at this machine. A missing package is a finding, not a failure."""
-    folder = os.environ.get(DATA_VARIABLE)
-    return Machine(
-        python=platform.python_version(),
-        system=platform.platform(),
-        processor=processor_name(),
-        cores=available_cores(),
-        memory=_memory(),
-        torch=_torch(),
-        faiss=_faiss(),
-        packages=packages(),
-        data=_data(Path(folder).expanduser() if folder else None),
-        cache=_cache(),
-        auto=_auto(),
-    )
 
 
 def versions() -> dict[str, str | None]:
@@ -172,105 +65,3 @@ def _version(name: str, distributions: tuple[str, ...]) -> str | None:
         except metadata.PackageNotFoundError:
             continue
     return None
-
-
-def _import(name: str) -> ModuleType | str:
-    """Returns the module, or why it cannot be imported: missing, or a library that won't load."""
-    try:
-        return importlib.import_module(name)
-    except (ImportError, OSError) as error:
-        return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-def _torch() -> Torch:
-    torch = _import("torch")
-    if isinstance(torch, str):
-        return Torch(problem=torch)
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    found = [torch.cuda.get_device_properties(index) for index in range(count)]
-    gpus = tuple(Gpu(str(gpu.name), int(gpu.total_memory)) for gpu in found)
-    return Torch(bf16=_bf16(torch), cuda=torch.version.cuda, gpus=gpus)
-
-
-def _bf16(torch: ModuleType) -> bool:
-    """Whether the processor itself multiplies bf16; oneDNN may emulate it elsewhere, slowly."""
-    if platform.machine().lower() in ("aarch64", "arm64"):
-        return bool(torch.cpu.get_capabilities().get("bf16", False))
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-def _faiss() -> Faiss:
-    faiss = _import("faiss")
-    if isinstance(faiss, str):
-        return Faiss(problem=faiss)
-    gpus = faiss.get_num_gpus() if hasattr(faiss, "get_num_gpus") else 0
-    return Faiss(gpus=int(gpus), options=str(faiss.get_compile_options()).strip())
-
-
-def _memory() -> int | None:
-    """Returns the bytes of memory, or of this container's share where that is less."""
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
-        return None
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="utf-8").strip()
-    except OSError:
-        return total
-    return min(total, int(limit)) if limit.isdigit() else total
-
-
-def _data(folder: Path | None) -> Data:
-    if folder is None or not folder.is_dir():
-        return Data(folder, exists=False, found=())
-    return Data(folder, exists=True, found=_found(folder))
-
-
-def _found(folder: Path) -> tuple[FoundData, ...]:
-    """Returns the data sets that can be read under ``folder``."""
-    data = _import("reid_srdl.data")
-    if isinstance(data, str) or not hasattr(data, "DATASETS"):
-        return ()
-    found: dict[Path, FoundData] = {}
-    for name, entry in data.DATASETS.items():
-        if name == _NOT_A_SET:
-            continue
-        if (archive := _unextracted(entry, folder)) is not None:
-            found[archive] = FoundData(name)
-            continue
-        try:
-            read = data.load_dataset(name, folder)
-        except UserError:
-            continue
-        # A folder that is a set itself answers to every name: told once, by its own.
-        told = folder.resolve().name if read.root == folder else name
-        counts = (len(read.train), len(read.query), len(read.gallery))
-        found.setdefault(read.root, FoundData(told, *counts))
-    return tuple(found.values())
-
-
-def _unextracted(entry: Any, folder: Path) -> Path | None:
-    """Returns the zip of a data set that reading would extract: looking must write nothing."""
-    if any((folder / name).is_dir() for name in entry.folders):
-        return None
-    zips = (folder / name for name in entry.archives)
-    return next((path for path in zips if path.is_file()), None)
-
-
-def _cache() -> Cache | None:
-    """Returns the folder of decoded images; its disk is that of its nearest existing parent."""
-    cache = _import("reid_srdl.data.cache")
-    if isinstance(cache, str):
-        return None
-    folder = Path(cache.default_cache_dir())
-    standing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    return Cache(folder, shutil.disk_usage(standing).free)
-
-
-def _auto() -> Choice | None:
-    """Asks the trainer what it would choose; without PyTorch it can choose nothing."""
-    precision = _import("reid_srdl.training.precision")
-    if isinstance(precision, str):
-        return None
-    device, chosen = precision.choose("auto", "auto")
-    return Choice(str(device), str(chosen), available_cores())

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reid_srdl import __version__
-from reid_srdl.cli import data, doctor, leaderboard
+from reid_srdl.cli import data, doctor, extract, leaderboard, train
 from reid_srdl.errors import UserError
 
 app = typer.Typer(
@@ -20,7 +20,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(data.app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -41,8 +40,11 @@ def _shell(
     """
 
 
+app.command(epilog=train.EXAMPLE)(train.train)
+app.command(epilog=extract.EXAMPLE)(extract.extract)
 app.command(epilog=leaderboard.EXAMPLE)(leaderboard.leaderboard)
 app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
+app.add_typer(data.app)
 
 
 def main() -> None:

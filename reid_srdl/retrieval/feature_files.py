@@ -56,8 +56,7 @@ def save_features(path: Path, features: Features) -> None:
     Raises:
         UserError: ``features`` could not be evaluated, or the name does not end in .npz.
     """
-    if path.suffix != ".npz":
-        raise UserError(f"{path}: features are written as .npz", "name it so", usage=True)
+    check_output(path)
     arrays: dict[str, NDArray[Any]] = {}
     for name, part in checked(features).parts():
         for kind in _KINDS:
@@ -66,6 +65,16 @@ def save_features(path: Path, features: Features) -> None:
             arrays[f"{name}_names"] = np.asarray(part.names, dtype=np.str_)
     with whole_file(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
+
+
+def check_output(path: Path) -> None:
+    """Checks a name before the work that leads to the file.
+
+    Raises:
+        UserError: the name does not end in .npz.
+    """
+    if path.suffix != ".npz":
+        raise UserError(f"{path}: features are written as .npz", "name it so", usage=True)
 
 
 def _set(path: Path, arrays: Arrays, part: str) -> FeatureSet | None:

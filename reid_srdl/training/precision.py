@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
 from reid_srdl.errors import UserError
+from reid_srdl.machine import available_cores, processor_name
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,13 @@ class Compute:
     device: torch.device
     precision: str
     threads: int
+
+    @property
+    def device_name(self) -> str:
+        """The model of the GPU or of the processor."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return processor_name()
 
     def autocast(self) -> torch.autocast:
         """Returns the context in which forward passes run."""
@@ -52,16 +60,21 @@ def choose(device: str = "auto", precision: str = "auto", threads: int | None = 
     chosen = _device(device)
     if precision == "auto":
         precision = "bf16" if bf16_is_fast(chosen) else "fp32"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return Compute(chosen, precision, threads or cores or 1)
+    return Compute(chosen, precision, threads or available_cores())
 
 
 def bf16_is_fast(device: torch.device) -> bool:
-    """Says whether the processor multiplies bfloat16 natively (not by emulation)."""
+    """Says whether the device multiplies bfloat16 natively."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(torch.cpu, probe, lambda: False)()) for probe in probes)
+    return cpu_has_bf16()
+
+
+def cpu_has_bf16() -> bool:
+    """Says whether the processor multiplies bfloat16 itself; oneDNN may emulate it, slowly."""
+    if platform.machine().lower() in ("aarch64", "arm64"):
+        return bool(torch.cpu.get_capabilities().get("bf16", False))
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def _device(name: str) -> torch.device:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from reid_srdl import machine
+from reid_srdl import doctor, machine
 from reid_srdl.data.crops import Crops, ReidData
 from reid_srdl.errors import UserError
 
@@ -85,7 +85,7 @@ def test_the_data_folder_is_told_when_it_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("REID_SRDL_DATA", raising=False)
-    assert machine.inspect().data == machine.Data(None, exists=False, found=())
+    assert doctor.inspect().data == doctor.Data(None, exists=False, found=())
     told = run_blocked(HEAVY, "doctor", REID_SRDL_DATA=str(tmp_path / "gone"), COLUMNS="300")
     assert "gone: no such folder" in told
 
@@ -117,15 +117,15 @@ def test_data_sets_under_the_data_folder_are_found(
 ) -> None:
     monkeypatch.setenv("REID_SRDL_DATA", str(tmp_path))
     stand_in(monkeypatch, {"market1501": tmp_path / "Market", "walkers": tmp_path / "w"})
-    found = machine.inspect().data.found
-    assert found == tuple(machine.FoundData(name, 1, 1, 1) for name in ("market1501", "walkers"))
+    found = doctor.inspect().data.found
+    assert found == tuple(doctor.FoundData(name, 1, 1, 1) for name in ("market1501", "walkers"))
 
 
 def test_a_zip_is_told_and_not_extracted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REID_SRDL_DATA", str(tmp_path))
     (tmp_path / "Market.zip").touch()
     stand_in(monkeypatch, {"market1501": tmp_path / "extracted"})
-    assert machine.inspect().data.found == (machine.FoundData("market1501"),)
+    assert doctor.inspect().data.found == (doctor.FoundData("market1501"),)
 
 
 def test_a_folder_that_is_a_set_itself_is_told_once(
@@ -133,18 +133,14 @@ def test_a_folder_that_is_a_set_itself_is_told_once(
 ) -> None:
     monkeypatch.setenv("REID_SRDL_DATA", str(tmp_path))
     stand_in(monkeypatch, {"market1501": tmp_path, "folder": tmp_path, "walkers": tmp_path})
-    assert machine.inspect().data.found == (machine.FoundData(tmp_path.name, 1, 1, 1),)
+    assert doctor.inspect().data.found == (doctor.FoundData(tmp_path.name, 1, 1, 1),)
 
 
 def test_auto_is_what_the_trainer_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, str]] = []
+    from reid_srdl.training import precision
 
-    def choose(device: str, precision: str) -> tuple[str, str]:
-        asked.append((device, precision))
-        return "cuda:0", "bf16"
-
-    name = "reid_srdl.training.precision"
-    monkeypatch.setitem(sys.modules, name, SimpleNamespace(choose=choose))  # type: ignore[arg-type]
-    auto = machine.inspect().auto
-    assert auto == machine.Choice("cuda:0", "bf16", machine.available_cores())
-    assert asked == [("auto", "auto")]
+    monkeypatch.setattr(precision, "cpu_has_bf16", lambda: False)
+    chosen = precision.choose()
+    auto = doctor.inspect().auto
+    assert auto == doctor.Choice(str(chosen.device), chosen.precision, machine.available_cores())
+    assert doctor.inspect().torch.bf16 is False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reid_srdl.evaluate import Counting
+from reid_srdl.evaluation import Counting
 from reid_srdl.retrieval.blocks import FaissKernel, NumpyKernel, TorchKernel
 from reid_srdl.retrieval.count import CountEngine
 from reid_srdl.retrieval.search import SearchEngine

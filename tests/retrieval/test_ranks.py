@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from reid_srdl.evaluate import Counting
+from reid_srdl.evaluation import Counting
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.ranks import match_ranks, without_junk
 from reid_srdl.retrieval.rows import rows_of

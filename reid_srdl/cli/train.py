@@ -1,0 +1,195 @@
+"""``reid-srdl train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reid_srdl.errors import UserError
+
+if TYPE_CHECKING:
+    from reid_srdl.config import AnyConfig
+
+WHAT = "What is trained"
+HOW = "How it is trained"
+WHERE = "Where"
+EXAMPLE = (
+    "Example: reid-srdl train --dataset market1501 --data-dir DIR --model resnet50 --method srdl "
+    "--set optim.lr=0.05 --seed 1"
+)
+
+
+def train(
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="market1501, walkers, or folder (any crops named alike); default: market1501.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="The data set's folder or zip, or what holds it; default: $REID_SRDL_DATA.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="resnet50, densenet121 or resnet18; default: resnet50.", rich_help_panel=WHAT
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="vanilla or srdl; default: srdl.", rich_help_panel=WHAT),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file of keys; options given here go before it.", rich_help_panel=WHAT
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Epochs in all, both stages; default: 120.", rich_help_panel=HOW),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images of a batch; default: 32.", rich_help_panel=HOW)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of every random draw; default: 0.", rich_help_panel=HOW)
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any key, e.g. optim.lr=0.05 or method.restart=off; may be repeated.",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    eval_: Annotated[
+        bool | None,
+        typer.Option(
+            "--eval/--no-eval",
+            help="Evaluate at the end; default: eval.",
+            rich_help_panel=HOW,
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="The run's name; default: made from the settings.", rich_help_panel=WHERE
+        ),
+    ] = None,
+    runs: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the runs; default: runs.", rich_help_panel=WHERE),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="auto, cpu, cuda or cuda:N; default: auto.", rich_help_panel=WHERE),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="bf16, fp32, or auto: bf16 where the processor has it; default: auto.",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on with the run in this folder, by its own configuration.",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    show: Annotated[
+        bool,
+        typer.Option(
+            "--print-config", help="Print the whole configuration and stop.", rich_help_panel=WHERE
+        ),
+    ] = False,
+) -> None:
+    """Train a network, evaluate it, and record the run in runs/NAME.
+
+    A run that was stopped goes on where it was: by --resume, or by the same command again.
+    """
+    options = {
+        "data.name": dataset,
+        "data.dir": data_dir,
+        "model.name": model,
+        "method.name": method,
+        "train.epochs": epochs,
+        "optim.batch_size": batch_size,
+        "train.seed": seed,
+        "eval.enabled": eval_,
+        "run.name": name,
+        "run.dir": runs,
+        "train.device": device,
+        "train.precision": precision,
+    }
+    given = {path: value for path, value in options.items() if value is not None}
+    if resume is not None:
+        _check_nothing_else(given, config, set_)
+        _run(None, resume)
+        return
+    chosen = _configuration(given, config, set_ or [])
+    if show:
+        from reid_srdl.config import to_yaml
+
+        print(to_yaml(chosen), end="")
+        return
+    _run(chosen, None)
+
+
+def _configuration(given: dict[str, Any], file: Path | None, assignments: list[str]) -> AnyConfig:
+    """Lays options over the YAML file over the defaults."""
+    from reid_srdl.config import merge, parse_assignments, place, read_yaml, resolve
+    from reid_srdl.data import DATASETS
+    from reid_srdl.methods import OPTIONS
+    from reid_srdl.models import MODELS
+
+    tree = merge(read_yaml(file) if file else {}, parse_assignments(assignments))
+    for path, value in given.items():
+        place(tree, path, value)
+    return resolve(tree, OPTIONS, names={"data": DATASETS, "model": MODELS})
+
+
+def _check_nothing_else(
+    given: dict[str, Any], file: Path | None, assignments: list[str] | None
+) -> None:
+    others = [path for path in given if path != "data.dir"]  # it may come from the environment
+    if others or file or assignments:
+        raise UserError(
+            "--resume: takes the run's own configuration and no other option",
+            "leave the other options out, or start another run with another --name",
+            usage=True,
+        )
+
+
+def _run(config: AnyConfig | None, resumed: Path | None) -> None:
+    """Trains under a display and prints what came out."""
+    from rich.console import Console
+
+    from reid_srdl.methods import OPTIONS
+    from reid_srdl.records.folder import RunFolder
+    from reid_srdl.report.progress import Display
+    from reid_srdl.report.run import print_run
+    from reid_srdl.run import resume as go_on
+    from reid_srdl.run import train as begin
+
+    settings = config or RunFolder(resumed or Path()).read_config(OPTIONS)
+    try:
+        with Display(settings.train.epochs) as display:
+            record = go_on(resumed, display) if resumed else begin(settings, display)
+    except KeyboardInterrupt:
+        line = "stopped; finished epochs are kept, and the same command goes on from there"
+        Console(stderr=True).print(line, soft_wrap=True)
+        raise
+    print_run(record, resumed or settings.run.dir / record.name, Console())

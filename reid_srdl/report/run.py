@@ -1,0 +1,34 @@
+"""A finished run in a few lines."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from reid_srdl.records.run import RunRecord
+from reid_srdl.report.evaluation import evaluation_table, skipped_warnings
+from reid_srdl.report.render import to_rich
+
+
+def print_run(record: RunRecord, folder: Path, console: Console) -> None:
+    """Prints what a run cost, what came out, and where its record stands."""
+    cost = record.cost
+    took = datetime.timedelta(seconds=round(cost.seconds))
+    console.print(
+        f"{record.name}: {record.method.label}, {record.model}, {record.parameters:,} parameters, "
+        f"{cost.epochs:g} epochs of {cost.images:,} images in {took} "
+        f"({cost.images_per_second:.0f} images/s, TrCost {cost.trcost:.3g} x 10^16)",
+        soft_wrap=True,
+        highlight=False,
+    )
+    for name, evaluation in record.results.items():
+        if evaluation is None:
+            continue
+        console.print(
+            to_rich(evaluation_table(evaluation, f"{name} on {record.dataset.name}"), console)
+        )
+        for line in skipped_warnings(evaluation):
+            console.print(f"warning: {line}", soft_wrap=True, highlight=False)
+    console.print(f"record: {folder / 'record.json'}", soft_wrap=True, highlight=False)
