@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from reid_srdl.errors import UserError
@@ -23,8 +23,9 @@ _FORMAT = "reid-srdl"
 def write_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Writes named tensors and JSON-able facts to one file, whole or not at all."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    content = save(plain, metadata={_FORMAT: json.dumps(facts)})
     with whole_file(path) as temporary:
-        save_file(plain, temporary, metadata={_FORMAT: json.dumps(facts)})
+        temporary.write_bytes(content)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -6,7 +6,7 @@ from reid_srdl.report.tables import Column, Row, Table, Value
 from reid_srdl.retrieval.result import Evaluation, Rules, Scores
 
 _COLUMNS = (
-    Column("query", ""),
+    Column("query", "query"),
     Column("rank1", "Rank-1", "percent", "%"),
     Column("rank5", "Rank-5", "percent", "%"),
     Column("rank10", "Rank-10", "percent", "%"),
@@ -21,9 +21,9 @@ _COLUMNS = (
 
 def evaluation_table(evaluation: Evaluation, title: str) -> Table:
     """Returns one row for single-query and, with hand-drawn boxes, one for multi-query."""
-    rows = [_row("single-query", evaluation.single_query)]
+    rows = [_row("single", evaluation.single_query)]
     if evaluation.multi_query is not None:
-        rows.append(_row("multi-query", evaluation.multi_query))
+        rows.append(_row("multi", evaluation.multi_query))
     return Table(title, _COLUMNS, tuple(rows), rule_notes(evaluation.protocol))
 
 

@@ -1,0 +1,31 @@
+"""Runs the command line in a process of its own, as a user would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def reid_srdl(
+    *arguments: str | Path, cwd: Path, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Returns the finished process, its output captured; caches stay below ``cwd``."""
+    settings = {"REID_SRDL_CACHE": str(cwd / "cache"), "COLUMNS": "200", **(environment or {})}
+    command = [sys.executable, "-m", "reid_srdl", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, check=False, env=os.environ | settings
+    )
+
+
+def assert_told(done: subprocess.CompletedProcess[str], *words: str, status: int = 1) -> None:
+    """Asserts two lines, what is wrong and what to do, with these words, and no traceback."""
+    assert done.returncode == status, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    assert len([line for line in lines if line.startswith("error: ")]) == 1, done.stderr
+    assert lines[-1].startswith("hint:  "), done.stderr
+    assert lines[-2].startswith("error: "), done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr, done.stderr
