@@ -36,6 +36,56 @@ DataDir = Annotated[
 ]
 
 
+@make_app.command(
+    epilog="Example: reid-srdl data make walkers --data-dir data --seed 0. "
+    "The set is for showing that everything works; its scores say nothing about real streets."
+)
+def walkers(
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            rich_help_panel=_PLACE,
+            show_default=False,
+            help="Parent of the new folder 'walkers'. "
+            "Default: the environment variable REID_SRDL_DATA, else ./data.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything drawn.")] = 0,
+    train_identities: Annotated[
+        int, typer.Option(rich_help_panel=_SIZE, help="People to train on.")
+    ] = 44,
+    test_identities: Annotated[
+        int, typer.Option(rich_help_panel=_SIZE, help="People to search for.")
+    ] = 40,
+    cameras: Annotated[
+        int, typer.Option(rich_help_panel=_SIZE, help="Cameras; each person is seen by 2 to 5.")
+    ] = 6,
+    images: Annotated[
+        int, typer.Option(rich_help_panel=_SIZE, help="Most images of a person by one camera.")
+    ] = 5,
+    junk: Annotated[
+        float, typer.Option(rich_help_panel=_SIZE, help="Junk boxes, as a share of the matches.")
+    ] = 0.15,
+    distractors: Annotated[
+        float, typer.Option(rich_help_panel=_SIZE, help="Distractors, as a share of the matches.")
+    ] = 0.3,
+) -> None:
+    """Draw people seen by street cameras, in Market-1501's layout (128 x 64 pixels)."""
+    from reid_srdl.data.walkers import default_parent, make_walkers
+    from reid_srdl.data.walkers_plan import Options
+
+    options = Options(
+        train_identities, test_identities, cameras, images, junk=junk, distractors=distractors
+    )
+    with _bar() as tell:
+        progress = (lambda done, total: tell("walkers", done, total)) if tell else None
+        folder, made = make_walkers(
+            data_dir or default_parent(), seed=seed, options=options, progress=progress
+        )
+    print(f"{folder}: made" if made else f"{folder}: there already, with this seed and these sizes")
+
+
 @app.command(
     epilog="Example: reid-srdl data check market1501 --data-dir ~/data. "
     "Exit status: 0 where the set is ready to use, else 1."
