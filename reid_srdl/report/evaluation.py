@@ -2,52 +2,62 @@
 
 from __future__ import annotations
 
-from reid_srdl.report.tables import Column, Row, Table, Value
+from reid_srdl.report.tables import Column, Row, Table
 from reid_srdl.retrieval.result import Evaluation, Rules, Scores
 
-_COLUMNS = (
-    Column("query", "query"),
-    Column("rank1", "Rank-1", "percent", "%"),
-    Column("rank5", "Rank-5", "percent", "%"),
-    Column("rank10", "Rank-10", "percent", "%"),
-    Column("rank20", "Rank-20", "percent", "%"),
-    Column("mAP", "mAP", "percent", "%"),
-    Column("mAP_trapezoid", "mAP trapezoid", "percent", "%"),
-    Column("mINP", "mINP", "percent", "%"),
-    Column("queries", "queries", "count"),
-    Column("skipped", "skipped", "count"),
+_LINES = (
+    ("Rank-1", "rank1"),
+    ("Rank-5", "rank5"),
+    ("Rank-10", "rank10"),
+    ("Rank-20", "rank20"),
+    ("mAP", "mAP"),
+    ("mAP (trapezoid)", "mAP_trapezoid"),
+    ("mINP", "mINP"),
+    ("queries", "queries"),
+    ("skipped", "skipped"),
 )
 
 
 def evaluation_table(evaluation: Evaluation, title: str) -> Table:
-    """Returns one row for single-query and, with hand-drawn boxes, one for multi-query."""
-    rows = [_row("single", evaluation.single_query)]
-    if evaluation.multi_query is not None:
-        rows.append(_row("multi", evaluation.multi_query))
-    return Table(title, _COLUMNS, tuple(rows), rule_notes(evaluation.protocol))
+    """Returns a column for single-query and, with hand-drawn boxes, one for multi-query.
+
+    Percentages have two decimals: the two kinds of mAP may differ in the second one only.
+    """
+    kinds = {"single-query": evaluation.single_query, "multi-query": evaluation.multi_query}
+    shown = {name: scores for name, scores in kinds.items() if scores is not None}
+    columns = (Column("score", "%"), *(Column(name, name, "number") for name in shown))
+    rows = tuple(
+        Row({"score": label, **{name: _text(scores, key) for name, scores in shown.items()}})
+        for label, key in _LINES
+    )
+    return Table(title, columns, rows, rule_notes(evaluation.protocol))
 
 
 def rule_notes(rules: Rules) -> tuple[str, ...]:
     """Returns the rules in words, a line each."""
-    how = "L2-normalised" if rules.normalize else "raw"
+    features = "L2-normalised" if rules.normalize else "raw"
     return (
-        f"{rules.distance} distance on {how} features; multi-query boxes pooled by {rules.pooling}",
-        f"{rules.junk}; {rules.same_camera}; {rules.ties}",
+        f"{rules.distance} distance of {features} features; multi-query boxes pooled by "
+        f"{rules.pooling}",
+        f"{rules.junk}; {rules.same_camera}",
+        f"{rules.ties}; {rules.no_match}",
         rules.ap,
     )
 
 
 def skipped_warnings(evaluation: Evaluation) -> list[str]:
     """Returns a line for each kind of query of which some were left out."""
-    parts = {"single-query": evaluation.single_query, "multi-query": evaluation.multi_query}
+    kinds = (
+        ("queries", evaluation.single_query, "no match in the gallery"),
+        ("multi-queries", evaluation.multi_query, "no boxes, or no match in the gallery"),
+    )
     return [
-        f"{name}: {scores.skipped} of {scores.queries + scores.skipped} queries have no match "
-        "in the gallery (or no box) and are left out"
-        for name, scores in parts.items()
+        f"{scores.skipped} of {scores.queries + scores.skipped} {kind} left out: {why}"
+        for kind, scores, why in kinds
         if scores is not None and scores.skipped
     ]
 
 
-def _row(name: str, scores: Scores) -> Row:
-    values: dict[str, Value] = {"query": name, **scores.model_dump()}
-    return Row(values)
+def _text(scores: Scores, key: str) -> str:
+    value = getattr(scores, key)
+    return f"{value:,}" if isinstance(value, int) else f"{100 * value:.2f}"

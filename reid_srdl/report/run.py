@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -30,5 +31,5 @@ def print_run(record: RunRecord, folder: Path, console: Console) -> None:
             to_rich(evaluation_table(evaluation, f"{name} on {record.dataset.name}"), console)
         )
         for line in skipped_warnings(evaluation):
-            console.print(f"warning: {line}", soft_wrap=True, highlight=False)
+            print(f"warning: {line}", file=sys.stderr)
     console.print(f"record: {folder / 'record.json'}", soft_wrap=True, highlight=False)
