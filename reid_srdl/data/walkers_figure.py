@@ -1,155 +1,20 @@
-"""Draws a walker: joints in three dimensions, seen from one side, filled as polygons."""
+"""Draws a walker: limbs, clothes, head and bag, each where its depth puts it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
 
 from PIL import ImageDraw
 
-from reid_srdl.data.walkers_person import Colour, Person
-
-# Right of the body, forward, up; in body heights, from the point between the feet.
-Joint = tuple[float, float, float]
-Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Stance:
-    """How a walker is seen.
-
-    Attributes:
-        angle: where the walker faces, radians: 0 towards the camera, pi away from it.
-        phase: of the gait, radians.
-        x, y: the point between the feet, in canvas pixels.
-        scale: body height in canvas pixels.
-        lean: shear of the upright, x per height (the camera is not level).
-        elevation: how far the camera looks down, radians.
-    """
-
-    angle: float
-    phase: float
-    x: float
-    y: float
-    scale: float
-    lean: float = 0.0
-    elevation: float = 0.1
-
-
-class _Pen:
-    """Draws parts of a body in the order of their distance from the camera."""
-
-    def __init__(self, draw: ImageDraw.ImageDraw, stance: Stance) -> None:
-        self._draw = draw
-        self._stance = stance
-        self._cos, self._sin = math.cos(stance.angle), math.sin(stance.angle)
-        self._parts: list[tuple[float, Callable[[], None]]] = []
-
-    @property
-    def facing(self) -> float:
-        """1: the front is seen, 0: a side, -1: the back."""
-        return self._cos
-
-    def nearness(self, joint: Joint) -> float:
-        return joint[1] * self._cos - joint[0] * self._sin
-
-    def point(self, joint: Joint) -> Point:
-        stance = self._stance
-        across = joint[0] * self._cos + joint[1] * self._sin
-        up = joint[2] * math.cos(stance.elevation)
-        up -= self.nearness(joint) * math.sin(stance.elevation)
-        return (
-            stance.x + stance.scale * (across + stance.lean * joint[2]),
-            stance.y - stance.scale * up,
-        )
-
-    def half_width(self, lateral: float, forward: float) -> float:
-        """Half width of an upright elliptic cylinder, as seen."""
-        return math.hypot(lateral * self._cos, forward * self._sin)
-
-    def later(self, nearness: float, part: Callable[[], None]) -> None:
-        self._parts.append((nearness, part))
-
-    def finish(self) -> None:
-        for _, part in sorted(self._parts, key=lambda item: item[0]):
-            part()
-
-    def polygon(self, points: Sequence[Point], colour: Colour) -> None:
-        self._draw.polygon(list(points), fill=(*colour, 255))
-
-    def disc(self, centre: Joint, across: float, up: float, colour: Colour) -> None:
-        x, y = self.point(centre)
-        across, up = across * self._stance.scale, up * self._stance.scale
-        self._draw.ellipse((x - across, y - up, x + across, y + up), fill=(*colour, 255))
-
-    def limb(self, joints: Sequence[Joint], widths: Sequence[float], colour: Colour) -> None:
-        """Draws a chain of tapered capsules, darker at one edge."""
-        for tint, share, shift in ((0.78, 1.0, 0.0), (1.0, 0.7, -0.22)):
-            for joint, width in zip(joints, widths, strict=True):
-                x, y = self.point(joint)
-                radius = width * share * self._stance.scale
-                x += shift * width * self._stance.scale
-                box = (x - radius, y - radius, x + radius, y + radius)
-                self._draw.ellipse(box, fill=(*shade(colour, tint), 255))
-            for (a, wide), (b, narrow) in zip(
-                zip(joints[:-1], widths[:-1], strict=True),
-                zip(joints[1:], widths[1:], strict=True),
-                strict=True,
-            ):
-                self._capsule(a, b, wide, narrow, share, shift, shade(colour, tint))
-
-    def _capsule(
-        self,
-        a: Joint,
-        b: Joint,
-        wide: float,
-        narrow: float,
-        share: float,
-        shift: float,
-        colour: Colour,
-    ) -> None:
-        (ax, ay), (bx, by) = self.point(a), self.point(b)
-        scale = self._stance.scale
-        ax, bx = ax + shift * wide * scale, bx + shift * narrow * scale
-        length = math.hypot(bx - ax, by - ay) or 1.0
-        nx, ny = -(by - ay) / length * scale * share, (bx - ax) / length * scale * share
-        self.polygon(
-            [
-                (ax + nx * wide, ay + ny * wide),
-                (bx + nx * narrow, by + ny * narrow),
-                (bx - nx * narrow, by - ny * narrow),
-                (ax - nx * wide, ay - ny * wide),
-            ],
-            colour,
-        )
-
-    def band(
-        self,
-        low: tuple[float, float],
-        high: tuple[float, float],
-        colour: Colour,
-        left: float = -1.0,
-        right: float = 1.0,
-    ) -> None:
-        """Fills between two (height, half width) rows, from share ``left`` to ``right``."""
-        corners = []
-        for (height, half), sides in ((low, (left, right)), (high, (right, left))):
-            x, y = self.point((0.0, 0.0, height))
-            corners += [(x + side * half * self._stance.scale, y) for side in sides]
-        self.polygon(corners, colour)
-
-
-def shade(colour: Colour, factor: float) -> Colour:
-    """Returns a colour made darker (below 1) or lighter."""
-    red, green, blue = (min(255, int(part * factor)) for part in colour)
-    return red, green, blue
+from reid_srdl.data.walkers_pen import Pen, Stance, shade
+from reid_srdl.data.walkers_person import Person
 
 
 def draw_person(draw: ImageDraw.ImageDraw, person: Person, stance: Stance) -> None:
     """Draws a walker on an RGBA canvas."""
-    pen = _Pen(draw, stance)
+    pen = Pen(draw, stance)
     swing = person.stride * math.sin(stance.phase)
     hip, neck = person.legs, 1.0 - 2.15 * person.head
     for side in (-1.0, 1.0):
@@ -162,7 +27,7 @@ def draw_person(draw: ImageDraw.ImageDraw, person: Person, stance: Stance) -> No
     pen.finish()
 
 
-def _leg(pen: _Pen, person: Person, side: float, swing: float, hip: float, phase: float) -> None:
+def _leg(pen: Pen, person: Person, side: float, swing: float, hip: float, phase: float) -> None:
     lateral = 0.052 * person.girth * side
     lift = 0.05 * max(0.0, math.cos(phase) * side)  # the leg that comes forward bends
     knee = (lateral, math.sin(swing) * hip * 0.5 + lift, hip * 0.52)
@@ -181,7 +46,7 @@ def _leg(pen: _Pen, person: Person, side: float, swing: float, hip: float, phase
     pen.later(pen.nearness((lateral, ankle[1] * 0.3, 0.0)) - 0.1, part)
 
 
-def _arm(pen: _Pen, person: Person, side: float, swing: float, neck: float) -> None:
+def _arm(pen: Pen, person: Person, side: float, swing: float, neck: float) -> None:
     out = person.shoulders * person.girth**0.5
     shoulder = (side * out * 0.9, 0.0, neck - 0.05)
     elbow = (side * (out + 0.018), math.sin(swing) * 0.12, neck - 0.185)
@@ -197,7 +62,7 @@ def _arm(pen: _Pen, person: Person, side: float, swing: float, neck: float) -> N
     pen.later(pen.nearness((side * out, elbow[1], 0.0)) + 0.008, part)
 
 
-def _rows(pen: _Pen, person: Person, bottom: float, neck: float) -> list[tuple[float, float]]:
+def _rows(pen: Pen, person: Person, bottom: float, neck: float) -> list[tuple[float, float]]:
     """Heights and seen half widths of the upper body, from the hem to the neck."""
     girth, out = person.girth, person.shoulders
     profile = (
@@ -211,7 +76,7 @@ def _rows(pen: _Pen, person: Person, bottom: float, neck: float) -> list[tuple[f
     return [(height, pen.half_width(side, front)) for height, side, front in profile]
 
 
-def _torso(pen: _Pen, person: Person, hip: float, neck: float) -> None:
+def _torso(pen: Pen, person: Person, hip: float, neck: float) -> None:
     if person.lower == "skirt":
         low = (hip * 0.52, pen.half_width(0.125 * person.girth, 0.11 * person.girth))
         high = (hip + 0.03, pen.half_width(0.09 * person.girth, 0.075 * person.girth))
@@ -242,7 +107,7 @@ def _at(rows: Sequence[tuple[float, float]], share: float) -> tuple[float, float
     return rows[-1]
 
 
-def _pattern(pen: _Pen, person: Person, rows: Sequence[tuple[float, float]]) -> None:
+def _pattern(pen: Pen, person: Person, rows: Sequence[tuple[float, float]]) -> None:
     second = person.second_colour
     if person.pattern in ("bands", "check"):
         for row in range(5):
@@ -259,7 +124,7 @@ def _pattern(pen: _Pen, person: Person, rows: Sequence[tuple[float, float]]) -> 
         pen.band(_at(rows, 0.55), _at(rows, 0.8), second, -0.45, 0.45)
 
 
-def _head(pen: _Pen, person: Person) -> None:
+def _head(pen: Pen, person: Person) -> None:
     size = person.head
     middle = 1.0 - size
     crown = person.skin if person.hair == "bald" else person.hair_colour
@@ -276,7 +141,7 @@ def _head(pen: _Pen, person: Person) -> None:
         )
 
 
-def _long_hair(pen: _Pen, person: Person, neck: float) -> None:
+def _long_hair(pen: Pen, person: Person, neck: float) -> None:
     if person.hair != "long":
         return
     top, end = (0.0, -0.02, 1.0 - person.head), (0.0, -0.05, neck - 0.07)
@@ -285,7 +150,7 @@ def _long_hair(pen: _Pen, person: Person, neck: float) -> None:
     pen.later(where, lambda: pen.limb([top, end], widths, person.hair_colour))
 
 
-def _bag(pen: _Pen, person: Person, hip: float, neck: float) -> None:
+def _bag(pen: Pen, person: Person, hip: float, neck: float) -> None:
     colour, out = person.bag_colour, person.shoulders
     if person.bag == "backpack":
         half = pen.half_width(0.085, 0.05)

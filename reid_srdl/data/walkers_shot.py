@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from reid_srdl.data.walkers_camera import SCENE_HEIGHT, SCENE_WIDTH, Camera, camera, expose
-from reid_srdl.data.walkers_figure import Stance, draw_person
+from reid_srdl.data.walkers_figure import draw_person
+from reid_srdl.data.walkers_pen import Stance
 from reid_srdl.data.walkers_person import person
 from reid_srdl.data.walkers_plan import Shot
 from reid_srdl.seeds import generator

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SMALL = ("--train-identities", "2", "--test-identities", "2", "--images", "2", "--cameras", "3")
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "reid_srdl", "data", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    done = run("make", "walkers", "--data-dir", folder, *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "walkers: made" in done.stdout
+    return folder
+
+
+def test_make_again(made: Path) -> None:
+    done = run("make", "walkers", "--data-dir", made, *SMALL)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "there already" in done.stdout
+    done = run("make", "walkers", "--data-dir", made, *SMALL, "--seed", 1)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.splitlines()[1].startswith("hint:  delete that folder")
+
+
+def test_check(made: Path) -> None:
+    done = run("check", "walkers", "--data-dir", made)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ok: ready to use" in done.stdout
+    assert "bounding_box_train" in done.stdout
+
+
+def test_check_json(made: Path) -> None:
+    report = json.loads(run("check", "walkers", "--data-dir", made, "--json").stdout)
+    assert report["ok"] is True
+    assert report["problems"] == []
+    assert report["rows"][0]["counts"]["identities"] == 2
+    assert report["rows"][0]["official"] is None
+
+
+def test_check_fails(made: Path, tmp_path: Path) -> None:
+    done = run("check", "market1501", "--data-dir", made / "walkers")
+    assert done.returncode == 1
+    assert "where 12,936 are official" in done.stdout
+    done = run("check", "walkers", "--data-dir", tmp_path / "nowhere")
+    assert done.returncode == 1
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["error", "hint"]
+    done = run("check", "walker", "--data-dir", made)
+    assert done.returncode == 2
+    assert "did you mean 'walkers'?" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("check",), ("make", "walkers"), ()])
+def test_help_is_light(command: tuple[str, ...]) -> None:
+    started = time.monotonic()
+    done = run(*command, "--help")
+    assert done.returncode == 0
+    assert time.monotonic() - started < 3  # half a second on an idle machine
+    if command:
+        assert "Example" in done.stdout
+    program = (
+        "import sys; from reid_srdl.cli import app; import reid_srdl.data.check; "
+        "import reid_srdl.data.walkers; "
+        "assert not {'torch', 'faiss', 'scipy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
