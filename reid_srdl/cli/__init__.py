@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reid_srdl import __version__
+from reid_srdl.cli import eval as eval_
 from reid_srdl.errors import UserError
 
 app = typer.Typer(
@@ -37,6 +38,9 @@ def _shell(
 
     Add --debug to any command for a traceback.
     """
+
+
+app.command("eval", epilog=eval_.EPILOG)(eval_.evaluate_command)
 
 
 def main() -> None:
