@@ -166,12 +166,16 @@ def evaluate_command(
 
         tested = load_features(features)
     result = _evaluate(tested, protocol, engine, _resolved(device, run is not None))
-    if per_query is not None:
-        tables.write_per_query(per_query, result.single, result.multi)
+    lists = None
     if rank_lists is not None:
         from reid_srdl.retrieval.rank_lists import rank_lists as listed
 
-        tables.write_rank_lists(rank_lists, tested, listed(tested, protocol, top_k or 10))
+        lists = listed(tested, protocol, top_k or 10)
+    # Everything is computed by now: a run that fails leaves no file.
+    if per_query is not None:
+        tables.write_per_query(per_query, result.single, result.multi)
+    if rank_lists is not None and lists is not None:
+        tables.write_rank_lists(rank_lists, tested, lists)
     _warn_of_skipped(result)
     if json:
         print(result.evaluation.model_dump_json(indent=2))
