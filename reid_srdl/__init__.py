@@ -4,7 +4,7 @@ The public API, loaded when it is used:
 
 - ``train(config)``, ``resume(folder)``: one run, to its record;
 - ``resolve(tree, methods=OPTIONS)``: keys to a validated configuration;
-- ``evaluate(features, protocol)``, ``load_features``, ``save_features``: anyone's features;
+- ``evaluate_run(folder)``, ``evaluate(features, protocol)``, ``load_features``, ``save_features``: anyone's features;
 - ``extract_features``, ``features_of_run``: features of a network, of a run;
 - ``read_record``, ``read_records``: the numbers of finished runs.
 """
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from reid_srdl.retrieval.features import Features, FeatureSet
     from reid_srdl.retrieval.result import Protocol
     from reid_srdl.run import resume, train
+    from reid_srdl.run_evaluation import evaluate_run
 
 _HOMES = {
     "OPTIONS": "reid_srdl.methods",
@@ -33,6 +34,7 @@ _HOMES = {
     "Features": "reid_srdl.retrieval.features",
     "Protocol": "reid_srdl.retrieval.result",
     "evaluate": "reid_srdl.evaluation",
+    "evaluate_run": "reid_srdl.run_evaluation",
     "extract_features": "reid_srdl.extract",
     "features_of_run": "reid_srdl.extract",
     "load_features": "reid_srdl.retrieval.feature_files",
@@ -50,6 +52,7 @@ __all__ = [
     "Features",
     "Protocol",
     "evaluate",
+    "evaluate_run",
     "extract_features",
     "features_of_run",
     "load_features",

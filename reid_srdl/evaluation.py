@@ -9,6 +9,7 @@ from typing import Protocol as TypingProtocol
 
 import numpy as np
 
+from reid_srdl.config import EvalConfig
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.count import CountEngine
 from reid_srdl.retrieval.features import Features, checked
@@ -134,6 +135,13 @@ class _Test:
             ranks, offsets = run.ranks.tolist(), run.offsets.tolist()
             for row, query in enumerate(to[run.query].tolist()):
                 results.record(query, ranks[offsets[row] : offsets[row + 1]])
+
+
+def protocol_of(settings: EvalConfig) -> Protocol:
+    """Returns the protocol that a configuration's ``eval`` section asks for."""
+    return Protocol(
+        distance=settings.distance, normalize=settings.normalize, pooling=settings.pooling
+    )
 
 
 def normalizes(protocol: Protocol) -> bool:

@@ -79,7 +79,7 @@ def features_of_run(
     device: str = "auto",
     network: str | None = None,
     steps: Steps | None = None,
-) -> Features:
+) -> tuple[Features, Compute]:
     """Computes features with the network of a finished run; what is not given is as it trained.
 
     Args:
@@ -92,6 +92,9 @@ def features_of_run(
         network: which of the run's networks; by default its result.
         steps: told of the progress.
 
+    Returns:
+        The features, and what computed them.
+
     Raises:
         UserError: no run folder, no weights in it, or data that cannot be read.
     """
@@ -101,7 +104,7 @@ def features_of_run(
     trained = load_network(folder.weights(name))
     compute = choose(device, config.train.precision, config.train.threads)
     data = load_dataset(dataset or config.data.name, data_dir or _own_dir(config, dataset))
-    return extract_features(
+    features = extract_features(
         trained.to(compute.device),
         data,
         size=(config.data.height, config.data.width),
@@ -110,6 +113,7 @@ def features_of_run(
         flip=config.eval.flip if flip is None else flip,
         steps=steps,
     )
+    return features, compute
 
 
 def _own_dir(config: AnyConfig, dataset: str | None) -> Path | None:

@@ -17,7 +17,7 @@ from reid_srdl.data.cache import decoded
 from reid_srdl.data.crops import Crops, ReidData
 from reid_srdl.data.names import class_labels
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation import Evaluated, evaluate
+from reid_srdl.evaluation import Evaluated, evaluate, protocol_of
 from reid_srdl.extract import extract_features
 from reid_srdl.methods import METHODS, OPTIONS
 from reid_srdl.models.build import build_network, file_digest, find_imagenet_weights
@@ -26,7 +26,6 @@ from reid_srdl.models.weights import save_network
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.run import RunRecord
 from reid_srdl.records.store import read_record, write_record
-from reid_srdl.retrieval.result import Protocol as EvaluationProtocol
 from reid_srdl.summary import summarise
 from reid_srdl.training.metrics_log import MetricsLog
 from reid_srdl.training.monitor import EpochRow, Monitor, Monitors, Progress
@@ -238,10 +237,13 @@ def _evaluation(
         flip=settings.flip,
         steps=listener.steps,
     )
-    protocol = EvaluationProtocol(
-        distance=settings.distance, normalize=settings.normalize, pooling=settings.pooling
+    return evaluate(
+        features,
+        protocol_of(settings),
+        engine=settings.engine,
+        device=str(compute.device),
+        progress=lambda done, total: listener.steps("ranking", done, total),
     )
-    return evaluate(features, protocol, engine=settings.engine, device=str(compute.device))
 
 
 def _is_complete(record: RunRecord, config: AnyConfig) -> bool:

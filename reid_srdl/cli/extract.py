@@ -58,7 +58,7 @@ def extract(
 
     check_output(output)
     with Display(0) as display:
-        features = features_of_run(
+        features, _ = features_of_run(
             run,
             dataset=dataset,
             data_dir=data_dir,

@@ -34,6 +34,10 @@ class RunFolder:
         """Returns the weights file of a network that the method returned by this name."""
         return self.path / "weights" / f"{network}.safetensors"
 
+    def evaluation(self, dataset: str) -> Path:
+        """Returns the file of the newest later evaluation on a data set."""
+        return self.path / "evaluations" / f"{dataset}.json"
+
     def read_config(self, methods: Mapping[str, type[MethodOptions]]) -> AnyConfig:
         """Reads the run's configuration.
 

@@ -43,7 +43,7 @@ class Kernel(Protocol):
     name: str
 
     def load_queries(self, p: Float32s) -> Any:
-        """Takes placed queries, Q x D, to where the kernel works; slices of it go to `block`."""
+        """Takes over placed queries, Q x D, for its work; slices of the answer go to `block`."""
 
     def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
         """Takes placed gallery rows, N x D, and their squared norms there."""
@@ -98,7 +98,7 @@ class NumpyKernel(_Product):
         self._scratch = _Scratch()
 
     def load_queries(self, p: Float32s) -> Any:
-        return np.multiply(p, np.float32(-2))
+        return np.multiply(p, np.float32(-2), out=p)
 
     def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
         return p, squares.astype(np.float32)
@@ -175,7 +175,7 @@ class TorchKernel(_Product):
             ) from None
 
     def load_queries(self, p: Float32s) -> Any:
-        return self._torch.from_numpy(np.multiply(p, np.float32(-2))).to(self._device)
+        return self._torch.from_numpy(np.multiply(p, np.float32(-2), out=p)).to(self._device)
 
     def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
         to = self._torch.from_numpy
@@ -219,7 +219,7 @@ def choose(queries: int, gallery: int, dim: int, device: str = "cpu") -> Kernel:
     if work < _PROBED_WORK:
         return NumpyKernel()
     ours = NumpyKernel()
-    shape = min(queries, 256), min(gallery, 2048), dim
+    shape = min(queries, 256), min(gallery, 1024), dim
     seconds = _probe(ours, *shape)
     whole = seconds * work / (shape[0] * shape[1] * dim)
     if "faiss" not in sys.modules and whole < _WORTH_LOADING:

@@ -17,7 +17,7 @@ from reid_srdl.retrieval.windows import Reach, window
 
 Progress = Callable[[int], None]
 
-_GALLERY_VALUES = 1 << 24  # feature values in a gallery block: 64 MiB
+_GALLERY_VALUES = 1 << 23  # feature values in a gallery block: 32 MiB
 _GALLERY_ROWS = 16384
 
 

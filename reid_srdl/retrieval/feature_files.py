@@ -97,10 +97,10 @@ def _set(path: Path, arrays: Arrays, part: str) -> FeatureSet | None:
 
 
 def _read_npz(path: Path) -> Arrays:
+    if not zipfile.is_zipfile(path):
+        raise _damaged(path, "cannot be read as .npz (not a zip archive, or cut short)")
     try:
         with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise _damaged(path, "holds a single array, not an .npz archive")
             return {name: _member(path, file, name) for name in file.files}
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError) as error:
         raise _damaged(path, f"cannot be read as .npz ({_line(error)})") from None

@@ -20,7 +20,7 @@ def average_precision(ranks: Sequence[int]) -> float:
     """Returns the mean of the precision at each hit, i / r_i.
 
     >>> average_precision([1, 3])
-    0.8333333333333334
+    0.8333333333333333
     """
     return math.fsum(i / r for i, r in enumerate(ranks, 1)) / len(ranks)
 

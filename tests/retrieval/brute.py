@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +35,11 @@ def true_distance(q: NDArray[np.float32], g: NDArray[np.float32]) -> Fraction:
     )
 
 
-def brute_ranks(query: FeatureSet, gallery: FeatureSet, distances: object) -> list[list[int]]:
+def brute_ranks(query: FeatureSet, gallery: FeatureSet, distances: Any) -> list[list[int]]:
     """Each query's ranks of matches; ``distances``, Q x N, of comparable numbers."""
     found = []
     for i in range(len(query)):
-        order = sorted(range(len(gallery)), key=lambda j: (distances[i][j], j))  # type: ignore[index]
+        order = sorted(range(len(gallery)), key=lambda j: (distances[i][j], j))
         rank, ranks = 0, []
         for j in order:
             same_pid = gallery.pids[j] == query.pids[i]

@@ -17,12 +17,12 @@ PATHS: dict[str, Callable[[], Counting]] = {
     ),
     "count faiss": lambda: CountEngine(kernel=FaissKernel()),
     "count faiss small blocks": lambda: CountEngine(
-        kernel=FaissKernel(), query_rows=3, gallery_rows=11
+        kernel=FaissKernel(), query_rows=9, gallery_rows=61
     ),
     "count torch": lambda: CountEngine(kernel=TorchKernel("cpu"), gallery_rows=13),
     "search chosen": SearchEngine,
     "search radius": lambda: SearchEngine(list_length=0),
-    "search radius small": lambda: SearchEngine(list_length=0, query_rows=4, gallery_rows=17),
+    "search radius small": lambda: SearchEngine(list_length=0, query_rows=9, gallery_rows=61),
     "search short lists": lambda: SearchEngine(list_length=5),
-    "search full lists": lambda: SearchEngine(list_length=1 << 30, query_rows=5),
+    "search full lists": lambda: SearchEngine(list_length=1 << 30, query_rows=9),
 }

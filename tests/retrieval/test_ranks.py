@@ -9,9 +9,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from reid_srdl.evaluation import Counting
+from reid_srdl.retrieval.blocks import FaissKernel
+from reid_srdl.retrieval.count import CountEngine, ShardCount
 from reid_srdl.retrieval.features import Features, FeatureSet
+from reid_srdl.retrieval.frame import frame_for
+from reid_srdl.retrieval.protocol import PidIndex
 from reid_srdl.retrieval.ranks import match_ranks, without_junk
 from reid_srdl.retrieval.rows import rows_of
+from reid_srdl.retrieval.targets import find_targets
 from tests.retrieval.brute import (
     brute_ranks,
     distance_table,
@@ -20,6 +25,8 @@ from tests.retrieval.brute import (
     true_distance,
 )
 from tests.retrieval.engines import PATHS
+
+_FEW = np.arange(3, dtype=np.float32)
 
 every_path = pytest.mark.parametrize("path", PATHS)
 
@@ -169,6 +176,25 @@ def test_undecided_pairs_are_settled_a_few_at_a_time(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("reid_srdl.retrieval.counter._PENDING", 3)
     monkeypatch.setattr("reid_srdl.retrieval.targets._PAIR_VALUES", 4)
     assert ranks_by(PATHS["count numpy"](), features) == expected(features)
+
+
+def test_the_slots_of_shards_add_up() -> None:
+    features = random_features(np.random.default_rng(12), queries=20, gallery=90, values=_FEW)
+    labels = features.gallery.labels
+    gallery, kept = without_junk(rows_of(features.gallery.features), labels)
+    queries = rows_of(features.query.features)
+    same = PidIndex(kept).same_pid(features.query.labels)
+    targets = find_targets(queries, gallery, same)
+    whole = CountEngine().slots(queries, gallery, targets)
+    total = np.zeros_like(whole)
+    for start, stop in ((0, 31), (31, 32), (32, len(gallery))):
+        # A shard may choose a frame and a kernel of its own.
+        frame = frame_for(queries, rows_of(gallery.block(start, stop)))
+        shard = ShardCount(FaissKernel(), frame, queries, gallery, targets)
+        shard.add(start, stop, query_rows=7)
+        total += shard.finish()
+    assert whole.sum() > 0
+    assert np.array_equal(total, whole)
 
 
 def test_progress_ends_at_the_whole() -> None:

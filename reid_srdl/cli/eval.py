@@ -1,0 +1,283 @@
+"""``reid-srdl eval``: scores of a run's network, or of features that other software made."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reid_srdl.errors import UserError
+
+if TYPE_CHECKING:
+    from reid_srdl.evaluation import Evaluated
+    from reid_srdl.report.progress import Display
+    from reid_srdl.retrieval.features import Features
+
+
+class Engine(StrEnum):
+    """Who computes the ranks; the numbers are the same."""
+
+    COUNT = "count"
+    FAISS = "faiss"
+
+
+class Distance(StrEnum):
+    """By what the gallery is ranked."""
+
+    EUCLIDEAN = "euclidean"
+    COSINE = "cosine"
+
+
+class Pooling(StrEnum):
+    """How a multi-query's boxes become one feature."""
+
+    MEAN = "mean"
+    MAX = "max"
+
+
+WHAT, RULES, ENGINE, OUTPUT = "What is evaluated", "Rules", "Engine", "Output"
+EXAMPLE = (
+    "Examples:  reid-srdl eval runs/NAME --dataset market1501 --data-dir DIR   |   "
+    "reid-srdl eval --features features.npz --json"
+)
+_RANK_LISTS = Path("rank_lists.csv")
+
+
+def evaluate(
+    run: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="Folder of a run.", show_default=False)
+    ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            "--features",
+            metavar="FILE",
+            rich_help_panel=WHAT,
+            help="Features that other software made: .npz with query_features (Q x D), query_pids, "
+            "query_camids, the same for gallery_ and optionally multi_; or layumi's .mat.",
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", rich_help_panel=WHAT, help="Data set; default: the run's own."
+        ),
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            rich_help_panel=WHAT,
+            help="Where the data set is; default: the run's own, or $REID_SRDL_DATA.",
+        ),
+    ] = None,
+    flip: Annotated[
+        bool | None,
+        typer.Option(
+            "--flip/--no-flip",
+            rich_help_panel=WHAT,
+            show_default=False,
+            help="Average each image with its mirror image; default: the run's own.",
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, rich_help_panel=WHAT, help="Images per forward pass; default: the run's own."
+        ),
+    ] = None,
+    distance: Annotated[
+        Distance | None,
+        typer.Option(
+            rich_help_panel=RULES, help="Of two features; default: the run's own, or euclidean."
+        ),
+    ] = None,
+    normalize: Annotated[
+        bool | None,
+        typer.Option(
+            "--normalize/--raw",
+            rich_help_panel=RULES,
+            show_default=False,
+            help="L2-normalise features first; default: the run's own, or raw.",
+        ),
+    ] = None,
+    pooling: Annotated[
+        Pooling | None,
+        typer.Option(
+            rich_help_panel=RULES,
+            help="Of a multi-query's boxes; default: the run's own, or mean.",
+        ),
+    ] = None,
+    engine: Annotated[
+        Engine | None,
+        typer.Option(
+            rich_help_panel=ENGINE,
+            help="count: over blocks of distances; faiss: from FAISS's exact search. The same "
+            "numbers; default: count.",
+        ),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            rich_help_panel=ENGINE,
+            help="cpu, cuda or cuda:N; auto: CUDA for a run where there is one, cpu for features.",
+        ),
+    ] = "auto",
+    per_query: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+            help="Write AP and first rank of each query (.csv or .json).",
+        ),
+    ] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            rich_help_panel=OUTPUT,
+            help="Write each query's first N gallery images: names, cameras, distances.",
+        ),
+    ] = None,
+    rank_lists: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+            help=f"Where --top-k writes to (.csv or .json); default: {_RANK_LISTS}.",
+        ),
+    ] = None,
+    json: Annotated[
+        bool,
+        typer.Option(
+            "--json", rich_help_panel=OUTPUT, help="Print JSON alone, fractions from 0 to 1."
+        ),
+    ] = False,
+) -> None:
+    """Evaluate a run's network or a file of features: CMC, mAP, mINP, single- and multi-query."""
+    changes: dict[str, Any] = {
+        "flip": flip,
+        "batch_size": batch_size,
+        "distance": distance and distance.value,
+        "normalize": normalize,
+        "pooling": pooling and pooling.value,
+        "engine": engine and engine.value,
+    }
+    changes = {key: value for key, value in changes.items() if value is not None}
+    lists = rank_lists or (_RANK_LISTS if top_k else None)
+    _check(run, features, [file for file in (per_query, lists) if file])
+    from reid_srdl.report.progress import Display
+
+    with Display(0) as display:
+        if run is not None:
+            tested, result, kept = _of_run(run, dataset, data_dir, changes, device, display)
+        else:
+            assert features is not None
+            given = {"--dataset": dataset, "--data-dir": data_dir, "--flip": flip}
+            _refuse(given | {"--batch-size": batch_size})
+            tested, result = _of_file(features, changes, device, display)
+            kept = None
+    _write(tested, result, per_query, lists, top_k or 10)
+    _print(result, json, str(run or features), kept)
+
+
+def _check(run: Path | None, features: Path | None, outputs: list[Path]) -> None:
+    if (run is None) == (features is None):
+        raise UserError(
+            "eval takes a run's folder or --features FILE, one of the two",
+            "see: reid-srdl eval --help",
+            usage=True,
+        )
+    from reid_srdl.retrieval import tables
+
+    for file in outputs:
+        tables.check_suffix(file)
+
+
+def _refuse(options: dict[str, Any]) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise UserError(
+                f"{name}: says nothing about a file of features",
+                f"leave {name} out, or evaluate a run",
+                usage=True,
+            )
+
+
+def _of_run(
+    run: Path,
+    dataset: str | None,
+    data_dir: Path | None,
+    changes: dict[str, Any],
+    device: str,
+    display: Display,
+) -> tuple[Features, Evaluated, Path]:
+    from reid_srdl.run_evaluation import evaluate_run
+
+    return evaluate_run(
+        run,
+        dataset=dataset,
+        data_dir=data_dir,
+        changes=changes,
+        device=device,
+        steps=display.steps,
+        progress=lambda done, total: display.steps("ranking", done, total),
+    )
+
+
+def _of_file(
+    file: Path, changes: dict[str, Any], device: str, display: Display
+) -> tuple[Features, Evaluated]:
+    from reid_srdl.config import EvalConfig
+    from reid_srdl.evaluation import evaluate, protocol_of
+    from reid_srdl.retrieval.feature_files import load_features
+
+    settings = EvalConfig(**changes)
+    features = load_features(file)
+    result = evaluate(
+        features,
+        protocol_of(settings),
+        engine=settings.engine,
+        device="cpu" if device == "auto" else device,
+        progress=lambda done, total: display.steps("ranking", done, total),
+    )
+    return features, result
+
+
+def _write(
+    features: Features, result: Evaluated, per_query: Path | None, lists: Path | None, k: int
+) -> None:
+    from reid_srdl.retrieval import tables
+
+    if per_query is not None:
+        tables.write_per_query(per_query, result.single, result.multi)
+    if lists is not None:
+        from reid_srdl.retrieval.rank_lists import rank_lists
+
+        tables.write_rank_lists(
+            lists, features, rank_lists(features, result.evaluation.protocol, k)
+        )
+    for file in (per_query, lists):
+        if file is not None:
+            print(f"written: {file}", file=sys.stderr)
+
+
+def _print(result: Evaluated, as_json: bool, title: str, kept: Path | None) -> None:
+    from rich.console import Console
+
+    from reid_srdl.report.evaluation import evaluation_table, skipped_warnings
+    from reid_srdl.report.render import to_rich
+
+    for line in skipped_warnings(result.evaluation):
+        print(f"warning: {line}", file=sys.stderr)
+    if as_json:
+        print(result.evaluation.model_dump_json(indent=2))
+        return
+    console = Console()
+    console.print(to_rich(evaluation_table(result.evaluation, title), console))
+    if kept is not None:
+        console.print(f"record: {kept}", soft_wrap=True, highlight=False)

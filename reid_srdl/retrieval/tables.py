@@ -1,0 +1,99 @@
+"""Per-query results and rank lists as files: CSV or JSON, by the name's suffix."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from reid_srdl.errors import UserError
+from reid_srdl.files import write_text
+from reid_srdl.retrieval.features import Features, FeatureSet
+from reid_srdl.retrieval.metrics import PerQuery
+from reid_srdl.retrieval.rank_lists import RankList
+
+Row = dict[str, Any]
+
+
+def check_suffix(path: Path) -> None:
+    """Refuses names that say neither .csv nor .json.
+
+    Raises:
+        UserError: so.
+    """
+    if path.suffix not in (".csv", ".json"):
+        raise UserError(
+            f"{path}: neither .csv nor .json", "end the name in one of them", usage=True
+        )
+
+
+def write_per_query(path: Path, single: PerQuery, multi: PerQuery | None = None) -> None:
+    """Writes AP, INP and first rank of each query.
+
+    Columns: mode (single or multi), query (its position), name, pid, camid, ap, ap_trapezoid, inp,
+    first_rank. Queries without a match have no values (empty, or null).
+    """
+    rows = list(_query_rows("single", single))
+    if multi is not None:
+        rows += _query_rows("multi", multi)
+    _write(path, rows)
+
+
+def write_rank_lists(path: Path, features: Features, lists: Sequence[RankList]) -> None:
+    """Writes one row per query and list place.
+
+    Columns: query, query_name, query_pid, query_camid, rank (from 1), gallery (its position),
+    gallery_name, gallery_pid, gallery_camid, distance, match.
+    """
+    _write(path, list(_list_rows(features, lists)))
+
+
+def _query_rows(mode: str, results: PerQuery) -> Iterator[Row]:
+    for query in range(len(results)):
+        matched = bool(results.matched[query])
+        row: Row = {
+            "mode": mode,
+            "query": query,
+            "name": None if results.names is None else results.names[query],
+            "pid": int(results.pids[query]),
+            "camid": int(results.camids[query]),
+        }
+        for key in ("ap", "ap_trapezoid", "inp"):
+            row[key] = float(getattr(results, key)[query]) if matched else None
+        row["first_rank"] = int(results.first_rank[query]) if matched else None
+        yield row
+
+
+def _list_rows(features: Features, lists: Sequence[RankList]) -> Iterator[Row]:
+    for found in lists:
+        query = _image("query", features.query, found.query)
+        places = zip(found.gallery, found.distances, found.match, strict=True)
+        for rank, (position, distance, match) in enumerate(places, 1):
+            image = _image("gallery", features.gallery, int(position))
+            told = {"distance": float(distance), "match": bool(match)}
+            yield {**query, "rank": rank, **image, **told}
+
+
+def _image(kind: str, part: FeatureSet, position: int) -> Row:
+    return {
+        kind: position,
+        f"{kind}_name": None if part.names is None else part.names[position],
+        f"{kind}_pid": int(part.pids[position]),
+        f"{kind}_camid": int(part.camids[position]),
+    }
+
+
+def _write(path: Path, rows: Sequence[Row]) -> None:
+    check_suffix(path)
+    if path.suffix == ".json":
+        lines = ",\n".join(json.dumps(row) for row in rows)
+        write_text(path, f"[\n{lines}\n]\n")
+        return
+    text = io.StringIO()
+    table = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_text(path, text.getvalue())

@@ -1,0 +1,71 @@
+"""Evaluates the network of a finished run, on its own data set or another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from reid_srdl.evaluation import Evaluated, Progress, evaluate, protocol_of
+from reid_srdl.extract import Steps, features_of_run
+from reid_srdl.files import write_json
+from reid_srdl.methods import OPTIONS
+from reid_srdl.records.folder import RunFolder
+from reid_srdl.retrieval.features import Features
+
+
+def evaluate_run(
+    run: Path,
+    *,
+    dataset: str | None = None,
+    data_dir: Path | None = None,
+    changes: dict[str, Any] | None = None,
+    device: str = "auto",
+    steps: Steps | None = None,
+    progress: Progress | None = None,
+) -> tuple[Features, Evaluated, Path]:
+    """Extracts features with a run's network, evaluates them, and keeps the result in the run.
+
+    Args:
+        run: the run's folder.
+        dataset: another data set than the run's own.
+        data_dir: its folder.
+        changes: keys of the ``eval`` section that differ from the run's own.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        steps: told of the extraction's progress.
+        progress: told of the ranking's progress.
+
+    Returns:
+        The features, the evaluation, and the file under ``RUN/evaluations`` that records it.
+
+    Raises:
+        UserError: no run folder, no weights in it, or data that cannot be read.
+    """
+    config = RunFolder(run).read_config(OPTIONS)
+    settings = config.eval.model_copy(update=changes or {})
+    features, compute = features_of_run(
+        run,
+        dataset=dataset,
+        data_dir=data_dir,
+        flip=settings.flip,
+        batch_size=settings.batch_size,
+        device=device,
+        steps=steps,
+    )
+    result = evaluate(
+        features,
+        protocol_of(settings),
+        engine=settings.engine,
+        device=str(compute.device),
+        progress=progress,
+    )
+    name = dataset or config.data.name
+    kept = RunFolder(run).evaluation(name)
+    facts = {
+        "dataset": name,
+        "eval": settings.model_dump(mode="json"),
+        "device": compute.device_name,
+        "precision": compute.precision,
+        "result": result.evaluation.model_dump(mode="json"),
+    }
+    write_json(kept, facts)
+    return features, result, kept

@@ -1,0 +1,152 @@
+"""Kernels keep their word: their values lie within the errors that they declare."""
+
+from __future__ import annotations
+
+import sys
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reid_srdl.errors import UserError
+from reid_srdl.retrieval import blocks
+from reid_srdl.retrieval.blocks import FaissKernel, Kernel, NumpyKernel, TorchKernel
+from reid_srdl.retrieval.count import CountEngine
+from reid_srdl.retrieval.frame import Frame, frame_for, squared_norms
+from reid_srdl.retrieval.index import FlatIndex
+from reid_srdl.retrieval.rows import rows_of
+from reid_srdl.retrieval.windows import gamma
+from tests.retrieval.brute import random_features, true_distance
+from tests.retrieval.test_ranks import expected, ranks_by
+
+KERNELS = {"numpy": NumpyKernel, "faiss": FaissKernel, "torch": lambda: TorchKernel("cpu")}
+every_kernel = pytest.mark.parametrize("make", KERNELS.values(), ids=KERNELS)
+
+
+def _placed(dim: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(dim)
+    scale = 10.0 ** rng.integers(-3, 3, dim)
+    return tuple((rng.standard_normal((n, dim)) * scale).astype(np.float32) for n in (4, 30))
+
+
+@every_kernel
+@pytest.mark.parametrize("dim", [1, 7, 256, 300, 2048])
+def test_values_lie_within_the_declared_error(make: Any, dim: int) -> None:
+    kernel: Kernel = make()
+    q, g = _placed(dim)
+    q_squares, g_squares = squared_norms(q), squared_norms(g)
+    offset = kernel.offset(q_squares)
+    error = kernel.error(dim, np.sqrt(q_squares), float(np.sqrt(g_squares.max())))
+    truth = [[true_distance(a, b) for b in g] for a in q]
+    v = kernel.block(kernel.load_queries(q.copy()), kernel.load_gallery(g, g_squares)).copy()
+    for i, row in enumerate(truth):
+        for j, distance in enumerate(row):
+            off = float(Fraction(float(v[i, j])) + Fraction(float(offset[i])) - distance)
+            assert abs(off) <= error[i]
+    assert (error < 1e-3 * (np.sqrt(q_squares) + np.sqrt(g_squares.max())) ** 2).all()
+
+
+@pytest.mark.parametrize("dim", [1, 300])
+def test_index_answers_lie_within_the_declared_error(dim: int) -> None:
+    q, g = _placed(dim)
+    frame = Frame(1.0, np.zeros(dim, np.float32))
+    index = FlatIndex(frame, rows_of(g))
+    z = np.float32([0, 1, 20, 300])
+    error = index.error(np.sqrt(squared_norms(q) + z.astype(np.float64) ** 2))
+    distances, positions = index.nearest(q, z, len(g))
+    for i in range(len(q)):
+        assert sorted(positions[i]) == list(range(len(g)))
+        for value, j in zip(distances[i], positions[i], strict=True):
+            truth = true_distance(q[i], g[j]) + Fraction(float(z[i])) ** 2
+            assert abs(float(Fraction(float(value)) - truth)) <= error[i]
+
+
+class _WorstKernel(NumpyKernel):
+    """Returns the truth plus or minus as much as it declares."""
+
+    def __init__(self, relative: float, seed: int) -> None:
+        super().__init__()
+        self._relative, self._random = relative, np.random.default_rng(seed)
+
+    def error(self, dim: int, a: np.ndarray, b: float) -> np.ndarray:
+        return self._relative * np.ones_like(a)
+
+    def block(self, queries: Any, gallery: Any) -> np.ndarray:
+        p, squares = gallery
+        v = queries.astype(np.float64) @ p.T.astype(np.float64) + squares
+        signs = self._random.choice([-0.999, 0.999], v.shape)
+        return (v + self._relative * signs).astype(np.float32)
+
+
+@pytest.mark.parametrize("relative", [1e-3, 0.1, 3.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_ranks_survive_the_worst_that_a_kernel_may_return(relative: float, seed: int) -> None:
+    features = random_features(np.random.default_rng(seed), dim=5)
+    engine = CountEngine(kernel=_WorstKernel(relative, seed), gallery_rows=9)
+    assert ranks_by(engine, features) == expected(features)
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0**30, 2.0**-40])
+def test_the_frame_obeys_its_bound(factor: float) -> None:
+    rng = np.random.default_rng(0)
+    raw = ((rng.standard_normal((50, 20)) * 1e-3 + 300) * factor).astype(np.float32)
+    frame = frame_for(rows_of(raw), rows_of(raw))
+    assert (frame.scale == 1.0) == (factor == 1.0)
+    placed = frame.place(raw).astype(np.float64)
+    centre = frame.scaled_centre.astype(np.float64)
+    true = raw.astype(np.float64) * frame.scale - centre
+    assert (np.abs(placed - true) <= 2.0**-24 * np.abs(placed) + 2.0**-148).all()
+    # The shift is gone: what is left is as small as the spread.
+    assert np.abs(placed).max() < 1e-4 * np.abs(raw).max() * frame.scale
+
+
+def test_gamma_refuses_what_it_cannot_bound() -> None:
+    assert gamma(256) == pytest.approx(256 * 2.0**-24, rel=1e-4)
+    with pytest.raises(ValueError, match="no float32 bound"):
+        gamma(1 << 24)
+
+
+def test_small_problems_load_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "_probe", lambda *_: pytest.fail("probed"))
+    assert blocks.choose(100, 1000, 64).name == "numpy"
+
+
+@pytest.mark.parametrize("faster", ["numpy", "faiss"])
+def test_the_faster_kernel_is_chosen(monkeypatch: pytest.MonkeyPatch, faster: str) -> None:
+    monkeypatch.setattr(blocks, "_probe", lambda kernel, *_: 1.0 if kernel.name == faster else 2.0)
+    assert blocks.choose(10**4, 10**5, 2048).name == faster
+
+
+def test_faiss_is_not_loaded_for_a_short_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "faiss", raising=False)
+    monkeypatch.setattr(blocks, "_probe", lambda *_: 1e-9)
+    monkeypatch.setattr(blocks, "FaissKernel", lambda: pytest.fail("loaded"))
+    assert blocks.choose(10**4, 10**4, 2048).name == "numpy"
+
+
+def test_a_probe_takes_time() -> None:
+    assert blocks._probe(NumpyKernel(), 8, 16, 32) > 0
+
+
+def test_an_unknown_device_is_an_error() -> None:
+    with pytest.raises(UserError, match="nonsense"):
+        blocks.choose(1, 1, 1, "nonsense")
+
+
+def test_torch_precision_is_left_as_it_was() -> None:
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("medium")
+        kernel = TorchKernel("cpu")
+        q, g = _placed(600)
+        values = kernel.block(
+            kernel.load_queries(q.copy()), kernel.load_gallery(g, squared_norms(g))
+        )
+        assert torch.get_float32_matmul_precision() == "medium"
+        wide = squared_norms(g) - 2 * q.astype(np.float64) @ g.T.astype(np.float64)
+        assert np.abs(values - wide).max() < 1e-5 * np.abs(wide).max()
+    finally:
+        torch.set_float32_matmul_precision(before)
