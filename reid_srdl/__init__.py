@@ -4,7 +4,8 @@ The public API, loaded when it is used:
 
 - ``train(config)``, ``resume(folder)``: one run, to its record;
 - ``resolve(tree, methods=OPTIONS)``: keys to a validated configuration;
-- ``evaluate_run(folder)``, ``evaluate(features, protocol)``, ``load_features``, ``save_features``: anyone's features;
+- ``evaluate_run(folder)``: a run's network, on its own data set or another;
+- ``evaluate(features, protocol)``, ``load_features``, ``save_features``: anyone's features;
 - ``extract_features``, ``features_of_run``: features of a network, of a run;
 - ``read_record``, ``read_records``: the numbers of finished runs.
 """

@@ -161,7 +161,7 @@ def _engine(engine: Literal["count", "faiss"] | Counting, device: str) -> Counti
     if engine == "faiss":
         from reid_srdl.retrieval.search import SearchEngine
 
-        return SearchEngine()
+        return SearchEngine(gpu=device.startswith("cuda"))
     if isinstance(engine, str):
         raise UserError(f"no such engine {engine!r}", "choose count or faiss", usage=True)
     return engine

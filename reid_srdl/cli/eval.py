@@ -252,15 +252,14 @@ def _write(
     features: Features, result: Evaluated, per_query: Path | None, lists: Path | None, k: int
 ) -> None:
     from reid_srdl.retrieval import tables
+    from reid_srdl.retrieval.rank_lists import rank_lists
 
+    rules = result.evaluation.protocol
+    found = rank_lists(features, rules, k) if lists else []  # it may fail: before any writing
     if per_query is not None:
         tables.write_per_query(per_query, result.single, result.multi)
     if lists is not None:
-        from reid_srdl.retrieval.rank_lists import rank_lists
-
-        tables.write_rank_lists(
-            lists, features, rank_lists(features, result.evaluation.protocol, k)
-        )
+        tables.write_rank_lists(lists, features, found)
     for file in (per_query, lists):
         if file is not None:
             print(f"written: {file}", file=sys.stderr)

@@ -29,16 +29,23 @@ Float64s = NDArray[np.float64]
 
 
 class FlatIndex:
-    """Gallery rows in FAISS, on GPU where FAISS sees one.
+    """Gallery rows in FAISS.
 
     Args:
         frame: the frame of both sides.
         gallery: N gallery rows.
         start, stop: the run of them to hold; None: all. Answers count positions in the whole.
+        gpu: let a GPU answer, where FAISS sees one.
     """
 
     def __init__(
-        self, frame: Frame, gallery: Rows, start: int = 0, stop: int | None = None
+        self,
+        frame: Frame,
+        gallery: Rows,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        gpu: bool = False,
     ) -> None:
         import faiss
 
@@ -52,7 +59,7 @@ class FlatIndex:
                 largest = max(largest, float(squared_norms(placed).max()))
                 self._index.add(_widened(placed, np.zeros(len(placed), np.float32)))
         self.largest_norm = float(np.sqrt(largest))
-        self._on_gpu = _on_gpu(faiss, self._index)
+        self._on_gpu = _on_gpu(faiss, self._index) if gpu else None
 
     def __len__(self) -> int:
         return int(self._index.ntotal)

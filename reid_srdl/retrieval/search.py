@@ -36,6 +36,7 @@ class SearchEngine:
         list_length: how far down a query's sorted list to ask before the radius search is asked for
             what is still missing: 0 asks by radius alone, the gallery's length for full lists.
             None: full lists of short galleries, GPU's longest lists on GPU, else 0.
+        gpu: let a GPU answer, where FAISS sees one.
         query_rows, gallery_rows: queries per search, images per index; None: by memory.
         undecided: pairs that the definition has decided so far.
     """
@@ -43,6 +44,7 @@ class SearchEngine:
     list_length: int | None = None
     query_rows: int | None = None
     gallery_rows: int | None = None
+    gpu: bool = False
     undecided: int = field(default=0, init=False)
 
     def slots(
@@ -53,7 +55,8 @@ class SearchEngine:
         counter = Counter(queries, gallery, targets)
         rows = self.gallery_rows or max(1, _INDEX_VALUES // gallery.dim)
         for start in range(0, len(gallery), rows):
-            index = FlatIndex(frame, gallery, start, min(start + rows, len(gallery)))
+            stop = min(start + rows, len(gallery))
+            index = FlatIndex(frame, gallery, start, stop, gpu=self.gpu)
             searching = _Search(index, frame, queries, targets)
             counter.expect(searching.low, searching.high)
             step = self.query_rows or max(1, _ANSWERS // len(index))

@@ -83,7 +83,7 @@ def test_bad_input_is_told_in_two_lines_and_leaves_nothing(tmp_path: Path, file:
         (("--features", write_npz(tmp_path / "alone.npz", lonely)), 1, "no query has a match"),
         ((), 2, "one of the two"),
         (("run", "--features", file), 2, "one of the two"),
-        (("--features", file, "--top-k", "3"), 2, "--top-k says nothing"),
+        (("--features", file, "--dataset", "market1501"), 2, "--dataset: says nothing"),
         (("--features", file, "--top-k", "99", "--rank-lists", queries), 2, "length 99"),
         (("--features", file, "--rank-lists", tmp_path / "l.txt"), 2, "neither .csv nor .json"),
         (("--features", file, "--device", "nonsense"), 2, "device 'nonsense'"),
