@@ -72,8 +72,8 @@ def walkers(
     ] = 0.3,
 ) -> None:
     """Draw people seen by street cameras, in Market-1501's layout (128 x 64 pixels)."""
-    from reid_srdl.data.walkers import default_parent, make_walkers
-    from reid_srdl.data.walkers_plan import Options
+    from reid_srdl.data.walkers.make import default_parent, make_walkers
+    from reid_srdl.data.walkers.plan import Options
 
     options = Options(
         train_identities, test_identities, cameras, images, junk=junk, distractors=distractors

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+
+from reid_srdl.machine import available_cores
 
 # Told how many files are done, and of how many.
 Progress = Callable[[int, int], None]
@@ -70,19 +71,12 @@ def map_files(
             return error
 
     # Pillow decodes without the interpreter's lock, so threads run side by side.
-    with ThreadPoolExecutor(usable_cores()) as pool, _bombs_are_errors():
+    with ThreadPoolExecutor(available_cores()) as pool, _bombs_are_errors():
         for start in range(0, len(paths), _BATCH):
             batch = paths[start : start + _BATCH]
             yield from pool.map(attempt, batch)
             if progress is not None:
                 progress(start + len(batch), len(paths))
-
-
-def usable_cores() -> int:
-    """Returns how many cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextlib.contextmanager

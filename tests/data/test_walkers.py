@@ -12,9 +12,9 @@ import pytest
 from reid_srdl.data import load_dataset
 from reid_srdl.data.cache import decoded
 from reid_srdl.data.check import check_dataset
-from reid_srdl.data.walkers import make_walkers
-from reid_srdl.data.walkers_plan import Options, plan
-from reid_srdl.data.walkers_shot import render
+from reid_srdl.data.walkers.make import make_walkers
+from reid_srdl.data.walkers.plan import Options, plan
+from reid_srdl.data.walkers.shot import render
 from reid_srdl.errors import UserError
 
 SMALL = Options(train_identities=3, test_identities=2, cameras=3, images=2, distractors=1.0)
@@ -111,7 +111,7 @@ def test_killed_half_way(tmp_path: Path) -> None:
     program = f"""
 import time
 from pathlib import Path
-from reid_srdl.data.walkers import make_walkers
+from reid_srdl.data.walkers.make import make_walkers
 def progress(done, total):
     print("drawing", flush=True)
     time.sleep(60)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from PIL import ImageDraw
 
-from reid_srdl.data.walkers_person import Colour
+from reid_srdl.data.walkers.person import Colour
 
 # Right of the body, forward, up; in body heights, from the point between the feet.
 Joint = tuple[float, float, float]

@@ -16,11 +16,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from reid_srdl.data import market
-from reid_srdl.data.images import Progress, usable_cores
+from reid_srdl.data.images import Progress
 from reid_srdl.data.locate import VARIABLE
-from reid_srdl.data.walkers_plan import Options, Shot, plan
-from reid_srdl.data.walkers_shot import render
+from reid_srdl.data.walkers.plan import Options, Shot, plan
+from reid_srdl.data.walkers.shot import render
 from reid_srdl.errors import UserError
+from reid_srdl.machine import available_cores
 
 NAME = "walkers"
 MANIFEST = "manifest.json"
@@ -109,7 +110,7 @@ def _make(
             (temporary / shot.file).write_bytes(render(seed, shot))
 
         shots = plan(seed, options)
-        with ThreadPoolExecutor(usable_cores()) as pool:
+        with ThreadPoolExecutor(available_cores()) as pool:
             for start in range(0, len(shots), _BATCH):
                 batch = shots[start : start + _BATCH]
                 list(pool.map(write, batch))

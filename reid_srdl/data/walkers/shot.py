@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from reid_srdl.data.walkers_camera import SCENE_HEIGHT, SCENE_WIDTH, Camera, camera, expose
-from reid_srdl.data.walkers_figure import draw_person
-from reid_srdl.data.walkers_pen import Stance
-from reid_srdl.data.walkers_person import person
-from reid_srdl.data.walkers_plan import Shot
+from reid_srdl.data.walkers.camera import SCENE_HEIGHT, SCENE_WIDTH, Camera, camera, expose
+from reid_srdl.data.walkers.figure import draw_person
+from reid_srdl.data.walkers.pen import Stance
+from reid_srdl.data.walkers.person import person
+from reid_srdl.data.walkers.plan import Shot
 from reid_srdl.seeds import generator
 
 HEIGHT, WIDTH = 128, 64  # of a crop, in pixels, as in Market-1501

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from PIL import ImageDraw
 
-from reid_srdl.data.walkers_pen import Pen, Stance, shade
-from reid_srdl.data.walkers_person import Person
+from reid_srdl.data.walkers.pen import Pen, Stance, shade
+from reid_srdl.data.walkers.person import Person
 
 
 def draw_person(draw: ImageDraw.ImageDraw, person: Person, stance: Stance) -> None:

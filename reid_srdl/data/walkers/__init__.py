@@ -1,0 +1,1 @@
+"""The embedded data set: people drawn procedurally, seen by street cameras."""
