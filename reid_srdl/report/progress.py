@@ -6,7 +6,7 @@ import datetime
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 
 from reid_srdl.training.monitor import EpochRow, Progress
@@ -33,7 +33,6 @@ class Display:
                 TextColumn("[bold]{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TimeElapsedColumn(),
                 TextColumn("{task.fields[facts]}"),
                 console=self._console,
                 transient=True,
@@ -75,6 +74,8 @@ class Display:
         if progress.loss is not None and progress.accuracy is not None:
             facts.insert(0, f"loss {progress.loss:.4f}  accuracy {progress.accuracy:.1%}")
             facts.insert(1, f"lr {progress.lr:.4g}")
+            epoch = progress.seconds * progress.steps / progress.step
+            facts.append(f"left {self._left(epoch, progress.step / progress.steps)}")
         what = f"{progress.phase} epoch {progress.epoch}/{progress.epochs}"
         self._bars.update(
             self._bar,
@@ -88,11 +89,15 @@ class Display:
         """Prints the epoch's line."""
         self._done += 1
         self._seconds += row.seconds
-        left = self._seconds / self._done * max(self._epochs - self._done, 0)
         terms = "  ".join(f"{name} {value:.4f}" for name, value in row.terms.items())
         self.say(
             f"{row.phase} epoch {row.epoch}/{row.epochs}  loss {row.loss:.4f} ({terms})  "
             f"accuracy {row.accuracy:.1%}  lr {row.lr:.4g}  "
             f"{row.images / row.seconds:.0f} images/s  "
-            f"left {datetime.timedelta(seconds=round(left))}"
+            f"left {self._left(self._seconds / self._done)}"
         )
+
+    def _left(self, epoch_seconds: float, begun: float = 0.0) -> datetime.timedelta:
+        """Estimates the run's remaining time from an epoch's, ``begun`` of this one being done."""
+        left = epoch_seconds * max(self._epochs - self._done - begun, 0)
+        return datetime.timedelta(seconds=round(left))

@@ -143,6 +143,7 @@ class Meter:
             epochs=self.epochs,
             step=self.done,
             steps=self.steps,
+            seconds=now - self._began,
             images_per_second=images / (now - self._began),
             loss=float(self._losses[: self.done].sum(dim=1).mean()),
             accuracy=float(self._correct) / images,

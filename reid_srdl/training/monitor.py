@@ -38,13 +38,22 @@ class EpochRow(BaseModel):
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a phase stands inside an epoch (or an extraction, whose loss is None)."""
+    """Where a phase stands inside an epoch (or an extraction, whose loss is None).
+
+    Attributes:
+        phase, epoch, epochs: as in ``EpochRow``.
+        step, steps: batches that are done, and of how many.
+        seconds: time that these took.
+        images_per_second: their rate.
+        loss, accuracy, lr: as in ``EpochRow``, so far.
+    """
 
     phase: str
     epoch: int
     epochs: int
     step: int
     steps: int
+    seconds: float
     images_per_second: float
     loss: float | None = None
     accuracy: float | None = None

@@ -221,8 +221,9 @@ class Trainer:
                     logits = (logits + network(images.flip(3)).logits) / 2
             rows.append(logits)
             done = len(rows) * self._extract_batch
-            rate = done / (time.perf_counter() - began)
-            self._monitor.progressed(Progress(phase.name, 1, 1, len(rows), steps, rate))
+            seconds = time.perf_counter() - began
+            told = Progress(phase.name, 1, 1, len(rows), steps, seconds, done / seconds)
+            self._monitor.progressed(told)
         return torch.cat(rows)
 
 
