@@ -92,11 +92,6 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.images)
 
-    @property
-    def classes(self) -> int:
-        """C, the number of identities."""
-        return int(self.labels.max()) + 1
-
     def steps(self, batch_size: int) -> int:
         """Returns the batches of an epoch; the last partial one is dropped (shapes are fixed)."""
         return len(self) // batch_size

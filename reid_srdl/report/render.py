@@ -36,8 +36,6 @@ _LATEX = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     "[": "{[}",  # at a row's start it would be read as an option of the row above
-    "¹": "$^1$",
-    "⁶": "$^6$",
 }
 
 
@@ -140,7 +138,8 @@ def _ampersands(cells: Any) -> str:
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+    escaped = "".join(_LATEX.get(character, character) for character in text)
+    return escaped.replace("¹⁶", "$^{16}$")
 
 
 def to_csv(tables: Sequence[Table]) -> str:
