@@ -126,11 +126,9 @@ class Config(Section, Generic[M]):
 
 AnyConfig = Config[MethodOptions]
 
-# Keys that say where or on what a run happens, not what it computes.
-PLACES = (
-    *("run.dir", "run.name", "data.dir", "model.weights"),
-    *("train.device", "train.threads", "eval.enabled", "eval.engine"),
-)
+# Keys that hold paths of the machine, and all keys that say where or on what a run happens.
+PATHS = ("run.dir", "data.dir", "model.weights")
+PLACES = (*PATHS, "run.name", "train.device", "train.threads", "eval.enabled", "eval.engine")
 
 
 def fingerprint(config: Config[Any], *, without: Iterable[str] = ()) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from reid_srdl.analysis.cost import count_parameters, multiply_accumulates, trcost
-from reid_srdl.config import AnyConfig, fingerprint
+from reid_srdl.config import PATHS, AnyConfig, fingerprint
 from reid_srdl.data.crops import ReidData
 from reid_srdl.evaluation import Evaluated
 from reid_srdl.machine import versions
@@ -85,7 +86,7 @@ def summarise(
             precision="bf16" if compute.precision == "bf16" else "fp32",
             threads=compute.threads,
         ),
-        config=config.model_dump(mode="json"),
+        config=_without_paths(config),
         per_query={
             name: PerQuery(
                 single_query=_query_scores(done.single),
@@ -95,6 +96,15 @@ def summarise(
             if done is not None
         },
     )
+
+
+def _without_paths(config: AnyConfig) -> dict[str, Any]:
+    """Returns the configuration as a tree; where things stood says nothing to a record's reader."""
+    tree = config.model_dump(mode="json")
+    for path in PATHS:
+        section, key = path.split(".")
+        del tree[section][key]
+    return tree
 
 
 def _cost(config: AnyConfig, network: Network, images: int, phases: tuple[Phase, ...]) -> Cost:

@@ -66,6 +66,7 @@ def test_a_run_leaves_its_record(place: Path) -> None:
     assert record.result.single_query.queries == 12
     assert record.result.multi_query is not None
     assert len(record.per_query["srdl"].single_query.ap) == 12
+    assert str(place) not in (place / "runs/whole/record.json").read_text()
     assert record.config["train"]["threads"] == 1  # type: ignore[index,call-overload]
 
 
