@@ -100,15 +100,22 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
     return record
 
 
-def resume(path: Path, listener: Listener | None = None) -> RunRecord:
+def resume(path: Path, listener: Listener | None = None, *, device: str | None = None) -> RunRecord:
     """Goes on with the run in a folder, by the configuration that it keeps.
+
+    Args:
+        path: the run's folder.
+        listener: told of the progress.
+        device: another device than the run began on.
 
     Raises:
         UserError: the folder holds no run; and what ``train`` raises.
     """
     config = RunFolder(path).read_config(OPTIONS)
+    path = path.resolve()
     place = config.run.model_copy(update={"dir": path.parent, "name": path.name})
-    return train(config.model_copy(update={"run": place}), listener)
+    where = config.train.model_copy(update={"device": device or config.train.device})
+    return train(config.model_copy(update={"run": place, "train": where}), listener)
 
 
 def resolve_run(config: AnyConfig, compute: Compute) -> AnyConfig:

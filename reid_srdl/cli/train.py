@@ -137,7 +137,7 @@ def train(
     given = {path: value for path, value in options.items() if value is not None}
     if resume is not None:
         _check_nothing_else(given, config, set_)
-        _run(None, resume)
+        _run(None, resume, device)
         return
     chosen = _configuration(given, config, set_ or [])
     if show:
@@ -145,7 +145,7 @@ def train(
 
         print(to_yaml(chosen), end="")
         return
-    _run(chosen, None)
+    _run(chosen)
 
 
 def _configuration(given: dict[str, Any], file: Path | None, assignments: list[str]) -> AnyConfig:
@@ -164,16 +164,15 @@ def _configuration(given: dict[str, Any], file: Path | None, assignments: list[s
 def _check_nothing_else(
     given: dict[str, Any], file: Path | None, assignments: list[str] | None
 ) -> None:
-    others = [path for path in given if path != "data.dir"]  # it may come from the environment
-    if others or file or assignments:
+    if given.keys() - {"train.device"} or file or assignments:
         raise UserError(
-            "--resume: takes the run's own configuration and no other option",
+            "--resume: takes the run's own configuration and no other option than --device",
             "leave the other options out, or start another run with another --name",
             usage=True,
         )
 
 
-def _run(config: AnyConfig | None, resumed: Path | None) -> None:
+def _run(config: AnyConfig | None, resumed: Path | None = None, device: str | None = None) -> None:
     """Trains under a display and prints what came out."""
     from rich.console import Console
 
@@ -187,7 +186,7 @@ def _run(config: AnyConfig | None, resumed: Path | None) -> None:
     settings = config or RunFolder(resumed or Path()).read_config(OPTIONS)
     try:
         with Display(settings.train.epochs) as display:
-            record = go_on(resumed, display) if resumed else begin(settings, display)
+            record = go_on(resumed, display, device=device) if resumed else begin(settings, display)
     except KeyboardInterrupt:
         line = "stopped; finished epochs are kept, and the same command goes on from there"
         Console(stderr=True).print(line, soft_wrap=True)

@@ -123,7 +123,7 @@ def test_kill_9_then_resume_is_bit_identical(place: Path, epochs: int) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert not (run / "record.json").exists()
-    done = reid_srdl("train", "--resume", run, cwd=place)
+    done = reid_srdl("train", "--resume", ".", "--device", "cpu", cwd=run)
     assert done.returncode == 0, done.stderr
     assert same_weights(run, place / "runs/whole")
     ours, theirs = read_record(run), read_record(place / "runs/whole")
