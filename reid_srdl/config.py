@@ -18,6 +18,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from reid_srdl.errors import UserError, did_you_mean
 
+RulesName = Literal["ours", "official", "torchreid", "fastreid"]
+
+# What a code's rules mean for settings that are not given: see retrieval.conventions.
+_BY_RULES: dict[str, dict[str, Any]] = {
+    "official": {"normalize": True},
+    "fastreid": {"distance": "cosine"},
+}
+
+
+def with_rules(settings: Any) -> Any:
+    """Returns keys of the ``eval`` section with what their ``rules`` imply filled in.
+
+    >>> with_rules({"rules": "fastreid", "batch_size": 64})
+    {'distance': 'cosine', 'rules': 'fastreid', 'batch_size': 64}
+    """
+    if not isinstance(settings, Mapping):
+        return settings
+    return {**_BY_RULES.get(str(settings.get("rules")), {}), **settings}
+
 
 class Section(BaseModel):
     """A group of keys; unknown keys are errors."""
@@ -87,12 +106,18 @@ class EvalConfig(Section):
     """How the trained network is evaluated."""
 
     enabled: bool = True
+    rules: RulesName = Field("ours", description="whose conventions; sets distance, normalize")
     engine: Literal["count", "faiss"] = "count"
     distance: Literal["euclidean", "cosine"] = "euclidean"
     normalize: bool = False
     pooling: Literal["mean", "max"] = "mean"
     flip: bool = Field(False, description="average the features of each image and its mirror image")
     batch_size: int = Field(128, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _implied(cls, values: Any) -> Any:
+        return with_rules(values)
 
 
 class RunConfig(Section):
@@ -139,6 +164,8 @@ def fingerprint(config: Config[Any], *, without: Iterable[str] = ()) -> str:
     for path in (*PLACES, *without):
         section, key = path.split(".")
         tree[section].pop(key, None)
+    if tree["eval"]["rules"] == "ours":
+        del tree["eval"]["rules"]  # as before there was a choice: fingerprints of old runs stand
     text = json.dumps(tree, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
