@@ -85,9 +85,9 @@ _TORCHREID = Convention(
     not_reproduced=(
         _UNSTABLE,
         _ROUNDED,
-        "CMC where fewer gallery images count for a query than max-rank (50): its Python code "
-        "fails where queries differ in that, its compiled code reads an earlier query's values; here CMC(k) stays the share of "
-        "queries with a match up to k",
+        "CMC where fewer gallery images count for a query than max-rank (50): its "
+        "Python code fails where queries differ in that, its compiled code reads an earlier "
+        "query's values; here CMC(k) stays the share of queries with a match up to k",
         _NO_MULTI,
     ),
 )
