@@ -157,6 +157,9 @@ PLACES = (
     *("train.device", "train.threads", "eval.enabled", "eval.engine"),
 )
 
+# Keys that older runs' configurations lack, and what these runs did.
+ADDED: dict[str, Any] = {"eval.rules": "ours"}
+
 
 def fingerprint(config: Config[Any], *, without: Iterable[str] = ()) -> str:
     """Returns a hash of what a run computes, places left out, and the keys in ``without`` too."""
@@ -164,8 +167,10 @@ def fingerprint(config: Config[Any], *, without: Iterable[str] = ()) -> str:
     for path in (*PLACES, *without):
         section, key = path.split(".")
         tree[section].pop(key, None)
-    if tree["eval"]["rules"] == "ours":
-        del tree["eval"]["rules"]  # as before there was a choice: fingerprints of old runs stand
+    for path, implied in ADDED.items():
+        section, key = path.split(".")
+        if tree[section].get(key) == implied:
+            del tree[section][key]  # so the fingerprints of older runs stand
     text = json.dumps(tree, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
