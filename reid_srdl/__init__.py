@@ -7,7 +7,8 @@ The public API, loaded when it is used:
 - ``evaluate_run(folder)``: a run's network, on its own data set or another;
 - ``evaluate(features, protocol)``, ``load_features``, ``save_features``: anyone's features;
 - ``extract_features``, ``features_of_run``: features of a network, of a run;
-- ``read_record``, ``read_records``: the numbers of finished runs.
+- ``read_record``, ``read_records``: the numbers of finished runs;
+- ``compare(read_results(a), read_results(b))``: whether two results differ by more than chance.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from reid_srdl.evaluation import evaluate
     from reid_srdl.extract import extract_features, features_of_run
     from reid_srdl.methods import OPTIONS
+    from reid_srdl.records.comparison import compare
+    from reid_srdl.records.per_query import read_results
     from reid_srdl.records.store import read_record, read_records
     from reid_srdl.retrieval.feature_files import load_features, save_features
     from reid_srdl.retrieval.features import Features, FeatureSet
@@ -34,6 +37,7 @@ _HOMES = {
     "FeatureSet": "reid_srdl.retrieval.features",
     "Features": "reid_srdl.retrieval.features",
     "Protocol": "reid_srdl.retrieval.result",
+    "compare": "reid_srdl.records.comparison",
     "evaluate": "reid_srdl.evaluation",
     "evaluate_run": "reid_srdl.run_evaluation",
     "extract_features": "reid_srdl.extract",
@@ -41,6 +45,7 @@ _HOMES = {
     "load_features": "reid_srdl.retrieval.feature_files",
     "read_record": "reid_srdl.records.store",
     "read_records": "reid_srdl.records.store",
+    "read_results": "reid_srdl.records.per_query",
     "resolve": "reid_srdl.config",
     "resume": "reid_srdl.run",
     "save_features": "reid_srdl.retrieval.feature_files",
@@ -52,6 +57,7 @@ __all__ = [
     "FeatureSet",
     "Features",
     "Protocol",
+    "compare",
     "evaluate",
     "evaluate_run",
     "extract_features",
@@ -59,6 +65,7 @@ __all__ = [
     "load_features",
     "read_record",
     "read_records",
+    "read_results",
     "resolve",
     "resume",
     "save_features",

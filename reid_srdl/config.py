@@ -18,6 +18,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from reid_srdl.errors import UserError, did_you_mean
 
+RulesName = Literal["ours", "official", "torchreid", "fastreid"]
+
+# What a code's rules mean for settings that are not given: see retrieval.conventions.
+_BY_RULES: dict[str, dict[str, Any]] = {
+    "official": {"normalize": True},
+    "fastreid": {"distance": "cosine"},
+}
+
+
+def with_rules(settings: Any) -> Any:
+    """Returns keys of the ``eval`` section with what their ``rules`` imply filled in.
+
+    >>> with_rules({"rules": "fastreid", "batch_size": 64})
+    {'distance': 'cosine', 'rules': 'fastreid', 'batch_size': 64}
+    """
+    if not isinstance(settings, Mapping):
+        return settings
+    return {**_BY_RULES.get(str(settings.get("rules")), {}), **settings}
+
 
 class Section(BaseModel):
     """A group of keys; unknown keys are errors."""
@@ -87,12 +106,18 @@ class EvalConfig(Section):
     """How the trained network is evaluated."""
 
     enabled: bool = True
+    rules: RulesName = Field("ours", description="whose conventions; sets distance, normalize")
     engine: Literal["count", "faiss"] = "count"
     distance: Literal["euclidean", "cosine"] = "euclidean"
     normalize: bool = False
     pooling: Literal["mean", "max"] = "mean"
     flip: bool = Field(False, description="average the features of each image and its mirror image")
     batch_size: int = Field(128, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _implied(cls, values: Any) -> Any:
+        return with_rules(values)
 
 
 class RunConfig(Section):
@@ -130,6 +155,9 @@ AnyConfig = Config[MethodOptions]
 PATHS = ("run.dir", "data.dir", "model.weights")
 PLACES = (*PATHS, "run.name", "train.device", "train.threads", "eval.enabled", "eval.engine")
 
+# Keys that older runs' configurations lack, and what these runs did.
+ADDED: dict[str, Any] = {"eval.rules": "ours"}
+
 
 def fingerprint(config: Config[Any], *, without: Iterable[str] = ()) -> str:
     """Returns a hash of what a run computes, places left out, and the keys in ``without`` too."""
@@ -137,6 +165,10 @@ def fingerprint(config: Config[Any], *, without: Iterable[str] = ()) -> str:
     for path in (*PLACES, *without):
         section, key = path.split(".")
         tree[section].pop(key, None)
+    for path, implied in ADDED.items():
+        section, key = path.split(".")
+        if tree[section].get(key) == implied:
+            del tree[section][key]  # so the fingerprints of older runs stand
     text = json.dumps(tree, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +12,7 @@ import numpy as np
 
 from reid_srdl.config import EvalConfig
 from reid_srdl.errors import UserError
+from reid_srdl.retrieval.conventions import CONVENTIONS
 from reid_srdl.retrieval.count import CountEngine
 from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
@@ -62,7 +64,8 @@ def evaluate(
 
     Args:
         features: queries, gallery and perhaps boxes; float16 or float32.
-        protocol: distance, normalisation, pooling; None: raw Euclidean, mean pooling.
+        protocol: rules, distance, normalisation, pooling; None: our rules, raw Euclidean, mean
+            pooling.
         engine: ``count`` counts over blocks of distances; ``faiss`` evaluates from FAISS's search;
             or an engine object.
         device: ``cpu``, or a torch device such as ``cuda``.
@@ -93,12 +96,16 @@ class _Test:
         self._features, self._protocol, self._engine = features, protocol, engine
         self._normalize = normalizes(protocol)
         gallery = rows_of(features.gallery.features, normalize=self._normalize)
-        self._gallery, self._labels = without_junk(gallery, features.gallery.labels)
+        rules = CONVENTIONS[protocol.rules]
+        self._gallery, self._labels = without_junk(
+            gallery, features.gallery.labels, junk_ignored=rules.junk_ignored
+        )
+        self._unmatched = 0.0 if rules.unmatched == "zero" else math.nan
 
     def single(self, progress: Progress | None) -> PerQuery:
         query = self._features.query
         names = None if query.names is None else tuple(query.names)
-        results = no_results(query.labels.pids, query.labels.camids, names)
+        results = no_results(query.labels.pids, query.labels.camids, names, self._unmatched)
         rows = rows_of(query.features, normalize=self._normalize)
         self._fill(results, rows, query.labels, np.arange(len(query)), progress)
         if not results.matched.any():
@@ -113,7 +120,7 @@ class _Test:
         assert boxes is not None
         wanted, first = combinations(query.labels)
         names = None if query.names is None else tuple(query.names[i] for i in first)
-        results = no_results(wanted.pids, wanted.camids, names)
+        results = no_results(wanted.pids, wanted.camids, names, self._unmatched)
         rows = rows_of(boxes.features, normalize=self._normalize)
         pooled, found = pool(rows, boxes.labels, wanted, self._protocol.pooling)
         there = np.flatnonzero(found)
@@ -140,7 +147,10 @@ class _Test:
 def protocol_of(settings: EvalConfig) -> Protocol:
     """Returns the protocol that a configuration's ``eval`` section asks for."""
     return Protocol(
-        distance=settings.distance, normalize=settings.normalize, pooling=settings.pooling
+        rules=settings.rules,
+        distance=settings.distance,
+        normalize=settings.normalize,
+        pooling=settings.pooling,
     )
 
 
@@ -150,9 +160,8 @@ def normalizes(protocol: Protocol) -> bool:
 
 
 def _rules(protocol: Protocol) -> Rules:
-    return Rules(
-        distance=protocol.distance, normalize=normalizes(protocol), pooling=protocol.pooling
-    )
+    chosen = protocol.model_dump() | {"normalize": normalizes(protocol)}
+    return Rules.model_validate(chosen | CONVENTIONS[protocol.rules].words())
 
 
 def _engine(engine: Literal["count", "faiss"] | Counting, device: str) -> Counting:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from reid_srdl.config import with_rules
 from reid_srdl.evaluation import Evaluated, Progress, evaluate, protocol_of
 from reid_srdl.extract import Steps, features_of_run
 from reid_srdl.files import write_json
@@ -29,7 +30,8 @@ def evaluate_run(
         run: the run's folder.
         dataset: another data set than the run's own.
         data_dir: its folder.
-        changes: keys of the ``eval`` section that differ from the run's own.
+        changes: keys of the ``eval`` section that differ from the run's own, and what their
+            ``rules`` imply.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         steps: told of the extraction's progress.
         progress: told of the ranking's progress.
@@ -41,7 +43,7 @@ def evaluate_run(
         UserError: no run folder, no weights in it, or data that cannot be read.
     """
     config = RunFolder(run).read_config(OPTIONS)
-    settings = config.eval.model_copy(update=changes or {})
+    settings = config.eval.model_copy(update=with_rules(changes or {}))
     features, compute = features_of_run(
         run,
         dataset=dataset,

@@ -137,15 +137,18 @@ def _phase_facts(phase: Phase) -> PhaseFacts:
 
 
 def _query_scores(results: QueryResults) -> QueryScores:
-    """Returns the arrays as plain numbers, None where a query has no match."""
-    matched = results.matched.tolist()
+    """Returns the arrays as plain numbers, None where a query is left out or has no match."""
+    scored = results.scored.tolist()
 
     def plain(values: list[float]) -> tuple[float | None, ...]:
-        return tuple(value if ok else None for value, ok in zip(values, matched, strict=True))
+        return tuple(value if ok else None for value, ok in zip(values, scored, strict=True))
 
-    ranks = zip(results.first_rank.tolist(), matched, strict=True)
     return QueryScores(
         ap=plain(results.ap.tolist()),
         ap_trapezoid=plain(results.ap_trapezoid.tolist()),
-        first_rank=tuple(rank if ok else None for rank, ok in ranks),
+        first_rank=tuple(rank or None for rank in results.first_rank.tolist()),
+        inp=plain(results.inp.tolist()),
+        pids=tuple(results.pids.tolist()),
+        camids=tuple(results.camids.tolist()),
+        names=results.names,
     )

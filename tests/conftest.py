@@ -1,4 +1,4 @@
-"""Processes that tests start import this checkout's package, whatever is installed."""
+"""Tests see one width of terminal, and their processes import this checkout's package."""
 
 import os
 from pathlib import Path
@@ -7,3 +7,4 @@ ROOT = Path(__file__).parents[1]
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, (str(ROOT), os.environ.get("PYTHONPATH", "")))
 )
+os.environ["COLUMNS"] = "200"

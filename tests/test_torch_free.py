@@ -13,6 +13,7 @@ COMMANDS = (
     ["train"],
     ["eval"],
     ["extract"],
+    ["compare"],
     ["leaderboard"],
     ["doctor"],
     ["data"],
@@ -43,7 +44,8 @@ def test_help_needs_nothing_heavy(command: list[str]) -> None:
     "modules",
     [
         "reid_srdl.methods, reid_srdl.models, reid_srdl.config, reid_srdl.data",
-        "reid_srdl.evaluation, reid_srdl.records.store, reid_srdl.records.leaderboard",
+        "reid_srdl.evaluation, reid_srdl.records.store, reid_srdl.records.leaderboard, "
+        "reid_srdl.records.comparison",
     ],
 )
 def test_these_modules_need_nothing_heavy(modules: str) -> None:

@@ -31,6 +31,15 @@ class Distance(StrEnum):
     COSINE = "cosine"
 
 
+class Whose(StrEnum):
+    """Whose conventions are followed."""
+
+    OURS = "ours"
+    OFFICIAL = "official"
+    TORCHREID = "torchreid"
+    FASTREID = "fastreid"
+
+
 class Pooling(StrEnum):
     """How a multi-query's boxes become one feature."""
 
@@ -87,6 +96,15 @@ def evaluate(
         int | None,
         typer.Option(
             min=1, rich_help_panel=WHAT, help="Images per forward pass; default: the run's own."
+        ),
+    ] = None,
+    rules: Annotated[
+        Whose | None,
+        typer.Option(
+            rich_help_panel=RULES,
+            help="Whose conventions: official (Market-1501's code; L2-normalised features), "
+            "torchreid, fastreid (cosine); quirks are named below the table. Default: the run's "
+            "own, or ours.",
         ),
     ] = None,
     distance: Annotated[
@@ -162,6 +180,7 @@ def evaluate(
     changes: dict[str, Any] = {
         "flip": flip,
         "batch_size": batch_size,
+        "rules": rules and rules.value,
         "distance": distance and distance.value,
         "normalize": normalize,
         "pooling": pooling and pooling.value,
@@ -182,6 +201,7 @@ def evaluate(
             tested, result = _of_file(features, changes, device, display)
             kept = None
     _write(tested, result, per_query, lists, top_k or 10)
+    _warn(tested, result)
     _print(result, json, str(run or features), kept)
 
 
@@ -257,7 +277,7 @@ def _write(
     rules = result.evaluation.protocol
     found = rank_lists(features, rules, k) if lists else []  # it may fail: before any writing
     if per_query is not None:
-        tables.write_per_query(per_query, result.single, result.multi)
+        tables.write_per_query(per_query, result.single, result.multi, rules)
     if lists is not None:
         tables.write_rank_lists(lists, features, found)
     for file in (per_query, lists):
@@ -265,14 +285,20 @@ def _write(
             print(f"written: {file}", file=sys.stderr)
 
 
+def _warn(features: Features, result: Evaluated) -> None:
+    from reid_srdl.report.evaluation import rule_warnings, skipped_warnings
+
+    unusual = rule_warnings(result, features.gallery.labels)
+    for line in (*skipped_warnings(result.evaluation), *unusual):
+        print(f"warning: {line}", file=sys.stderr)
+
+
 def _print(result: Evaluated, as_json: bool, title: str, kept: Path | None) -> None:
     from rich.console import Console
 
-    from reid_srdl.report.evaluation import evaluation_table, skipped_warnings
+    from reid_srdl.report.evaluation import evaluation_table
     from reid_srdl.report.render import to_rich
 
-    for line in skipped_warnings(result.evaluation):
-        print(f"warning: {line}", file=sys.stderr)
     if as_json:
         print(result.evaluation.model_dump_json(indent=2))
         return

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from reid_srdl.config import PLACES
+from reid_srdl.config import ADDED, PLACES
 from reid_srdl.records.labels import differing_keys, flatten, tell, title
 from reid_srdl.records.run import DatasetFacts, RunRecord
 from reid_srdl.records.statistics import Measure, measure, paired_gain, unpaired_gain
@@ -172,7 +172,7 @@ def _setting(record: RunRecord) -> dict[str, Any]:
     left_out = {*PLACES, "train.seed"}
     setting = {
         key: value
-        for key, value in flatten(record.config).items()
+        for key, value in {**ADDED, **flatten(record.config)}.items()
         if key not in left_out and not key.startswith("method.")
     }
     # What 'auto' came to on that machine, not what was asked for.

@@ -100,16 +100,29 @@ class QueryScores(_Part):
         ap: average precision by precision at hits; None for a query without a match.
         ap_trapezoid: the official area by trapezoids; None for a query without a match.
         first_rank: rank of the first match, from 1; None for a query without a match.
+        inp: n / r_n; None for a query without a match.
+        pids, camids, names: who the queries are, so that results can be paired.
+
+    Under rules that count a query without a match as 0, its ap, ap_trapezoid and inp are 0. The
+    last four are None as a whole where they are not known, as in records of older versions.
     """
 
     ap: tuple[float | None, ...]
     ap_trapezoid: tuple[float | None, ...]
     first_rank: tuple[int | None, ...]
+    inp: tuple[float | None, ...] | None = None
+    pids: tuple[int, ...] | None = None
+    camids: tuple[int, ...] | None = None
+    names: tuple[str, ...] | None = None
 
     @model_validator(mode="after")
     def _same_length(self) -> QueryScores:
         if not len(self.ap) == len(self.ap_trapezoid) == len(self.first_rank):
             raise ValueError("ap, ap_trapezoid and first_rank differ in length")
+        for key in ("inp", "pids", "camids", "names"):
+            values = getattr(self, key)
+            if values is not None and len(values) != len(self.ap):
+                raise ValueError(f"ap and {key} differ in length")
         return self
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from reid_srdl.evaluation import Evaluated
 from reid_srdl.report.tables import Column, Row, Table
+from reid_srdl.retrieval.conventions import CONVENTIONS
+from reid_srdl.retrieval.protocol import JUNK, Labels
 from reid_srdl.retrieval.result import Evaluation, Rules, Scores
 
 _LINES = (
@@ -36,12 +39,15 @@ def evaluation_table(evaluation: Evaluation, title: str) -> Table:
 def rule_notes(rules: Rules) -> tuple[str, ...]:
     """Returns the rules in words, a line each."""
     features = "L2-normalised" if rules.normalize else "raw"
+    named = () if rules.rules == "ours" else (f"rules of {rules.rules}",)
     return (
+        *named,
         f"{rules.distance} distance of {features} features; multi-query boxes pooled by "
         f"{rules.pooling}",
         f"{rules.junk}; {rules.same_camera}",
         f"{rules.ties}; {rules.no_match}",
         rules.ap,
+        *(f"not reproduced: {quirk}" for quirk in rules.not_reproduced),
     )
 
 
@@ -56,6 +62,22 @@ def skipped_warnings(evaluation: Evaluation) -> list[str]:
         for kind, scores, why in kinds
         if scores is not None and scores.skipped
     ]
+
+
+def rule_warnings(result: Evaluated, gallery: Labels) -> list[str]:
+    """Returns a line for what a foreign code's rules let count that ours would not."""
+    rules = result.evaluation.protocol.rules
+    convention, lines = CONVENTIONS[rules], []
+    if convention.unmatched == "zero":
+        for kind, results in (("queries", result.single), ("multi-queries", result.multi)):
+            if results is not None and (zero := int((~results.matched).sum())):
+                lines.append(f"{zero} of {len(results)} {kind} without a match count as 0")
+    if not convention.junk_ignored and (junk := int((gallery.pids == JUNK).sum())):
+        lines.append(
+            f"{junk} gallery images of pid {JUNK} count as negatives: {rules} has no rule for them "
+            "in its metric, it drops them when it lists files"
+        )
+    return lines
 
 
 def _text(scores: Scores, key: str) -> str:

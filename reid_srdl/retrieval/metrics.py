@@ -52,10 +52,13 @@ def inverse_negative_penalty(ranks: Sequence[int]) -> float:
 def cmc(first_ranks: NDArray[np.int64], k: int) -> float:
     """Returns the cumulative matching characteristic: the share of Q queries with r_1 <= k.
 
-    >>> cmc(np.array([1, 3, 7, 2]), 3)
-    0.75
+    A first rank of 0 stands for no match at all.
+
+    >>> cmc(np.array([1, 3, 7, 0]), 3)
+    0.5
     """
-    return int(np.count_nonzero(first_ranks <= k)) / len(first_ranks)
+    found = (first_ranks > 0) & (first_ranks <= k)
+    return int(np.count_nonzero(found)) / len(first_ranks)
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ class PerQuery:
         pids, camids: Q int64 each.
         names: Q names, or None where the features came without.
         matched: Q booleans; where false, the gallery has no match (or, for a multi-query, there is
-            no box), the values below are NaN and 0, and the query is left out of the scores.
+            no box), and first_rank is 0. The other values are NaN, and the query is left out of the
+            scores; or they are 0 under rules that count it so.
         ap, ap_trapezoid, inp: Q float64 each, fractions.
         first_rank: Q int64, the rank of the first match from 1.
     """
@@ -83,6 +87,11 @@ class PerQuery:
     def __len__(self) -> int:
         return len(self.pids)
 
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Q booleans: the query enters the scores."""
+        return ~np.isnan(self.ap)
+
     def record(self, query: int, ranks: Sequence[int]) -> None:
         """Enters one query's ranks."""
         self.matched[query] = True
@@ -93,36 +102,44 @@ class PerQuery:
 
 
 def no_results(
-    pids: NDArray[np.int64], camids: NDArray[np.int64], names: tuple[str, ...] | None
+    pids: NDArray[np.int64],
+    camids: NDArray[np.int64],
+    names: tuple[str, ...] | None,
+    unmatched: float = math.nan,
 ) -> PerQuery:
-    """Returns a table for these queries in which none is matched yet."""
+    """Returns a table for these queries in which none is matched yet.
+
+    Args:
+        pids, camids, names: of the queries.
+        unmatched: what they score as long as they are not matched: NaN leaves them out.
+    """
     count = len(pids)
-    ap, trapezoid, inp = (np.full(count, np.nan) for _ in range(3))
+    ap, trapezoid, inp = (np.full(count, unmatched) for _ in range(3))
     matched, first = np.zeros(count, np.bool_), np.zeros(count, np.int64)
     return PerQuery(pids, camids, names, matched, ap, trapezoid, inp, first)
 
 
 def scores(results: PerQuery) -> Scores:
-    """Averages over the matched queries.
+    """Averages over the scored queries.
 
     Raises:
         ValueError: no query is matched.
     """
-    matched = results.matched
-    queries = int(matched.sum())
-    if not queries:
+    if not results.matched.any():
         raise ValueError("no query has a match")
-    first = results.first_rank[matched]
+    scored = results.scored
+    queries = int(scored.sum())
+    first = results.first_rank[scored]
     return Scores(
-        mAP=_mean(results.ap[matched]),
-        mAP_trapezoid=_mean(results.ap_trapezoid[matched]),
-        mINP=_mean(results.inp[matched]),
+        mAP=_mean(results.ap[scored]),
+        mAP_trapezoid=_mean(results.ap_trapezoid[scored]),
+        mINP=_mean(results.inp[scored]),
         rank1=cmc(first, 1),
         rank5=cmc(first, 5),
         rank10=cmc(first, 10),
         rank20=cmc(first, 20),
         queries=queries,
-        skipped=len(matched) - queries,
+        skipped=len(scored) - queries,
     )
 
 

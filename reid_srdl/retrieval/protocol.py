@@ -48,9 +48,9 @@ class SamePid:
     match: NDArray[np.bool_]
 
 
-def counted(gallery: Labels) -> Int64s:
-    """Returns the gallery positions that count for anyone, i.e. those that are not junk."""
-    return np.flatnonzero(gallery.pids != JUNK)
+def counted(gallery: Labels, *, junk_ignored: bool = True) -> Int64s:
+    """Returns the gallery positions that count for anyone: not junk, or all of them."""
+    return np.flatnonzero((gallery.pids != JUNK) | (not junk_ignored))
 
 
 class PidIndex:

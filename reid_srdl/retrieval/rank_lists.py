@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
+from reid_srdl.retrieval.conventions import CONVENTIONS
 from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.frame import frame_for, placed_rows, squared_norms
 from reid_srdl.retrieval.index import FlatIndex
@@ -27,8 +28,8 @@ class RankList:
 
     Attributes:
         query: the query's position.
-        gallery: up to k gallery positions, nearest first; junk and the query's own identity by its
-            own camera left out.
+        gallery: up to k gallery positions, nearest first; junk (where the rules know it) and the
+            query's own identity by its own camera left out.
         distances: their distances: Euclidean, or 1 - cos under the cosine protocol.
         match: whether each is of the query's identity.
     """
@@ -54,7 +55,8 @@ def rank_lists(features: Features, protocol: Protocol | None = None, k: int = 10
     if not 1 <= k <= size:
         raise UserError(f"rank lists of length {k}", f"choose from 1 to {size}", usage=True)
     normalize = protocol.normalize or protocol.distance == "cosine"
-    kept = counted(features.gallery.labels)
+    junk_ignored = CONVENTIONS[protocol.rules].junk_ignored
+    kept = counted(features.gallery.labels, junk_ignored=junk_ignored)
     gallery = rows_of(features.gallery.features, normalize=normalize).select(kept)
     queries = rows_of(features.query.features, normalize=normalize)
     lister = _Lister(queries, features.query.labels, gallery, features.gallery.labels.take(kept))

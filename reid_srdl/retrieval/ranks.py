@@ -56,7 +56,7 @@ def match_ranks(
 
     Args:
         queries, query_labels: the queries.
-        gallery, gallery_labels: the gallery without junk.
+        gallery, gallery_labels: the gallery, only images that count.
         engine: who counts.
         progress: called with (pairs of query and gallery image done, pairs in all).
     """
@@ -84,9 +84,11 @@ def match_ranks(
         yield Ranks(matched, targets.offsets, 1 + order + running(slots, targets.offsets))
 
 
-def without_junk(gallery: Rows, labels: Labels) -> tuple[Rows, Labels]:
+def without_junk(
+    gallery: Rows, labels: Labels, *, junk_ignored: bool = True
+) -> tuple[Rows, Labels]:
     """Returns the gallery rows that count, in their order, and their labels."""
-    kept = counted(labels)
+    kept = counted(labels, junk_ignored=junk_ignored)
     if len(kept) == len(labels):
         return gallery, labels
     return gallery.select(kept), labels.take(kept)

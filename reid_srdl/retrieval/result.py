@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from reid_srdl.config import RulesName, with_rules
 
 
 class _Result(BaseModel):
@@ -20,7 +22,8 @@ class Scores(_Result):
         mINP: mean inverse negative penalty, n / r_n.
         rank1, rank5, rank10, rank20: cumulative matching characteristic, CMC(k).
         queries: queries that were scored.
-        skipped: queries left out because the gallery holds no match for them.
+        skipped: queries left out because the gallery holds no match for them; under rules that
+            count them as 0 there are none.
     """
 
     mAP: float  # noqa: N815 - the field's own name
@@ -38,24 +41,36 @@ class Protocol(_Result):
     """Who counts, and how: the rules of an evaluation.
 
     Attributes:
+        rules: whose conventions, see `conventions`; ``official`` implies ``normalize`` and
+            ``fastreid`` the cosine distance where these are not given.
         distance: ``euclidean``, or ``cosine`` (1 - cos, on L2-normalised features).
         normalize: L2-normalise every feature first (``cosine`` always does).
         pooling: how a multi-query's boxes become one feature.
     """
 
+    rules: RulesName = "ours"
     distance: Literal["euclidean", "cosine"] = "euclidean"
     normalize: bool = False
     pooling: Literal["mean", "max"] = "mean"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _implied(cls, values: Any) -> Any:
+        return with_rules(values)
+
 
 class Rules(Protocol):
-    """A protocol with the conventions that are fixed, spelled out for the reader of a record."""
+    """A protocol with its conventions spelled out for the reader of a record.
+
+    ``not_reproduced`` names what the code that ``rules`` names does differently all the same.
+    """
 
     junk: str = "pid -1 ignored"
     same_camera: str = "gallery images of the query's pid and camid ignored"
     ties: str = "equal distances by gallery index"
     no_match: str = "queries without a match are left out and counted in 'skipped'"
     ap: str = "mAP: mean of the precision at each hit; mAP_trapezoid: official Market-1501 area"
+    not_reproduced: tuple[str, ...] = ()
 
 
 class Evaluation(_Result):

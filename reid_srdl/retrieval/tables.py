@@ -14,6 +14,7 @@ from reid_srdl.files import write_text
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.metrics import PerQuery
 from reid_srdl.retrieval.rank_lists import RankList
+from reid_srdl.retrieval.result import Protocol
 
 Row = dict[str, Any]
 
@@ -30,15 +31,19 @@ def check_suffix(path: Path) -> None:
         )
 
 
-def write_per_query(path: Path, single: PerQuery, multi: PerQuery | None = None) -> None:
-    """Writes AP, INP and first rank of each query.
+def write_per_query(
+    path: Path, single: PerQuery, multi: PerQuery | None = None, protocol: Protocol | None = None
+) -> None:
+    """Writes AP, INP and first rank of each query, and the protocol, so that files can be compared.
 
     Columns: mode (single or multi), query (its position), name, pid, camid, ap, ap_trapezoid, inp,
-    first_rank. Queries without a match have no values (empty, or null).
+    first_rank, and the protocol's rules, distance, normalize, pooling. Queries without a match have
+    no first rank (empty, or null), and no values where the rules leave them out.
     """
-    rows = list(_query_rows("single", single))
+    told = {} if protocol is None else protocol.model_dump(include=set(Protocol.model_fields))
+    rows = list(_query_rows("single", single, told))
     if multi is not None:
-        rows += _query_rows("multi", multi)
+        rows += _query_rows("multi", multi, told)
     _write(path, rows)
 
 
@@ -51,9 +56,9 @@ def write_rank_lists(path: Path, features: Features, lists: Sequence[RankList]) 
     _write(path, list(_list_rows(features, lists)))
 
 
-def _query_rows(mode: str, results: PerQuery) -> Iterator[Row]:
+def _query_rows(mode: str, results: PerQuery, protocol: Row) -> Iterator[Row]:
+    scored = results.scored
     for query in range(len(results)):
-        matched = bool(results.matched[query])
         row: Row = {
             "mode": mode,
             "query": query,
@@ -62,9 +67,9 @@ def _query_rows(mode: str, results: PerQuery) -> Iterator[Row]:
             "camid": int(results.camids[query]),
         }
         for key in ("ap", "ap_trapezoid", "inp"):
-            row[key] = float(getattr(results, key)[query]) if matched else None
-        row["first_rank"] = int(results.first_rank[query]) if matched else None
-        yield row
+            row[key] = float(getattr(results, key)[query]) if scored[query] else None
+        row["first_rank"] = int(results.first_rank[query]) or None
+        yield {**row, **protocol}
 
 
 def _list_rows(features: Features, lists: Sequence[RankList]) -> Iterator[Row]:

@@ -65,9 +65,26 @@ def test_a_run_leaves_its_record(place: Path) -> None:
     assert record.result is not None
     assert record.result.single_query.queries == 12
     assert record.result.multi_query is not None
-    assert len(record.per_query["srdl"].single_query.ap) == 12
+    queries = record.per_query["srdl"].single_query
+    assert len(queries.ap) == len(set(queries.names or ())) == 12
+    assert queries.inp is not None
+    assert sum(inp or 0 for inp in queries.inp) / 12 == pytest.approx(
+        record.result.single_query.mINP
+    )
+    told = (queries.names or (), queries.pids or (), queries.camids or ())
+    for name, pid, camid in zip(*told, strict=True):
+        assert name.startswith(f"{pid:04d}_c{camid}")
     assert str(place) not in (place / "runs/whole/record.json").read_text()
     assert record.config["train"]["threads"] == 1  # type: ignore[index,call-overload]
+
+
+def test_runs_can_be_compared(place: Path) -> None:
+    done = reid_srdl("compare", "runs/whole", "runs/whole", "--json", cwd=place)
+    assert done.returncode == 0, done.stderr
+    tree = json.loads(done.stdout)
+    assert tree["single_query"]["queries"] == 12
+    assert tree["multi_query"] is not None
+    assert {score["p"] for score in tree["single_query"]["scores"]} == {1.0}
 
 
 def test_metrics_are_one_line_of_json_per_epoch(place: Path) -> None:

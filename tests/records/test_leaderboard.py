@@ -214,3 +214,23 @@ def test_labels() -> None:
     assert show([0.5, "x"]) == '[0.5, "x"]'
     assert flatten({"a": {"b": {"c": 1}}, "d": 2}) == {"a.b.c": 1, "d": 2}
     assert differing_keys([{"a": 1, "b": 2}, {"a": 1, "b": 3}, {"a": 1}]) == ["b"]
+
+
+def test_runs_from_before_there_were_rules_compare_with_newer_ones() -> None:
+    old, new = record("vanilla"), record("srdl", rank1=0.6)
+    evaluated = old.config["eval"]
+    assert isinstance(evaluated, dict)
+    assert evaluated["rules"] == "ours"
+    bare = {key: value for key, value in evaluated.items() if key != "rules"}
+    old = old.model_copy(update={"config": {**old.config, "eval": bare}})
+    board = leaderboard([old, new])
+    (gain,) = board.gains
+    found = gain.scores["single_rank1"]
+    assert found is not None
+    assert found.mean == pytest.approx(0.1)
+    foreign = record("srdl", rank1=0.6, config={"eval": {"rules": "official"}})
+    other = leaderboard([old, foreign])
+    assert not other.gains
+    labels = " ".join(row.label for row in other.rows)
+    assert "eval.rules=ours" in labels
+    assert "eval.rules=official" in labels

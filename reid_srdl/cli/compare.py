@@ -1,0 +1,94 @@
+"""``reid-srdl compare``: whether two results differ by more than chance."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = (
+    "Examples:  reid-srdl compare runs/vanilla runs/srdl   |   "
+    "reid-srdl compare a.csv b.csv --resamples 99999 --json"
+)
+_SIDE = "A run's folder, or a .csv or .json of reid-srdl eval --per-query."
+
+
+class By(StrEnum):
+    """What is drawn anew."""
+
+    IDENTITY = "identity"
+    QUERY = "query"
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help=_SIDE, show_default=False)],
+    b: Annotated[
+        Path, typer.Argument(metavar="B", help="What is compared with A.", show_default=False)
+    ],
+    by: Annotated[
+        By,
+        typer.Option(
+            rich_help_panel="Statistics",
+            help="Draw identities with all their queries, which are not independent, or queries.",
+        ),
+    ] = By.IDENTITY,
+    resamples: Annotated[
+        int,
+        typer.Option(
+            min=99,
+            metavar="N",
+            rich_help_panel="Statistics",
+            help="Draws of the bootstrap, and of the permutation test.",
+        ),
+    ] = 9999,
+    confidence: Annotated[
+        float,
+        typer.Option(
+            min=0.5,
+            max=0.999,
+            metavar="FRACTION",
+            rich_help_panel="Statistics",
+            help="Of the intervals; the verdict's test takes 1 - FRACTION.",
+        ),
+    ] = 0.95,
+    seed: Annotated[
+        int, typer.Option(min=0, rich_help_panel="Statistics", help="Of all draws.")
+    ] = 0,
+    json: Annotated[
+        bool,
+        typer.Option(
+            "--json", rich_help_panel="Output", help="Print JSON alone, fractions from 0 to 1."
+        ),
+    ] = False,
+) -> None:
+    """Compare two results over the same queries: is B - A more than chance?
+
+    Differences in mAP, mAP by trapezoids, mINP and Rank-1, each with a bootstrap confidence
+    interval and the p-value of a permutation test, single- and multi-query.
+    """
+    from rich.console import Console
+
+    from reid_srdl.records.comparison import Settings
+    from reid_srdl.records.comparison import compare as judged
+    from reid_srdl.records.per_query import read_results
+    from reid_srdl.report.comparison import comparison_table, verdict
+    from reid_srdl.report.render import to_rich
+
+    settings = Settings(by=by.value, resamples=resamples, confidence=confidence, seed=seed)
+    comparison = judged(read_results(a), read_results(b), settings)
+    for line in comparison.warnings:
+        print(f"warning: {line}", file=sys.stderr)
+    if json:
+        _print_json(comparison.model_dump(mode="json"), verdict(comparison))
+        return
+    console = Console()
+    console.print(to_rich(comparison_table(comparison), console))
+
+
+def _print_json(tree: dict[str, object], sentence: str) -> None:
+    from json import dumps
+
+    print(dumps({"verdict": sentence, **tree}, indent=2))

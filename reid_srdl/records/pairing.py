@@ -1,0 +1,79 @@
+"""Whether two results may be compared: the same queries, the same rules.
+
+Results by different rules (who counts, how queries without a match enter) are refused: their
+difference would mix the networks' with the rules'. Another distance, normalisation or pooling is
+only warned of: how features are read may be just what is to be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from reid_srdl.errors import UserError
+from reid_srdl.records.per_query import QueryResults, Results
+
+_SAME = "evaluate both on the same queries, in the same order"
+
+
+def check_pair(a: Results, b: Results) -> tuple[str, ...]:
+    """Checks that two results can be paired query by query.
+
+    Returns:
+        Warnings, a line each.
+
+    Raises:
+        UserError: other data sets, rules or queries; the first difference is named.
+    """
+    if a.dataset and b.dataset and a.dataset != b.dataset:
+        raise UserError(f"A is of {a.dataset}, B of {b.dataset}: other queries", _SAME)
+    told = list(_rule_warnings(a, b))
+    told += _check_queries("single", a.single, b.single)
+    if a.multi is not None and b.multi is not None:
+        told += _check_queries("multi", a.multi, b.multi)
+    elif a.multi is not None or b.multi is not None:
+        told.append(f"multi-query results are in {'A' if a.multi else 'B'} only: not compared")
+    return tuple(told)
+
+
+def _rule_warnings(a: Results, b: Results) -> Iterator[str]:
+    if a.protocol is None or b.protocol is None:
+        unnamed = [side for side, one in (("A", a), ("B", b)) if one.protocol is None]
+        yield f"{' and '.join(unnamed)}: rules not named, taken to be the same"
+        return
+    ours, theirs = a.protocol, b.protocol
+    if ours.rules != theirs.rules:
+        raise UserError(
+            f"A follows the rules of {ours.rules!r}, B of {theirs.rules!r}: their scores mean "
+            "different things",
+            "evaluate both with the same --rules",
+        )
+    for key in ("distance", "normalize", "pooling"):
+        one, other = getattr(ours, key), getattr(theirs, key)
+        if one != other:
+            yield f"evaluated differently: {key} is {one} in A, {other} in B"
+
+
+def _check_queries(kind: str, a: QueryResults, b: QueryResults) -> Iterator[str]:
+    if len(a) != len(b):
+        raise UserError(f"A has {len(a)} {kind}-queries, B has {len(b)}", _SAME)
+    known = [key for key in ("names", "pids", "camids") if _both(a, b, key)]
+    for key in known:
+        _check_equal(kind, key.removesuffix("s"), getattr(a, key), getattr(b, key))
+    left_out = np.isnan(a.ap), np.isnan(b.ap)
+    _check_equal(kind, "left out", *(values.tolist() for values in left_out))
+    if not known:
+        yield f"{kind}-queries not named in both: paired by their order alone"
+
+
+def _both(a: QueryResults, b: QueryResults, key: str) -> bool:
+    return getattr(a, key) is not None and getattr(b, key) is not None
+
+
+def _check_equal(kind: str, what: str, a: Sequence[Any], b: Sequence[Any]) -> None:
+    for position, (one, other) in enumerate(zip(a, b, strict=True)):
+        if one != other:
+            place = f"{kind}-query {position} (counted from 0)"
+            raise UserError(f"{place} differs: {what} {one} in A, {other} in B", _SAME)
