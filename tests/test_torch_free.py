@@ -13,6 +13,7 @@ COMMANDS = (
     ["train"],
     ["eval"],
     ["extract"],
+    ["search"],
     ["leaderboard"],
     ["doctor"],
     ["data"],
