@@ -93,6 +93,15 @@ class EvalConfig(Section):
     pooling: Literal["mean", "max"] = "mean"
     flip: bool = Field(False, description="average the features of each image and its mirror image")
     batch_size: int = Field(128, ge=1)
+    index: str | None = Field(None, description="FAISS factory string; None: exact")
+    retrieved: int = Field(100, ge=1, description="images that an approximate index retrieves")
+    rerank: Literal["none", "k-reciprocal"] = "none"
+    rerank_k1: int = Field(20, ge=1)
+    rerank_k2: int = Field(6, ge=1)
+    rerank_lambda: float = Field(0.3, ge=0, le=1)
+    expand: Literal["none", "aqe", "alpha-qe"] = "none"
+    expand_n: int = Field(10, ge=1, description="neighbours that expand a query")
+    expand_alpha: float = Field(3.0, ge=0)
 
 
 class RunConfig(Section):

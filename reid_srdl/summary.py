@@ -25,6 +25,7 @@ from reid_srdl.records.run import (
 )
 from reid_srdl.records.run import Phase as PhaseFacts
 from reid_srdl.retrieval.metrics import PerQuery as QueryResults
+from reid_srdl.retrieval.ranks import UNRETRIEVED
 from reid_srdl.training.phases import Phase
 from reid_srdl.training.precision import Compute
 
@@ -137,5 +138,5 @@ def _query_scores(results: QueryResults) -> QueryScores:
     return QueryScores(
         ap=plain(results.ap.tolist()),
         ap_trapezoid=plain(results.ap_trapezoid.tolist()),
-        first_rank=tuple(rank if ok else None for rank, ok in ranks),
+        first_rank=tuple(rank if ok and rank != UNRETRIEVED else None for rank, ok in ranks),
     )

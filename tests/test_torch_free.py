@@ -14,6 +14,7 @@ COMMANDS = (
     ["eval"],
     ["extract"],
     ["search"],
+    ["index-study"],
     ["leaderboard"],
     ["doctor"],
     ["data"],

@@ -42,6 +42,11 @@ def rule_notes(rules: Rules) -> tuple[str, ...]:
         f"{rules.junk}; {rules.same_camera}",
         f"{rules.ties}; {rules.no_match}",
         rules.ap,
+        *(
+            line
+            for line in (rules.index, rules.rerank, rules.expand)
+            if not line.startswith("none")
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from reid_srdl.files import write_text
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.metrics import PerQuery
 from reid_srdl.retrieval.rank_lists import RankList
+from reid_srdl.retrieval.ranks import UNRETRIEVED
 
 Row = dict[str, Any]
 
@@ -34,7 +35,8 @@ def write_per_query(path: Path, single: PerQuery, multi: PerQuery | None = None)
     """Writes AP, INP and first rank of each query.
 
     Columns: mode (single or multi), query (its position), name, pid, camid, ap, ap_trapezoid, inp,
-    first_rank. Queries without a match have no values (empty, or null).
+    first_rank. Queries without a match have no values (empty, or null), and those of
+    which no match was retrieved no first rank.
     """
     rows = list(_query_rows("single", single))
     if multi is not None:
@@ -63,7 +65,8 @@ def _query_rows(mode: str, results: PerQuery) -> Iterator[Row]:
         }
         for key in ("ap", "ap_trapezoid", "inp"):
             row[key] = float(getattr(results, key)[query]) if matched else None
-        row["first_rank"] = int(results.first_rank[query]) if matched else None
+        first = int(results.first_rank[query])
+        row["first_rank"] = first if matched and first != UNRETRIEVED else None
         yield row
 
 
