@@ -113,6 +113,15 @@ class EvalConfig(Section):
     pooling: Literal["mean", "max"] = "mean"
     flip: bool = Field(False, description="average the features of each image and its mirror image")
     batch_size: int = Field(128, ge=1)
+    index: str | None = Field(None, description="FAISS factory string; None: exact")
+    retrieved: int = Field(100, ge=1, description="images that an approximate index retrieves")
+    rerank: Literal["none", "k-reciprocal"] = "none"
+    rerank_k1: int = Field(20, ge=1)
+    rerank_k2: int = Field(6, ge=1)
+    rerank_lambda: float = Field(0.3, ge=0, le=1)
+    expand: Literal["none", "aqe", "alpha-qe"] = "none"
+    expand_n: int = Field(10, ge=1, description="neighbours that expand a query")
+    expand_alpha: float = Field(3.0, ge=0)
 
     @model_validator(mode="before")
     @classmethod
@@ -156,7 +165,18 @@ PATHS = ("run.dir", "data.dir", "model.weights")
 PLACES = (*PATHS, "run.name", "train.device", "train.threads", "eval.enabled", "eval.engine")
 
 # Keys that older runs' configurations lack, and what these runs did.
-ADDED: dict[str, Any] = {"eval.rules": "ours"}
+ADDED: dict[str, Any] = {
+    "eval.rules": "ours",
+    "eval.index": None,
+    "eval.retrieved": 100,
+    "eval.rerank": "none",
+    "eval.rerank_k1": 20,
+    "eval.rerank_k2": 6,
+    "eval.rerank_lambda": 0.3,
+    "eval.expand": "none",
+    "eval.expand_n": 10,
+    "eval.expand_alpha": 3.0,
+}
 
 
 def fingerprint(config: Config[Any], *, without: Iterable[str] = ()) -> str:

@@ -18,7 +18,7 @@ from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
 from reid_srdl.retrieval.multi_query import combinations, pool
 from reid_srdl.retrieval.protocol import Int64s, Labels
-from reid_srdl.retrieval.ranks import Engine, match_ranks, without_junk
+from reid_srdl.retrieval.ranks import Engine, ExactRanker, Ranker, without_junk
 from reid_srdl.retrieval.result import Evaluation, Protocol, Rules
 from reid_srdl.retrieval.rows import Rows, rows_of
 
@@ -56,6 +56,7 @@ def evaluate(
     engine: Literal["count", "faiss"] | Counting = "count",
     device: str = "cpu",
     progress: Progress | None = None,
+    ranker: Ranker | None = None,
 ) -> Evaluated:
     """Evaluates features by the person re-identification protocol.
 
@@ -70,6 +71,8 @@ def evaluate(
             or an engine object.
         device: ``cpu``, or a torch device such as ``cuda``.
         progress: called with (pairs of query and gallery image done, pairs in all).
+        ranker: ranks otherwise than exactly by distance (an approximate index, re-ranking, expanded
+            queries), and says so in the result's rules; ``engine`` is not used then.
 
     Raises:
         UserError: the features cannot be evaluated, or no query has a match.
@@ -77,14 +80,15 @@ def evaluate(
     protocol = protocol or Protocol()
     features = checked(features)
     counting = _engine(engine, device)
-    test = _Test(features, protocol, counting)
+    ranker = ranker or ExactRanker(counting)
+    test = _Test(features, protocol, ranker)
     undecided = counting.undecided
     single = test.single(progress)
     multi = test.multi(progress) if features.boxes is not None else None
     evaluation = Evaluation(
         single_query=scores(single),
         multi_query=None if multi is None else scores(multi),
-        protocol=_rules(protocol),
+        protocol=_rules(protocol, ranker),
     )
     return Evaluated(evaluation, single, multi, counting.undecided - undecided)
 
@@ -92,8 +96,8 @@ def evaluate(
 class _Test:
     """One set of features under one protocol."""
 
-    def __init__(self, features: Features, protocol: Protocol, engine: Engine) -> None:
-        self._features, self._protocol, self._engine = features, protocol, engine
+    def __init__(self, features: Features, protocol: Protocol, ranker: Ranker) -> None:
+        self._features, self._protocol, self._ranker = features, protocol, ranker
         self._normalize = normalizes(protocol)
         gallery = rows_of(features.gallery.features, normalize=self._normalize)
         rules = CONVENTIONS[protocol.rules]
@@ -137,11 +141,69 @@ class _Test:
         self, results: PerQuery, rows: Rows, labels: Labels, to: Int64s, progress: Progress | None
     ) -> None:
         """Enters the ranks of queries ``rows`` into ``results`` at the positions ``to``."""
-        runs = match_ranks(rows, labels, self._gallery, self._labels, self._engine, progress)
+        runs = self._ranker.ranks(rows, labels, self._gallery, self._labels, progress)
         for run in runs:
             ranks, offsets = run.ranks.tolist(), run.offsets.tolist()
             for row, query in enumerate(to[run.query].tolist()):
                 results.record(query, ranks[offsets[row] : offsets[row + 1]])
+
+
+def evaluate_by(
+    features: Features,
+    settings: EvalConfig,
+    *,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Evaluated:
+    """Evaluates features as a configuration's ``eval`` section asks for.
+
+    Raises:
+        UserError: the settings contradict each other, or as `evaluate`.
+    """
+    return evaluate(
+        features,
+        protocol_of(settings),
+        engine=settings.engine,
+        device=device,
+        progress=progress,
+        ranker=_ranker(settings, device),
+    )
+
+
+def _ranker(settings: EvalConfig, device: str) -> Ranker | None:
+    """Returns who ranks where that is not the exact engine alone."""
+    ranker = _inner_ranker(settings, device)
+    if settings.expand == "none":
+        return ranker
+    from reid_srdl.retrieval.expansion import ExpandedRanker
+
+    inner = ranker or ExactRanker(_engine(settings.engine, device))
+    return ExpandedRanker(inner, settings.expand, settings.expand_n, settings.expand_alpha)
+
+
+def _inner_ranker(settings: EvalConfig, device: str) -> Ranker | None:
+    if settings.rerank != "none":
+        if settings.index is not None:
+            raise UserError(
+                "--rerank and --index: re-ranking needs all distances, an index has some",
+                "leave one of them out",
+                usage=True,
+            )
+        from reid_srdl.retrieval.rerank import KReciprocalRanker
+
+        k1, k2 = settings.rerank_k1, settings.rerank_k2
+        return KReciprocalRanker(k1, k2, settings.rerank_lambda)
+    if settings.index is None:
+        return None
+    if settings.engine != "faiss":
+        raise UserError(
+            f"--index {settings.index}: the engine {settings.engine!r} has no index",
+            "add --engine faiss",
+            usage=True,
+        )
+    from reid_srdl.retrieval.approximate import ApproximateRanker
+
+    return ApproximateRanker(settings.index, settings.retrieved, gpu=device.startswith("cuda"))
 
 
 def protocol_of(settings: EvalConfig) -> Protocol:
@@ -159,9 +221,10 @@ def normalizes(protocol: Protocol) -> bool:
     return protocol.normalize or protocol.distance == "cosine"
 
 
-def _rules(protocol: Protocol) -> Rules:
+def _rules(protocol: Protocol, ranker: Ranker) -> Rules:
     chosen = protocol.model_dump() | {"normalize": normalizes(protocol)}
-    return Rules.model_validate(chosen | CONVENTIONS[protocol.rules].words())
+    rules = Rules.model_validate(chosen | CONVENTIONS[protocol.rules].words())
+    return rules.model_copy(update=ranker.told())
 
 
 def _engine(engine: Literal["count", "faiss"] | Counting, device: str) -> Counting:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,56 @@ from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.training.precision import Compute, choose
 
 Steps = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A trained network with all that its features depend on.
+
+    Attributes:
+        network: the network, on its device; in evaluation mode once used, weights untouched.
+        size: (height, width) of its input, in pixels.
+        compute: device and precision of the forward passes.
+        batch_size: images of a forward pass.
+        flip: average the features of each image and its mirror image.
+        steps: told (what, images done, images in all) now and then.
+    """
+
+    network: Network
+    size: tuple[int, int]
+    compute: Compute
+    batch_size: int = 128
+    flip: bool = False
+    steps: Steps | None = None
+
+    def of_pixels(self, what: str, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Returns the N x D features of N x H x W x 3 images, in their order."""
+        with self.compute.activated():
+            images = Images(pixels, self.size, self.compute.device)
+            return _forward(self, images, what)
+
+    def decoded(self, what: str, crops: Crops) -> NDArray[np.uint8]:
+        """Returns the pixels of N crops: at their own size where all are alike, else at `size`.
+
+        Raises:
+            UserError: images that cannot be read, all named.
+        """
+        steps = self.steps
+        return decoded(
+            crops,
+            fallback_size=self.size,
+            progress=None if steps is None else lambda d, n: steps(f"decoding {what}", d, n),
+        )
+
+    def of_crops(self, what: str, crops: Crops) -> FeatureSet:
+        """Returns the features of N crops with their labels and names.
+
+        Raises:
+            UserError: images that cannot be read, all named.
+        """
+        pixels = self.decoded(what, crops)
+        names = tuple(path.name for path in crops.paths)
+        return FeatureSet(self.of_pixels(what, pixels), crops.pids, crops.camids, names)
 
 
 def extract_features(
@@ -50,23 +101,8 @@ def extract_features(
         UserError: images that cannot be read, all named.
     """
 
-    def features_of(what: str, crops: Crops) -> FeatureSet:
-        pixels = decoded(
-            crops,
-            fallback_size=size,
-            progress=None if steps is None else lambda d, n: steps(f"decoding {what}", d, n),
-        )
-        images = Images(pixels, size, compute.device)
-        rows = _forward(network, images, compute, batch_size, flip, what, steps)
-        names = tuple(path.name for path in crops.paths)
-        return FeatureSet(rows, crops.pids, crops.camids, names)
-
-    with compute.activated():
-        return Features(
-            features_of("query", data.query),
-            features_of("gallery", data.gallery),
-            features_of("boxes", data.boxes) if data.boxes is not None else None,
-        )
+    extractor = Extractor(network, size, compute, batch_size, flip, steps)
+    return _all_parts(extractor, data)
 
 
 def features_of_run(
@@ -98,22 +134,51 @@ def features_of_run(
     Raises:
         UserError: no run folder, no weights in it, or data that cannot be read.
     """
+    config = RunFolder(run).read_config(OPTIONS)
+    extractor = extractor_of_run(
+        run, flip=flip, batch_size=batch_size, device=device, network=network, steps=steps
+    )
+    data = load_dataset(dataset or config.data.name, data_dir or _own_dir(config, dataset))
+    return _all_parts(extractor, data), extractor.compute
+
+
+def extractor_of_run(
+    run: Path,
+    *,
+    flip: bool | None = None,
+    batch_size: int | None = None,
+    device: str = "auto",
+    network: str | None = None,
+    steps: Steps | None = None,
+) -> Extractor:
+    """Reads the network of a finished run; what is not given is as it trained.
+
+    Args:
+        run, flip, batch_size, device, network, steps: as in `features_of_run`.
+
+    Raises:
+        UserError: no run folder, or no weights in it.
+    """
     folder = RunFolder(run)
     config = folder.read_config(OPTIONS)
-    name = network or config.method.name
-    trained = load_network(folder.weights(name))
+    trained = load_network(folder.weights(network or config.method.name))
     compute = choose(device, config.train.precision, config.train.threads)
-    data = load_dataset(dataset or config.data.name, data_dir or _own_dir(config, dataset))
-    features = extract_features(
+    return Extractor(
         trained.to(compute.device),
-        data,
         size=(config.data.height, config.data.width),
         compute=compute,
         batch_size=batch_size or config.eval.batch_size,
         flip=config.eval.flip if flip is None else flip,
         steps=steps,
     )
-    return features, compute
+
+
+def _all_parts(extractor: Extractor, data: ReidData) -> Features:
+    return Features(
+        extractor.of_crops("query", data.query),
+        extractor.of_crops("gallery", data.gallery),
+        extractor.of_crops("boxes", data.boxes) if data.boxes is not None else None,
+    )
 
 
 def _own_dir(config: AnyConfig, dataset: str | None) -> Path | None:
@@ -122,23 +187,16 @@ def _own_dir(config: AnyConfig, dataset: str | None) -> Path | None:
 
 
 @torch.inference_mode()
-def _forward(
-    network: Network,
-    images: Images,
-    compute: Compute,
-    batch_size: int,
-    flip: bool,
-    what: str,
-    steps: Steps | None,
-) -> NDArray[np.float32]:
+def _forward(extractor: Extractor, images: Images, what: str) -> NDArray[np.float32]:
     """Returns N x D features in the images' order."""
+    network, steps = extractor.network, extractor.steps
     network.eval()
     rows: list[Tensor] = []
     done = 0
-    for batch in images.in_order(batch_size):
-        with compute.autocast():
+    for batch in images.in_order(extractor.batch_size):
+        with extractor.compute.autocast():
             features = network(batch).features
-            if flip:
+            if extractor.flip:
                 features = (features + network(batch.flip(3)).features) / 2
         rows.append(features.cpu())
         done += len(batch)

@@ -17,7 +17,7 @@ from reid_srdl.data.cache import decoded
 from reid_srdl.data.crops import Crops, ReidData
 from reid_srdl.data.names import class_labels
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation import Evaluated, evaluate, protocol_of
+from reid_srdl.evaluation import Evaluated, evaluate_by
 from reid_srdl.extract import extract_features
 from reid_srdl.methods import METHODS, OPTIONS
 from reid_srdl.models.build import build_network, file_digest, find_imagenet_weights
@@ -244,10 +244,9 @@ def _evaluation(
         flip=settings.flip,
         steps=listener.steps,
     )
-    return evaluate(
+    return evaluate_by(
         features,
-        protocol_of(settings),
-        engine=settings.engine,
+        settings,
         device=str(compute.device),
         progress=lambda done, total: listener.steps("ranking", done, total),
     )

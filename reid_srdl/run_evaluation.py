@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_srdl.config import with_rules
-from reid_srdl.evaluation import Evaluated, Progress, evaluate, protocol_of
+from reid_srdl.evaluation import Evaluated, Progress, evaluate_by
 from reid_srdl.extract import Steps, features_of_run
 from reid_srdl.files import write_json
 from reid_srdl.methods import OPTIONS
@@ -53,13 +53,8 @@ def evaluate_run(
         device=device,
         steps=steps,
     )
-    result = evaluate(
-        features,
-        protocol_of(settings),
-        engine=settings.engine,
-        device=str(compute.device),
-        progress=progress,
-    )
+    device_used = str(compute.device)
+    result = evaluate_by(features, settings, device=device_used, progress=progress)
     name = dataset or config.data.name
     kept = RunFolder(run).evaluation(name)
     facts = {

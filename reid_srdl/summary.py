@@ -26,6 +26,7 @@ from reid_srdl.records.run import (
 )
 from reid_srdl.records.run import Phase as PhaseFacts
 from reid_srdl.retrieval.metrics import PerQuery as QueryResults
+from reid_srdl.retrieval.ranks import UNRETRIEVED
 from reid_srdl.training.phases import Phase
 from reid_srdl.training.precision import Compute
 
@@ -146,7 +147,9 @@ def _query_scores(results: QueryResults) -> QueryScores:
     return QueryScores(
         ap=plain(results.ap.tolist()),
         ap_trapezoid=plain(results.ap_trapezoid.tolist()),
-        first_rank=tuple(rank or None for rank in results.first_rank.tolist()),
+        first_rank=tuple(
+            None if rank in (0, UNRETRIEVED) else rank for rank in results.first_rank.tolist()
+        ),
         inp=plain(results.inp.tolist()),
         pids=tuple(results.pids.tolist()),
         camids=tuple(results.camids.tolist()),

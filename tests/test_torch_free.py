@@ -14,6 +14,8 @@ COMMANDS = (
     ["eval"],
     ["extract"],
     ["compare"],
+    ["search"],
+    ["index-study"],
     ["leaderboard"],
     ["doctor"],
     ["data"],

@@ -24,6 +24,21 @@ class Engine(StrEnum):
     FAISS = "faiss"
 
 
+class Rerank(StrEnum):
+    """What changes the distances before ranking."""
+
+    NONE = "none"
+    K_RECIPROCAL = "k-reciprocal"
+
+
+class Expand(StrEnum):
+    """What changes the queries before ranking."""
+
+    NONE = "none"
+    AQE = "aqe"
+    ALPHA_QE = "alpha-qe"
+
+
 class Distance(StrEnum):
     """By what the gallery is ranked."""
 
@@ -48,6 +63,7 @@ class Pooling(StrEnum):
 
 
 WHAT, RULES, ENGINE, OUTPUT = "What is evaluated", "Rules", "Engine", "Output"
+CHANGES = "Re-ranking and query expansion"
 EXAMPLE = (
     "Examples:  reid-srdl eval runs/NAME --dataset market1501 --data-dir DIR   |   "
     "reid-srdl eval --features features.npz --json"
@@ -129,12 +145,72 @@ def evaluate(
             help="Of a multi-query's boxes; default: the run's own, or mean.",
         ),
     ] = None,
+    rerank: Annotated[
+        Rerank | None,
+        typer.Option(
+            rich_help_panel=CHANGES,
+            help="k-reciprocal re-ranking (Zhong et al. 2017); default: the run's own, or none.",
+        ),
+    ] = None,
+    rerank_k1: Annotated[
+        int | None,
+        typer.Option(min=1, rich_help_panel=CHANGES, help="Its neighbours; default: 20."),
+    ] = None,
+    rerank_k2: Annotated[
+        int | None,
+        typer.Option(
+            min=1, rich_help_panel=CHANGES, help="Neighbours that it averages over; default: 6."
+        ),
+    ] = None,
+    rerank_lambda: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            rich_help_panel=CHANGES,
+            help="Its weight of the original distance; default: 0.3.",
+        ),
+    ] = None,
+    expand: Annotated[
+        Expand | None,
+        typer.Option(
+            rich_help_panel=CHANGES,
+            help="Query expansion by the nearest images: plain mean, or weighed by cosine^alpha "
+            "(L2-normalised features); default: the run's own, or none.",
+        ),
+    ] = None,
+    expand_n: Annotated[
+        int | None,
+        typer.Option(min=1, rich_help_panel=CHANGES, help="Its neighbours, n; default: 10."),
+    ] = None,
+    expand_alpha: Annotated[
+        float | None,
+        typer.Option(min=0, rich_help_panel=CHANGES, help="Its alpha; default: 3."),
+    ] = None,
     engine: Annotated[
         Engine | None,
         typer.Option(
             rich_help_panel=ENGINE,
             help="count: over blocks of distances; faiss: from FAISS's exact search. The same "
             "numbers; default: count.",
+        ),
+    ] = None,
+    index: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FACTORY",
+            rich_help_panel=ENGINE,
+            help="With --engine faiss: score what this FAISS index retrieves, e.g. HNSW32 or "
+            "'IVF256,Flat;nprobe=8' (parameters after ;). The mAP is truncated then.",
+        ),
+    ] = None,
+    retrieved: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            rich_help_panel=ENGINE,
+            help="With --index: images retrieved per query; default: 100.",
         ),
     ] = None,
     device: Annotated[
@@ -185,6 +261,15 @@ def evaluate(
         "normalize": normalize,
         "pooling": pooling and pooling.value,
         "engine": engine and engine.value,
+        "rerank": rerank and rerank.value,
+        "rerank_k1": rerank_k1,
+        "rerank_k2": rerank_k2,
+        "rerank_lambda": rerank_lambda,
+        "expand": expand and expand.value,
+        "expand_n": expand_n,
+        "expand_alpha": expand_alpha,
+        "index": index,
+        "retrieved": retrieved,
     }
     changes = {key: value for key, value in changes.items() if value is not None}
     lists = rank_lists or (_RANK_LISTS if top_k else None)
@@ -253,15 +338,14 @@ def _of_file(
     file: Path, changes: dict[str, Any], device: str, display: Display
 ) -> tuple[Features, Evaluated]:
     from reid_srdl.config import EvalConfig
-    from reid_srdl.evaluation import evaluate, protocol_of
+    from reid_srdl.evaluation import evaluate_by
     from reid_srdl.retrieval.feature_files import load_features
 
     settings = EvalConfig(**changes)
     features = load_features(file)
-    result = evaluate(
+    result = evaluate_by(
         features,
-        protocol_of(settings),
-        engine=settings.engine,
+        settings,
         device="cpu" if device == "auto" else device,
         progress=lambda done, total: display.steps("ranking", done, total),
     )

@@ -48,6 +48,11 @@ def rule_notes(rules: Rules) -> tuple[str, ...]:
         f"{rules.ties}; {rules.no_match}",
         rules.ap,
         *(f"not reproduced: {quirk}" for quirk in rules.not_reproduced),
+        *(
+            line
+            for line in (rules.index, rules.rerank, rules.expand)
+            if not line.startswith("none")
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """Retrieval metrics as functions of ranks. Sums are exact (math.fsum), so engines cannot differ.
 
 All take one query's ranks r_1 < ... < r_n of its n matches, counted from 1, ignored images left
-out.
+out. A match that was not retrieved has rank infinity, and so adds nothing.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.retrieval.ranks import UNRETRIEVED
 from reid_srdl.retrieval.result import Scores
 
 
-def average_precision(ranks: Sequence[int]) -> float:
+def average_precision(ranks: Sequence[float]) -> float:
     """Returns the mean of the precision at each hit, i / r_i.
 
     >>> average_precision([1, 3])
@@ -25,7 +26,7 @@ def average_precision(ranks: Sequence[int]) -> float:
     return math.fsum(i / r for i, r in enumerate(ranks, 1)) / len(ranks)
 
 
-def average_precision_trapezoid(ranks: Sequence[int]) -> float:
+def average_precision_trapezoid(ranks: Sequence[float]) -> float:
     """Returns the area under the precision-recall curve by trapezoids.
 
     The mean of (i / r_i + o_i) / 2 with o_i = (i - 1) / (r_i - 1), the precision just before the
@@ -40,7 +41,7 @@ def average_precision_trapezoid(ranks: Sequence[int]) -> float:
     return math.fsum((old + new) / 2 for old, new in zip(before, at, strict=True)) / len(ranks)
 
 
-def inverse_negative_penalty(ranks: Sequence[int]) -> float:
+def inverse_negative_penalty(ranks: Sequence[float]) -> float:
     """Returns n / r_n (Ye et al., Deep Learning for Person Re-identification, 2021, equation 2).
 
     >>> inverse_negative_penalty([1, 3])
@@ -72,7 +73,7 @@ class PerQuery:
             no box), and first_rank is 0. The other values are NaN, and the query is left out of the
             scores; or they are 0 under rules that count it so.
         ap, ap_trapezoid, inp: Q float64 each, fractions.
-        first_rank: Q int64, the rank of the first match from 1.
+        first_rank: Q int64, the rank of the first match from 1; UNRETRIEVED where none was.
     """
 
     pids: NDArray[np.int64]
@@ -93,11 +94,12 @@ class PerQuery:
         return ~np.isnan(self.ap)
 
     def record(self, query: int, ranks: Sequence[int]) -> None:
-        """Enters one query's ranks."""
+        """Enters one query's ranks, UNRETRIEVED for matches that were not retrieved."""
+        known = [rank if rank != UNRETRIEVED else math.inf for rank in ranks]
         self.matched[query] = True
-        self.ap[query] = average_precision(ranks)
-        self.ap_trapezoid[query] = average_precision_trapezoid(ranks)
-        self.inp[query] = inverse_negative_penalty(ranks)
+        self.ap[query] = average_precision(known)
+        self.ap_trapezoid[query] = average_precision_trapezoid(known)
+        self.inp[query] = inverse_negative_penalty(known)
         self.first_rank[query] = ranks[0]
 
 

@@ -14,6 +14,7 @@ from reid_srdl.retrieval.rows import Rows
 from reid_srdl.retrieval.targets import Targets, find_targets
 
 _PAIRS = 1 << 22  # same-identity pairs held at once
+UNRETRIEVED = 1 << 62  # the rank of a match that an approximate search did not retrieve
 
 
 class Engine(Protocol):
@@ -29,6 +30,23 @@ class Engine(Protocol):
         """Returns the M matches' slots (see `counter`); reports pairs done to ``progress``."""
 
 
+class Ranker(Protocol):
+    """Whatever ranks the matches of some queries; by default `ExactRanker`."""
+
+    def ranks(
+        self,
+        queries: Rows,
+        query_labels: Labels,
+        gallery: Rows,
+        gallery_labels: Labels,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Iterator[Ranks]:
+        """Yields the ranks of all matches in a gallery without junk; see `match_ranks`."""
+
+    def told(self) -> dict[str, str]:
+        """Returns the fields of `result.Rules` that say how this ranker departs from exact."""
+
+
 @dataclass(frozen=True)
 class Ranks:
     """The ranks of some queries' matches.
@@ -36,12 +54,37 @@ class Ranks:
     Attributes:
         query: Q positions of queries that have a match.
         offsets: Q + 1; query[i] has ranks offsets[i] to offsets[i + 1].
-        ranks: M ranks from 1, ascending within a query, ignored images left out.
+        ranks: M ranks from 1, ascending within a query, ignored images left out; UNRETRIEVED for
+            matches that an approximate search missed.
     """
 
     query: Int64s
     offsets: Int64s
     ranks: Int64s
+
+
+@dataclass(frozen=True)
+class ExactRanker:
+    """Ranks by the distances that `exact` defines, as `engine` counts them."""
+
+    engine: Engine
+
+    def ranks(
+        self,
+        queries: Rows,
+        query_labels: Labels,
+        gallery: Rows,
+        gallery_labels: Labels,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Iterator[Ranks]:
+        """Yields the ranks of all matches."""
+        yield from match_ranks(
+            queries, query_labels, gallery, gallery_labels, self.engine, progress
+        )
+
+    def told(self) -> dict[str, str]:
+        """Nothing: exact ranks over the whole gallery are the rule."""
+        return {}
 
 
 def match_ranks(

@@ -71,6 +71,9 @@ class Rules(Protocol):
     no_match: str = "queries without a match are left out and counted in 'skipped'"
     ap: str = "mAP: mean of the precision at each hit; mAP_trapezoid: official Market-1501 area"
     not_reproduced: tuple[str, ...] = ()
+    index: str = "none: ranks over the whole gallery, exact"
+    rerank: str = "none"
+    expand: str = "none"
 
 
 class Evaluation(_Result):

@@ -14,6 +14,7 @@ from reid_srdl.files import write_text
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.metrics import PerQuery
 from reid_srdl.retrieval.rank_lists import RankList
+from reid_srdl.retrieval.ranks import UNRETRIEVED
 from reid_srdl.retrieval.result import Protocol
 
 Row = dict[str, Any]
@@ -38,7 +39,8 @@ def write_per_query(
 
     Columns: mode (single or multi), query (its position), name, pid, camid, ap, ap_trapezoid, inp,
     first_rank, and the protocol's rules, distance, normalize, pooling. Queries without a match have
-    no first rank (empty, or null), and no values where the rules leave them out.
+    no first rank (empty, or null), and no values where the rules leave them out; those of which no
+    match was retrieved have no first rank.
     """
     told = {} if protocol is None else protocol.model_dump(include=set(Protocol.model_fields))
     rows = list(_query_rows("single", single, told))
@@ -68,7 +70,8 @@ def _query_rows(mode: str, results: PerQuery, protocol: Row) -> Iterator[Row]:
         }
         for key in ("ap", "ap_trapezoid", "inp"):
             row[key] = float(getattr(results, key)[query]) if scored[query] else None
-        row["first_rank"] = int(results.first_rank[query]) or None
+        first = int(results.first_rank[query])
+        row["first_rank"] = first if first not in (0, UNRETRIEVED) else None
         yield {**row, **protocol}
 
 

@@ -1,0 +1,102 @@
+"""``reid-srdl index-study``: what an approximate index costs."""
+
+from __future__ import annotations
+
+import json as json_
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+INDEXES, RULES, OUTPUT = "Indexes", "Rules", "Output"
+EXAMPLE = (
+    "Example:  reid-srdl index-study features.npz --index Flat --index HNSW32 "
+    "--index 'IVF256,Flat;nprobe=16' --plot study.svg"
+)
+
+
+class Distance(StrEnum):
+    """By what the gallery is ranked."""
+
+    EUCLIDEAN = "euclidean"
+    COSINE = "cosine"
+
+
+def index_study(
+    features: Annotated[
+        Path, typer.Argument(help="Features: .npz or .mat, as for eval.", show_default=False)
+    ],
+    index: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--index",
+            metavar="FACTORY",
+            rich_help_panel=INDEXES,
+            show_default=False,
+            help="A FAISS factory string, its run-time parameters after ';' (nprobe, efSearch); "
+            "repeat it. Default: some that fit the features.",
+        ),
+    ] = None,
+    retrieved: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", rich_help_panel=INDEXES, help="Images retrieved per query."
+        ),
+    ] = 100,
+    device: Annotated[
+        str, typer.Option(rich_help_panel=INDEXES, help="cpu, or cuda where FAISS sees a GPU.")
+    ] = "cpu",
+    distance: Annotated[
+        Distance, typer.Option(rich_help_panel=RULES, help="Of two features.")
+    ] = Distance.EUCLIDEAN,
+    normalize: Annotated[
+        bool,
+        typer.Option(
+            "--normalize/--raw", rich_help_panel=RULES, help="L2-normalise features first."
+        ),
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+            help="Draw accuracy over speed to FILE (.png, .svg or .pdf).",
+        ),
+    ] = None,
+    json: Annotated[
+        bool,
+        typer.Option(
+            "--json", rich_help_panel=OUTPUT, help="Print JSON alone, fractions from 0 to 1."
+        ),
+    ] = False,
+) -> None:
+    """Compare FAISS indexes with exact search: recall, Rank-1, truncated mAP, memory, time."""
+    from rich.console import Console
+
+    from reid_srdl.index_study import study_indexes
+    from reid_srdl.report import index_study as report
+    from reid_srdl.report.render import to_rich
+    from reid_srdl.retrieval.feature_files import load_features
+    from reid_srdl.retrieval.result import Protocol
+
+    if plot is not None:
+        report.check_figure(plot)
+    study = study_indexes(
+        load_features(features),
+        index or (),
+        Protocol(distance=distance.value, normalize=normalize),
+        retrieved=retrieved,
+        gpu=device.startswith("cuda"),
+    )
+    for line in report.advice_lines(study):
+        print(f"warning: {line}", file=sys.stderr)
+    if plot is not None:
+        report.plot_study(study, plot)
+        print(f"written: {plot}", file=sys.stderr)
+    if json:
+        print(json_.dumps(report.study_json(study), indent=2))
+        return
+    console = Console()
+    console.print(to_rich(report.study_table(study), console))

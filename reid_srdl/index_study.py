@@ -1,0 +1,178 @@
+"""What an approximate index costs: accuracy, memory and time against exact search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reid_srdl.evaluation import evaluate, normalizes
+from reid_srdl.retrieval.approximate import (
+    Retrieved,
+    build_index,
+    check_count,
+    retrieve,
+    truncated_ranks,
+)
+from reid_srdl.retrieval.features import Features, checked
+from reid_srdl.retrieval.protocol import Int64s, Labels
+from reid_srdl.retrieval.rank_lists import RankList, rank_lists
+from reid_srdl.retrieval.ranks import Ranks, without_junk
+from reid_srdl.retrieval.result import Protocol, Scores
+from reid_srdl.retrieval.rows import Rows, rows_of
+
+RECALLS = (1, 10, 100)
+
+
+@dataclass(frozen=True)
+class IndexCost:
+    """One index of a study.
+
+    Attributes:
+        index: its name: FACTORY, or FACTORY;PARAMETER=VALUE,...
+        recalls: for k in RECALLS, the share of each query's true k nearest that are among the first
+            k retrieved, averaged over the queries; None where a list is shorter than k.
+        rank1: CMC(1).
+        truncated_mAP: mean average precision over the list; matches not retrieved add 0.
+        bytes: size of the index written down.
+        build_seconds: training and adding.
+        queries_per_second: searching in one batch.
+        advice: how many training images FAISS advises where the gallery has fewer, else 0.
+    """
+
+    index: str
+    recalls: tuple[float | None, ...]
+    rank1: float
+    truncated_mAP: float  # noqa: N815 - the field's own name
+    bytes: int
+    build_seconds: float
+    queries_per_second: float
+    advice: int
+
+
+@dataclass(frozen=True)
+class IndexStudy:
+    """A study of several indexes over one set of features.
+
+    Attributes:
+        exact: the exact scores over the whole gallery.
+        retrieved: images retrieved per query, N.
+        queries, gallery, dim: the problem's size, junk left out.
+        distance: ``euclidean`` or ``cosine``.
+        normalize: whether features were L2-normalised.
+        indexes: the costs, in the order asked for.
+    """
+
+    exact: Scores
+    retrieved: int
+    queries: int
+    gallery: int
+    dim: int
+    distance: str
+    normalize: bool
+    indexes: tuple[IndexCost, ...]
+
+
+def study_indexes(
+    features: Features,
+    names: Sequence[str] = (),
+    protocol: Protocol | None = None,
+    *,
+    retrieved: int = 100,
+    gpu: bool = False,
+) -> IndexStudy:
+    """Compares FAISS indexes with exact search; queries without a match take no part in scores.
+
+    Args:
+        features: queries and gallery; boxes are not used.
+        names: the indexes (see `approximate.build_index`); none: some that fit the features.
+        protocol: distance and normalisation.
+        retrieved: images retrieved per query.
+        gpu: let a GPU answer, where FAISS sees one.
+
+    Raises:
+        UserError: the features cannot be evaluated, FAISS refuses an index, or ``retrieved`` is
+            above the gallery.
+    """
+    protocol = protocol or Protocol()
+    whole = checked(features)
+    features = Features(whole.query, whole.gallery)
+    normalize = normalizes(protocol)
+    gallery = rows_of(features.gallery.features, normalize=normalize)
+    gallery, labels = without_junk(gallery, features.gallery.labels)
+    check_count(retrieved, len(gallery))
+    queries = rows_of(features.query.features, normalize=normalize)
+    exact = evaluate(features, protocol).evaluation.single_query
+    lists = rank_lists(features, protocol, min(max(RECALLS), retrieved))
+    place = np.cumsum(features.gallery.pids != -1) - 1  # where each image stands without junk
+    costs = []
+    for name in names or fitting_indexes(len(gallery)):
+        built = build_index(name, gallery, gpu=gpu)
+        found, seconds = retrieve(built, queries, features.query.labels, labels, retrieved)
+        scores = evaluate(features, protocol, ranker=_Retrieved(found)).evaluation.single_query
+        costs.append(
+            IndexCost(
+                index=name,
+                recalls=tuple(_recall(lists, place, found, k) for k in RECALLS),
+                rank1=scores.rank1,
+                truncated_mAP=scores.mAP,
+                bytes=built.bytes,
+                build_seconds=built.seconds,
+                queries_per_second=len(queries) / max(seconds, 1e-9),
+                advice=built.advice,
+            )
+        )
+    return IndexStudy(
+        exact,
+        retrieved,
+        len(queries),
+        len(gallery),
+        gallery.dim,
+        protocol.distance,
+        normalize,
+        tuple(costs),
+    )
+
+
+def fitting_indexes(gallery: int) -> list[str]:
+    """Returns some indexes for N images, exact first; none takes long to train.
+
+    >>> fitting_indexes(15913)
+    ['Flat', 'IVF256,Flat;nprobe=8', 'HNSW32', 'SQ8']
+    """
+    cells = 2 ** int(math.log2(max(gallery / 39, 1)))  # FAISS advises 39 images per cell
+    lists = min(cells, 2 ** round(math.log2(4 * math.sqrt(gallery))))
+    return ["Flat", f"IVF{lists},Flat;nprobe={min(lists, 8)}", "HNSW32", "SQ8"]
+
+
+@dataclass(frozen=True)
+class _Retrieved:
+    """Ranks within what was already retrieved for these queries."""
+
+    found: Retrieved
+
+    def ranks(
+        self,
+        queries: Rows,
+        query_labels: Labels,
+        gallery: Rows,
+        gallery_labels: Labels,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Iterator[Ranks]:
+        yield truncated_ranks(self.found, query_labels, gallery_labels)
+
+    def told(self) -> dict[str, str]:
+        return {}
+
+
+def _recall(lists: Sequence[RankList], place: Int64s, found: Retrieved, k: int) -> float | None:
+    if any(len(exact.gallery) < k for exact in lists):
+        return None
+    shares = []
+    for row, exact in enumerate(lists):
+        true = place[exact.gallery[:k]]
+        got = found.positions[row, (found.rank[row] > 0) & (found.rank[row] <= k)]
+        shares.append(float(np.isin(true, got).mean()))
+    return math.fsum(shares) / len(shares)

@@ -1,0 +1,261 @@
+"""Approximate search: any index that FAISS's factory builds, and scores of what it retrieves.
+
+An approximate index answers with a list of N images, so scores are those of the list: average
+precision is truncated (a match that was not retrieved adds 0, and the mean still runs over all n
+matches), and so is CMC beyond N. Junk and images of the query's identity and camera are left out of
+the list before it is cut to N, as in the protocol.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_srdl.errors import UserError
+from reid_srdl.retrieval.protocol import Int64s, Labels, PidIndex
+from reid_srdl.retrieval.ranks import UNRETRIEVED, Ranks
+from reid_srdl.retrieval.rows import Rows
+
+_ANSWERS = 1 << 20  # list entries asked for at once
+_SAFE = 1 << 20  # images that an index is trained on at most
+_ADVICE = re.compile(r"please provide at least (\d+) training points")
+
+
+@dataclass(frozen=True)
+class BuiltIndex:
+    """A gallery in an index.
+
+    Attributes:
+        name: what was asked for: FACTORY, or FACTORY;PARAMETER=VALUE,...
+        index: FAISS's index.
+        seconds: training and adding.
+        bytes: size of the index written down.
+        advice: how many training images FAISS advises, where the gallery has fewer; else 0.
+    """
+
+    name: str
+    index: Any
+    seconds: float
+    bytes: int
+    advice: int
+
+
+def build_index(name: str, gallery: Rows, *, gpu: bool = False) -> BuiltIndex:
+    """Builds an index of squared Euclidean distances over all gallery rows.
+
+    Args:
+        name: a FAISS factory string, and after ``;`` its run-time parameters as FAISS's
+            ParameterSpace reads them: ``IVF256,Flat;nprobe=8``.
+        gallery: N rows; the index is trained on them (2^20 of them, evenly spread, at most).
+        gpu: let a GPU answer, where FAISS sees one and has the index.
+
+    Raises:
+        UserError: FAISS refuses the string or a parameter, or the gallery is too small to train it.
+    """
+    import faiss
+
+    factory, _, parameters = name.partition(";")
+    _check_links(factory)
+    with _told_by_faiss(name, f"choose an index that fits {gallery.dim} dimensions"):
+        index = faiss.index_factory(gallery.dim, factory, faiss.METRIC_L2)
+    start = time.perf_counter()
+    hint = f"choose an index that {len(gallery):,} images of {gallery.dim} dimensions can train"
+    with _told_by_faiss(name, hint), _heard() as lines:
+        if not index.is_trained:
+            chosen = np.linspace(0, len(gallery) - 1, min(len(gallery), _SAFE), dtype=np.int64)
+            index.train(gallery.take(chosen))
+        for first, last in gallery.steps():
+            index.add(np.ascontiguousarray(gallery.block(first, last)))
+    seconds = time.perf_counter() - start
+    if parameters:
+        with _told_by_faiss(name, "write parameters as nprobe=8,efSearch=64"):
+            space: Any = faiss.ParameterSpace()
+            space.set_index_parameters(index, parameters)
+    size = int(faiss.serialize_index(index).nbytes)
+    advice = max([int(found[1]) for line in lines if (found := _ADVICE.search(line))], default=0)
+    return BuiltIndex(name, _moved(faiss, index) if gpu else index, seconds, size, advice)
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """The first N images that count for Q queries.
+
+    Attributes:
+        positions: Q x L gallery positions, -1 where there is none, in the order retrieved.
+        rank: Q x L ranks from 1; 0 for what does not count or stands beyond N.
+        match: Q x L, whether each ranked image is a match.
+    """
+
+    positions: Int64s
+    rank: Int64s
+    match: NDArray[np.bool_]
+
+
+def retrieve(
+    built: BuiltIndex,
+    queries: Rows,
+    query_labels: Labels,
+    gallery_labels: Labels,
+    count: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Retrieved, float]:
+    """Returns the first ``count`` images that count for each query, and the seconds of searching.
+
+    FAISS is asked for as many more as any query has images of its own identity and camera.
+    """
+    same = PidIndex(gallery_labels).same_pid(query_labels)
+    ignored = np.bincount(same.query[~same.match], minlength=len(queries))
+    length = min(count + int(ignored.max(initial=0)), len(gallery_labels))
+    step, seconds = max(1, _ANSWERS // length), 0.0
+    parts = []
+    for first in range(0, len(queries), step):
+        rows = np.ascontiguousarray(queries.block(first, min(first + step, len(queries))))
+        start = time.perf_counter()
+        _, positions = built.index.search(rows, length)
+        seconds += time.perf_counter() - start
+        parts.append(positions)
+        if progress:
+            progress(min(first + step, len(queries)), len(queries))
+    return _counted(np.concatenate(parts), query_labels, gallery_labels, count), seconds
+
+
+@dataclass
+class ApproximateRanker:
+    """Ranks within the first N images that an approximate index retrieves.
+
+    Attributes:
+        name: the index, see `build_index`.
+        retrieved: N.
+        gpu: let a GPU answer, where FAISS sees one.
+    """
+
+    name: str
+    retrieved: int
+    gpu: bool = False
+    _built: tuple[Rows, BuiltIndex] | None = field(default=None, init=False)
+
+    def ranks(
+        self,
+        queries: Rows,
+        query_labels: Labels,
+        gallery: Rows,
+        gallery_labels: Labels,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Iterator[Ranks]:
+        """Yields the ranks of all matches, UNRETRIEVED for those that the index missed.
+
+        Raises:
+            UserError: the index can't be built, or N is above the gallery.
+        """
+        check_count(self.retrieved, len(gallery))
+        if not len(queries):
+            return
+        if self._built is None or self._built[0] is not gallery:
+            self._built = gallery, build_index(self.name, gallery, gpu=self.gpu)
+        labels = query_labels, gallery_labels
+        found, _ = retrieve(self._built[1], queries, *labels, self.retrieved, progress)
+        yield truncated_ranks(found, *labels)
+
+    def told(self) -> dict[str, str]:
+        """Says what was retrieved, and that the scores are the list's."""
+        return {
+            "index": f"FAISS {self.name}, approximate; truncated mAP: over the first "
+            f"{self.retrieved} retrieved, matches not retrieved add 0"
+        }
+
+
+def check_count(count: int, gallery: int) -> None:
+    """Checks a list's length against the gallery without junk.
+
+    Raises:
+        UserError: it is longer.
+    """
+    if count > gallery:
+        raise UserError(
+            f"{count} images per query are asked for, the gallery has {gallery:,} without junk",
+            f"choose --retrieved from 1 to {gallery}",
+            usage=True,
+        )
+
+
+def truncated_ranks(found: Retrieved, query_labels: Labels, gallery_labels: Labels) -> Ranks:
+    """Returns the ranks of all matches of the queries that have one."""
+    same = PidIndex(gallery_labels).same_pid(query_labels)
+    sizes = np.bincount(same.query[same.match], minlength=len(query_labels))
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    ranks = np.full(offsets[-1], UNRETRIEVED, np.int64)
+    row, column = np.nonzero(found.match)  # row by row, in the order of the ranks
+    hits = np.bincount(row, minlength=len(sizes))
+    within = np.arange(len(row)) - np.repeat(np.cumsum(hits) - hits, hits)
+    ranks[offsets[row] + within] = found.rank[row, column]
+    matched = np.flatnonzero(sizes)
+    return Ranks(matched, np.append(offsets[matched], offsets[-1]), ranks)
+
+
+def _counted(positions: Int64s, query: Labels, gallery: Labels, count: int) -> Retrieved:
+    same = gallery.pids[positions] == query.pids[:, None]
+    own_camera = gallery.camids[positions] == query.camids[:, None]
+    counts = (positions >= 0) & ~(same & own_camera)
+    rank = np.cumsum(counts, axis=1)
+    rank[~counts | (rank > count)] = 0
+    return Retrieved(positions, rank, same & (rank > 0))
+
+
+def _check_links(factory: str) -> None:
+    """Refuses graphs of fewer than 2 links, on which FAISS ends the whole process."""
+    links = re.search(r"(HNSW|NSG)(\d+)", factory)
+    if links and int(links[2]) < 2:
+        raise UserError(
+            f"index {factory!r}: {links[0]} has fewer than 2 links per image",
+            f"write {links[1]}32, for example",
+            usage=True,
+        )
+
+
+@contextmanager
+def _told_by_faiss(name: str, hint: str) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, AssertionError, OverflowError) as error:
+        text = str(error).strip() or type(error).__name__
+        reason = re.sub(r"^.* at \S+?:\d+: ", "", " ".join(text.split()))
+        reason = re.sub(r"^Error: '.*?' failed: ", "", reason)
+        raise UserError(f"index {name!r}: FAISS refuses it: {reason}", hint, usage=True) from None
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Catches what FAISS's C++ code prints to standard error: a line per cluster it trains."""
+    lines: list[str] = []
+    with tempfile.TemporaryFile() as file:
+        kept = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield lines
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            file.seek(0)
+            lines += file.read().decode(errors="replace").splitlines()
+
+
+def _moved(faiss: Any, index: Any) -> Any:
+    """Returns a copy on a GPU; the index itself where FAISS sees none or cannot move it."""
+    if not getattr(faiss, "get_num_gpus", int)():
+        return index
+    try:
+        resources = faiss.StandardGpuResources()
+        clone = faiss.index_cpu_to_gpu(resources, 0, index)
+    except RuntimeError:
+        return index
+    clone.resources = resources  # must live as long as the index
+    return clone
