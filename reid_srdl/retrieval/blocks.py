@@ -68,7 +68,7 @@ def chunks(dim: int) -> list[slice]:
     return [slice(start, min(start + _CHUNK, dim)) for start in range(0, dim, _CHUNK)]
 
 
-_TALL = (1024, 512)
+_TALL = (2048, 512)
 _WIDE_VALUES = 1 << 23  # feature values in a gallery block: 32 MiB
 
 
@@ -257,8 +257,8 @@ def choose(queries: int, gallery: int, dim: int, device: str = "cpu") -> Kernel:
     return theirs if _probe(theirs, *shape) < seconds else ours
 
 
-_PROBED_WORK = 10**10  # multiply-adds; below, a fraction of a second whatever the kernel
-_WORTH_LOADING = 5.0  # seconds; loading FAISS takes 0.7 of them
+_PROBED_WORK = 3 * 10**11  # multiply-adds; below, a few seconds at most, and probes would show
+_WORTH_LOADING = 30.0  # seconds; loading FAISS takes 0.7 of them
 
 
 def _probe(kernel: Kernel, queries: int, gallery: int, dim: int) -> float:

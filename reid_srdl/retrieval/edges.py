@@ -67,6 +67,6 @@ def rounded_up(norm: float) -> float:
     if not norm or not math.isfinite(norm):
         return norm
     step = math.ceil(math.log2(norm) * _NORM_STEPS)
-    while (above := 2.0 ** (step / _NORM_STEPS)) < norm:
+    while math.pow(2, step / _NORM_STEPS) < norm:
         step += 1
-    return above
+    return math.pow(2, step / _NORM_STEPS)

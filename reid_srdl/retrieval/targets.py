@@ -12,7 +12,7 @@ from reid_srdl.retrieval.parallel import each, parts
 from reid_srdl.retrieval.protocol import Int64s, SamePid
 from reid_srdl.retrieval.rows import Rows
 
-_PAIR_VALUES = 1 << 20  # feature values gathered at once for each side
+_PAIR_VALUES = 1 << 17  # feature values gathered at once for each side: they stay in cache
 _PART_PAIRS = 4096  # pairs that one thread decides in a go
 
 
