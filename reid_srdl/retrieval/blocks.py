@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.windows import gamma
 
-_CHUNK = 256  # dimensions per product: the shortest that costs no speed
+_CHUNK = 256  # dimensions per product: 512 is 1 to 2 % faster and doubles the bound
 _UNIT = 2.0**-24
 _FLUSHED = 2.0**-122
 
