@@ -143,9 +143,7 @@ class _Test:
         """Enters the ranks of queries ``rows`` into ``results`` at the positions ``to``."""
         runs = self._ranker.ranks(rows, labels, self._gallery, self._labels, progress)
         for run in runs:
-            ranks, offsets = run.ranks.tolist(), run.offsets.tolist()
-            for row, query in enumerate(to[run.query].tolist()):
-                results.record(query, ranks[offsets[row] : offsets[row + 1]])
+            results.record(to[run.query], run.ranks, run.offsets)
 
 
 def evaluate_by(

@@ -2,14 +2,14 @@
 
 An image that is ahead of a query's k-th match is ahead of all later ones too, so it adds one to a
 single slot, k; running sums over the slots give the counts. Slots add up over gallery blocks,
-devices and machines. What an estimate does not decide is decided by the definition.
+threads, devices and machines. What an estimate does not decide is decided by the definition.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from reid_srdl.retrieval.edges import Edges, Float32s, keys_of
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
 from reid_srdl.retrieval.targets import Targets, exact_distances
@@ -18,7 +18,7 @@ _PENDING = 1 << 16  # undecided pairs that are gathered before they are decided
 
 
 class Counter:
-    """Slots of M matches, filled row by row.
+    """Slots of M matches, filled row by row or block by block; one thread's.
 
     Attributes:
         slots: M counts, int64.
@@ -29,58 +29,67 @@ class Counter:
         self.slots = np.zeros(len(targets.query), np.int64)
         self.undecided = 0
         self._queries, self._gallery, self._targets = queries, gallery, targets
-        self._pending: list[tuple[int, Int64s]] = []
+        self._pending: list[tuple[Int64s, Int64s]] = []
         self._held = 0
 
-    def expect(self, low: NDArray[np.float32], high: NDArray[np.float32]) -> None:
-        """Sets the windows of all M matches for the rows to come (see `windows.window`).
-
-        Windows of one query that touch become one; its edges (first low, then just above the last
-        high) in a sorted list make the number of edges up to a value odd inside a window, and even
-        between windows.
-        """
-        query = self._targets.query
-        fresh = np.ones(len(query), np.bool_)
-        fresh[1:] = (query[1:] != query[:-1]) | (low[1:] > high[:-1])
-        self._first = np.flatnonzero(fresh)
-        last = np.append(self._first[1:], len(query)) - 1
-        edges = np.stack([low[self._first], np.nextafter(high[last], np.float32(np.inf))], axis=1)
-        self._edges = edges.reshape(-1)
-        sizes = np.bincount(query[self._first], minlength=len(self._targets.offsets) - 1)
-        self._windows = np.concatenate([[0], np.cumsum(sizes)]).tolist()
-
-    def row(self, query: int, values: NDArray[np.float32], positions: Int64s | int) -> None:
+    def row(self, edges: Edges, query: int, values: Float32s, positions: Int64s) -> None:
         """Counts one query's estimates of some negatives.
 
         Args:
+            edges: the windows of all matches for these gallery images.
             query: the query's position.
             values: N estimates; infinity for what does not count.
-            positions: their N gallery positions, or the first of N consecutive ones.
+            positions: their N gallery positions.
         """
-        start, stop = self._windows[query], self._windows[query + 1]
+        start, stop = edges.start[query : query + 2].tolist()
         if start == stop:
             return
-        edges = self._edges[2 * start : 2 * stop]
-        near = np.flatnonzero(values < edges[-1])
+        near = np.flatnonzero(values < edges.far[query])
         if not near.size:
             return
-        place = edges.searchsorted(values[near], side="right")
-        counts = np.bincount(place, minlength=len(edges))
-        self.slots[self._first[start:stop]] += counts[0::2]
+        own = edges.values[2 * start : 2 * stop]
+        place = own.searchsorted(values[near], side="right")
+        counts = np.bincount(place, minlength=len(own))
+        self.slots[edges.first[start:stop]] += counts[0::2]
+        inside = near[place % 2 == 1]
+        if inside.size:
+            self._leave(np.full(len(inside), query), positions[inside])
+
+    def block(self, edges: Edges, first: int, values: Float32s, start: int) -> None:
+        """Counts the estimates of queries ``first`` on and gallery rows ``start`` on.
+
+        Args:
+            edges: the windows of all matches for these gallery rows.
+            first, start: positions of the first query and the first gallery row.
+            values: Q x N estimates; infinity for what does not count.
+        """
+        rows, columns = values.shape
+        near = np.flatnonzero(values < edges.far[first : first + rows, None])
+        if not near.size:
+            return
+        query = near // columns
+        keys = keys_of(query + first, values.reshape(-1)[near])
+        low, high = 2 * edges.start[first], 2 * edges.start[first + rows]
+        # Keys ascend by query, so the number of edges up to a key is even for all queries before.
+        place = edges.keys[low:high].searchsorted(keys, side="right")
+        counts = np.bincount(place, minlength=high - low)
+        self.slots[edges.first[low // 2 : high // 2]] += counts[0::2]
         if counts[1::2].any():
-            columns = near[place % 2 == 1]
-            found = columns + positions if isinstance(positions, int) else positions[columns]
-            self._pending.append((query, found))
-            self._held += len(found)
-            if self._held >= _PENDING:
-                self.settle()
+            inside = np.flatnonzero(place & 1)
+            here = query[inside]
+            self._leave(here + first, near[inside] - here * columns + start)
+
+    def _leave(self, query: Int64s, gallery: Int64s) -> None:
+        self._pending.append((query, gallery))
+        self._held += len(query)
+        if self._held >= _PENDING:
+            self.settle()
 
     def settle(self) -> None:
         """Decides all pending pairs by the definition."""
         if not self._held:
             return
-        query = np.repeat([query for query, _ in self._pending], [len(p) for _, p in self._pending])
-        gallery = np.concatenate([positions for _, positions in self._pending])
+        query, gallery = (np.concatenate(side) for side in zip(*self._pending, strict=True))
         distances = exact_distances(self._queries, self._gallery, query, gallery)
         first, end = self._targets.position(query, distances, gallery)
         self.slots += np.bincount(first[first < end], minlength=len(self.slots))

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
+from reid_srdl.retrieval.parallel import each, parts
 from reid_srdl.retrieval.protocol import Labels
 
 PARTS = ("query", "gallery", "multi")  # how files call the queries, the gallery and the boxes
-_STEP = 4096
+_STEP_BYTES = 1 << 21  # read again from the cache
 
 
 @dataclass(frozen=True)
@@ -120,12 +121,14 @@ def _narrowed(name: str, x: NDArray[Any]) -> NDArray[Any]:
 
 
 def _check_finite(name: str, x: NDArray[Any]) -> None:
-    bad: list[int] = []
-    for start in range(0, len(x), _STEP):
-        block = x[start : start + _STEP]
+    def not_finite(part: tuple[int, int]) -> list[int]:
+        block = x[slice(*part)]
         if np.isfinite(block.max()) and np.isfinite(block.min()):  # both pass NaN on
-            continue
-        bad += (start + np.flatnonzero(~np.isfinite(block).all(axis=1))).tolist()
+            return []
+        return (part[0] + np.flatnonzero(~np.isfinite(block).all(axis=1))).tolist()
+
+    steps = parts(len(x), max(1, _STEP_BYTES // (x.itemsize * x.shape[1])))
+    bad = [row for rows in each(not_finite, steps) for row in rows]
     if bad:
         raise UserError(
             f"{name} holds NaN or infinity in {len(bad)} of {len(x)} rows, first in row {bad[0]}",

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.retrieval.parallel import each
 from reid_srdl.retrieval.rows import Rows
 
 _SAMPLE = 1024  # gallery rows whose mean is the centre
@@ -58,8 +59,11 @@ def frame_for(queries: Rows, gallery: Rows) -> Frame:
 def placed_rows(frame: Frame, rows: Rows) -> NDArray[np.float32]:
     """Returns p(x) for all rows, N x D."""
     placed = np.empty((len(rows), rows.dim), np.float32)
-    for start, stop in rows.steps():
-        placed[start:stop] = frame.place(rows.block(start, stop))
+
+    def place(step: tuple[int, int]) -> None:
+        placed[slice(*step)] = frame.place(rows.block(*step))
+
+    list(each(place, rows.steps()))
     return placed
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,14 +94,29 @@ class PerQuery:
         """Q booleans: the query enters the scores."""
         return ~np.isnan(self.ap)
 
-    def record(self, query: int, ranks: Sequence[int]) -> None:
-        """Enters one query's ranks, UNRETRIEVED for matches that were not retrieved."""
-        known = [rank if rank != UNRETRIEVED else math.inf for rank in ranks]
-        self.matched[query] = True
-        self.ap[query] = average_precision(known)
-        self.ap_trapezoid[query] = average_precision_trapezoid(known)
-        self.inp[query] = inverse_negative_penalty(known)
-        self.first_rank[query] = ranks[0]
+    def record(
+        self, queries: NDArray[np.int64], ranks: NDArray[np.int64], offsets: NDArray[np.int64]
+    ) -> None:
+        """Enters the ranks of some queries: query i has ranks offsets[i] to offsets[i + 1].
+
+        The values are those of this module's functions, to the bit. UNRETRIEVED stands for a match
+        that was not retrieved: its rank is infinite.
+        """
+        sizes = np.diff(offsets)
+        i = np.arange(1, len(ranks) + 1) - np.repeat(offsets[:-1], sizes)
+        known = np.where(ranks == UNRETRIEVED, np.inf, ranks)
+        at = i / known
+        before = np.divide(i - 1, known - 1, out=np.ones(len(ranks)), where=ranks > 1)
+        self.matched[queries] = True
+        self.ap[queries] = _sums(at, offsets) / sizes
+        self.ap_trapezoid[queries] = _sums((before + at) / 2, offsets) / sizes
+        self.inp[queries] = sizes / known[offsets[1:] - 1]
+        self.first_rank[queries] = ranks[offsets[:-1]]
+
+
+def _sums(terms: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
+    listed = terms.tolist()
+    return np.array([math.fsum(listed[i:j]) for i, j in pairwise(offsets.tolist())])
 
 
 def no_results(

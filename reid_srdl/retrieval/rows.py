@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.retrieval import exact
+from reid_srdl.retrieval.parallel import each
 
-_STEP_BYTES = 1 << 22
+_STEP_BYTES = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,12 @@ class Rows:
         """Returns the largest magnitude among all values; NaN or infinity where one is."""
         if self.lengths is not None:
             return 1.0
-        extremes = [
-            max(float(-block.min()), float(block.max()))
-            for block in (self.block(*step) for step in self.steps())
-        ]
-        return float(np.max(extremes, initial=0.0))
+
+        def extreme(step: tuple[int, int]) -> float:
+            block = self.block(*step)
+            return max(float(-block.min()), float(block.max()))
+
+        return float(np.max(list(each(extreme, self.steps())), initial=0.0))
 
 
 def rows_of(features: NDArray[Any], *, normalize: bool = False) -> Rows:
@@ -74,7 +76,7 @@ def rows_of(features: NDArray[Any], *, normalize: bool = False) -> Rows:
     rows = Rows(features)
     if not normalize or not len(rows):
         return rows
-    lengths = np.concatenate([exact.norms(rows.block(*step)) for step in rows.steps()])
+    lengths = np.concatenate(list(each(lambda step: exact.norms(rows.block(*step)), rows.steps())))
     return Rows(features, lengths=lengths)
 
 

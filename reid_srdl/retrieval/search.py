@@ -14,6 +14,7 @@ import numpy as np
 
 from reid_srdl.retrieval.count import Progress
 from reid_srdl.retrieval.counter import Counter
+from reid_srdl.retrieval.edges import Edges
 from reid_srdl.retrieval.frame import Frame, frame_for, placed_rows, squared_norms
 from reid_srdl.retrieval.index import GPU_LIST, FlatIndex
 from reid_srdl.retrieval.protocol import Int64s
@@ -58,12 +59,12 @@ class SearchEngine:
             stop = min(start + rows, len(gallery))
             index = FlatIndex(frame, gallery, start, stop, gpu=self.gpu)
             searching = _Search(index, frame, queries, targets)
-            counter.expect(searching.low, searching.high)
+            edges = Edges(targets, searching.low, searching.high)
             step = self.query_rows or max(1, _ANSWERS // len(index))
             for first in range(0, len(queries), step):
                 last = min(first + step, len(queries))
                 for query, values, positions in searching.answers(first, last, self._length(index)):
-                    counter.row(query, values, positions)
+                    counter.row(edges, query, values, positions)
                 if progress:
                     progress((last - first) * len(index))
         counter.settle()

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.retrieval.exact import pair_distances
+from reid_srdl.retrieval.parallel import each, parts
 from reid_srdl.retrieval.protocol import Int64s, SamePid
 from reid_srdl.retrieval.rows import Rows
 
-_PAIR_VALUES = 1 << 20  # feature values gathered at once for each side
+_PAIR_VALUES = 1 << 17  # feature values gathered at once for each side: they stay in cache
+_PART_PAIRS = 4096  # pairs that one thread decides in a go
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ class Targets:
 def find_targets(queries: Rows, gallery: Rows, same: SamePid) -> Targets:
     """Computes the exact distance of every match and sorts each query's matches."""
     query, position = same.query[same.match], same.gallery[same.match]
-    distances = exact_distances(queries, gallery, query, position)
+    slices = [slice(*part) for part in parts(len(query), _PART_PAIRS)]
+    found = each(lambda s: exact_distances(queries, gallery, query[s], position[s]), slices)
+    distances = np.concatenate([np.empty(0), *found])
     order = np.lexsort((position, distances, query))
     sizes = np.bincount(query, minlength=len(queries))
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)

@@ -1,0 +1,48 @@
+"""tools/bench_eval.py runs, agrees, and notices where results do not."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+TOOL = Path(__file__).parent.parent / "tools" / "bench_eval.py"
+
+
+def _tool() -> Any:
+    spec = importlib.util.spec_from_file_location("bench_eval", TOOL)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_benchmark_measures_and_agrees(tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    options = ["--size", "tiny", "--dim", "32", "--repeats", "1", "--engines", "count,faiss"]
+    options += ["--products", "numpy", "--json", str(out)]
+    done = subprocess.run(
+        [sys.executable, str(TOOL), *options], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(out.read_text())["sets"]
+    rows = {row["name"].split(",")[-1].strip(): row for row in found["rows"]}
+    assert rows["count"]["scores"] == rows["faiss"]["scores"]
+    assert 0.5 < rows["count"]["scores"]["mAP"] < 0.9
+    assert all(row["min"] > 0 for row in rows.values())
+    torchreid = found["rows"][-1]
+    assert abs(torchreid["scores"]["mAP"] - rows["count"]["scores"]["mAP"]) < 1e-6
+
+
+def test_disagreement_is_noticed() -> None:
+    rows = [
+        {"name": "reid-srdl, count", "scores": {"mAP": 0.5}},
+        {"name": "reid-srdl, faiss", "scores": {"mAP": 0.5 + 1e-12}},
+        {"name": "torchreid, Python", "scores": {"mAP": 0.5 + 1e-9}},
+    ]
+    (line,) = _tool().disagreements({"set": "x", "rows": rows})
+    assert "faiss" in line

@@ -1,0 +1,97 @@
+"""Generated test sets for tools/bench_eval.py: clusters of a chosen difficulty, at real sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_srdl.evaluation import evaluate
+from reid_srdl.retrieval.features import Features, FeatureSet
+
+_INTRINSIC = 64  # dimensions that identities and their variation span; the rest is faint noise
+_FAINT, _UNEVEN = 0.02, 0.2
+_STEP = 8192
+_TRIED_QUERIES, _TRIED_GALLERY, _TRIES = 100, 20000, 9
+
+
+@dataclass(frozen=True)
+class Size:
+    """A test set's size.
+
+    Attributes:
+        queries, gallery: numbers of images.
+        identities: how many the queries have; `matched` gallery images are theirs, the rest are
+            distractors (pid 0).
+        cameras: how many; an identity is seen by all of them in turn.
+    """
+
+    queries: int
+    gallery: int
+    identities: int
+    matched: int
+    cameras: int
+
+
+SIZES = {
+    "tiny": Size(100, 2_000, 25, 400, 6),
+    "market1501": Size(3_368, 19_732, 750, 13_115, 6),
+    "msmt17": Size(11_659, 82_161, 3_060, 82_161, 15),
+    "market+500k": Size(3_368, 519_732, 750, 13_115, 6),
+}
+
+
+def generate(size: Size, dim: int, mean_ap: float, seed: int = 0) -> Features:
+    """Returns Q x D and N x D float32 features whose mAP is near ``mean_ap`` (a fraction).
+
+    Identities are normal points of a low-dimensional space; images scatter around them, each by
+    a spread of its own, so that some matches are hard. The scatter is found by bisection on a part
+    of the set.
+    """
+    low, high = 0.05, 5.0
+    part = Size(
+        min(size.queries, _TRIED_QUERIES),
+        min(size.gallery, _TRIED_GALLERY),
+        size.identities,
+        min(size.matched, _TRIED_GALLERY, size.gallery),
+        size.cameras,
+    )
+    rarer = np.log(size.gallery / part.gallery)  # a larger gallery has more negatives ahead
+    for _ in range(_TRIES):
+        middle = (low * high) ** 0.5
+        tried = _drawn(part, _INTRINSIC, middle, seed)
+        found = evaluate(tried).evaluation.single_query.mAP
+        low, high = (middle, high) if found > mean_ap + 0.03 * rarer else (low, middle)
+    return _drawn(size, dim, (low * high) ** 0.5, seed)
+
+
+def _drawn(size: Size, dim: int, scatter: float, seed: int) -> Features:
+    rng = np.random.default_rng(seed)
+    basis = np.linalg.qr(rng.standard_normal((dim, min(dim, _INTRINSIC))))[0].T.astype(np.float32)
+    width = len(basis)
+    centres = rng.standard_normal((size.identities, width), dtype=np.float32)
+    mean = rng.random(dim, dtype=np.float32)  # features are rarely centred
+
+    def draw(pids: NDArray[np.int64], cameras: NDArray[np.int64]) -> FeatureSet:
+        x = np.empty((len(pids), dim), np.float32)
+        for start in range(0, len(pids), _STEP):
+            of = pids[start : start + _STEP]
+            point = rng.standard_normal((len(of), width), dtype=np.float32)
+            point *= np.where(of > 0, scatter, 1)[:, None].astype(np.float32)
+            point *= np.exp(_UNEVEN * rng.standard_normal((len(of), 1), dtype=np.float32))
+            point[of > 0] += centres[of[of > 0] - 1]
+            out = x[start : start + _STEP]
+            rng.standard_normal(out=out, dtype=np.float32)
+            out *= np.float32(_FAINT)
+            out += point @ basis
+            out += mean
+        return FeatureSet(x, pids, cameras)
+
+    number = np.arange(size.queries)
+    query = draw(number % size.identities + 1, number // size.identities % size.cameras + 1)
+    number = np.arange(size.gallery)
+    pids = np.where(number < size.matched, number % size.identities + 1, 0)
+    cameras = (number // size.identities + 1) % size.cameras + 1
+    order = rng.permutation(size.gallery)
+    return Features(query, draw(pids[order], cameras[order]))
