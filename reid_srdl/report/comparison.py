@@ -30,7 +30,7 @@ def comparison_table(comparison: Comparison) -> Table:
         Column("better", "B better", "count"),
         Column("worse", "B worse", "count"),
     )
-    kinds = {"single-query": comparison.single_query, "multi-query": comparison.multi_query}
+    kinds = {"single": comparison.single_query, "multi": comparison.multi_query}
     rows = tuple(row for name, kind in kinds.items() if kind for row in _rows(name, kind))
     return Table(verdict(comparison), columns, rows, tuple(_notes(comparison)))
 

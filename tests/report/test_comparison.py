@@ -76,7 +76,7 @@ def test_the_table_tells_all() -> None:
         console.print(to_rich(table, console))
     text = drawn.get()
     for word in (
-        *("B is better", "single-query", "multi-query", "mAP (trapezoid)", "Rank-1", "mINP"),
+        *("B is better", "single", "multi", "mAP (trapezoid)", "Rank-1", "mINP"),
         *("70.00", "72.00", "+2.00", "+1.00 to +3.00", "0.0004", "30", "12", "95 % interval"),
         *("A: runs/one", "B: runs/two", "identities", "750 for 3,368", "seed 0", "several seeds"),
     ):
