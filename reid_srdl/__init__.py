@@ -21,7 +21,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from reid_srdl.config import resolve
     from reid_srdl.evaluation import evaluate
-    from reid_srdl.extract import extract_features, features_of_run
+    from reid_srdl.jobs.evaluate import evaluate_run
+    from reid_srdl.jobs.extract import extract_features, features_of_run
+    from reid_srdl.jobs.train import resume, train
     from reid_srdl.methods import OPTIONS
     from reid_srdl.records.comparison import compare
     from reid_srdl.records.per_query import read_results
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from reid_srdl.retrieval.feature_files import load_features, save_features
     from reid_srdl.retrieval.features import Features, FeatureSet
     from reid_srdl.retrieval.result import Protocol
-    from reid_srdl.run import resume, train
-    from reid_srdl.run_evaluation import evaluate_run
 
 _HOMES = {
     "OPTIONS": "reid_srdl.methods",
@@ -39,17 +39,17 @@ _HOMES = {
     "Protocol": "reid_srdl.retrieval.result",
     "compare": "reid_srdl.records.comparison",
     "evaluate": "reid_srdl.evaluation",
-    "evaluate_run": "reid_srdl.run_evaluation",
-    "extract_features": "reid_srdl.extract",
-    "features_of_run": "reid_srdl.extract",
+    "evaluate_run": "reid_srdl.jobs.evaluate",
+    "extract_features": "reid_srdl.jobs.extract",
+    "features_of_run": "reid_srdl.jobs.extract",
     "load_features": "reid_srdl.retrieval.feature_files",
     "read_record": "reid_srdl.records.store",
     "read_records": "reid_srdl.records.store",
     "read_results": "reid_srdl.records.per_query",
     "resolve": "reid_srdl.config",
-    "resume": "reid_srdl.run",
+    "resume": "reid_srdl.jobs.train",
     "save_features": "reid_srdl.retrieval.feature_files",
-    "train": "reid_srdl.run",
+    "train": "reid_srdl.jobs.train",
 }
 
 __all__ = [

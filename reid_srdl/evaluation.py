@@ -13,7 +13,7 @@ import numpy as np
 from reid_srdl.config import EvalConfig
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.conventions import CONVENTIONS
-from reid_srdl.retrieval.count import CountEngine
+from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
 from reid_srdl.retrieval.multi_query import combinations, pool
@@ -60,8 +60,8 @@ def evaluate(
 ) -> Evaluated:
     """Evaluates features by the person re-identification protocol.
 
-    Ranks are exact: they follow from the distances that `retrieval.exact` defines, equal distances
-    by gallery index, whatever the engine and the device.
+    Ranks are exact: they follow from the distances that `retrieval.counting.exact` defines,
+    equal distances by gallery index, whatever the engine and the device.
 
     Args:
         features: queries, gallery and perhaps boxes; float16 or float32.

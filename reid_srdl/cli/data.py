@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from reid_srdl.data.check import CheckReport
     from reid_srdl.data.locate import Counts
+    from reid_srdl.data.reid.check import CheckReport
 
 app = typer.Typer(name="data", help="Make and check data sets.", no_args_is_help=True)
 make_app = typer.Typer(name="make", help="Make an embedded data set.", no_args_is_help=True)
@@ -96,7 +96,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
 ) -> None:
     """Count a data set, read every image, and name every file that is wrong."""
-    from reid_srdl.data.check import check_dataset
+    from reid_srdl.data.reid.check import check_dataset
 
     with _bar() as tell:
         report = check_dataset(name, data_dir, tell)

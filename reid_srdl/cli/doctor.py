@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from reid_srdl.doctor import Machine
+    from reid_srdl.jobs.doctor import Machine
 
 EXAMPLE = "Example: REID_SRDL_DATA=/data reid-srdl doctor"
 _GIB = 2**30
@@ -30,7 +30,7 @@ def doctor(
     Looks at the processor, memory, GPUs, packages, the cache's disk and the data sets under
     REID_SRDL_DATA. Writes nothing.
     """
-    from reid_srdl.doctor import inspect
+    from reid_srdl.jobs.doctor import inspect
 
     machine = inspect()
     if as_json:

@@ -321,7 +321,7 @@ def _of_run(
     device: str,
     display: Display,
 ) -> tuple[Features, Evaluated, Path]:
-    from reid_srdl.run_evaluation import evaluate_run
+    from reid_srdl.jobs.evaluate import evaluate_run
 
     return evaluate_run(
         run,

@@ -52,7 +52,7 @@ def extract(
 
     The file is what reid-srdl eval --features reads, and what other software can read with NumPy.
     """
-    from reid_srdl.extract import features_of_run
+    from reid_srdl.jobs.extract import features_of_run
     from reid_srdl.report.progress import Display
     from reid_srdl.retrieval.feature_files import check_output, save_features
 

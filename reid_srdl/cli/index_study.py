@@ -75,7 +75,7 @@ def index_study(
     """Compare FAISS indexes with exact search: recall, Rank-1, truncated mAP, memory, time."""
     from rich.console import Console
 
-    from reid_srdl.index_study import study_indexes
+    from reid_srdl.jobs.index_study import study_indexes
     from reid_srdl.report import index_study as report
     from reid_srdl.report.render import to_rich
     from reid_srdl.retrieval.feature_files import load_features

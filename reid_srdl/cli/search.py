@@ -73,7 +73,7 @@ def search(
     Distances are Euclidean, or 1 - cos with --distance cosine. Junk (pid -1) takes no part.
     """
     changes: dict[str, Any] = {"distance": distance and distance.value, "normalize": normalize}
-    from reid_srdl.image_search import search_run
+    from reid_srdl.jobs.search import search_run
     from reid_srdl.report.progress import Display
 
     with Display(0) as display:

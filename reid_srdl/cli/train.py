@@ -176,12 +176,12 @@ def _run(config: AnyConfig | None, resumed: Path | None = None, device: str | No
     """Trains under a display and prints what came out."""
     from rich.console import Console
 
+    from reid_srdl.jobs.train import resume as go_on
+    from reid_srdl.jobs.train import train as begin
     from reid_srdl.methods import OPTIONS
     from reid_srdl.records.folder import RunFolder
     from reid_srdl.report.progress import Display
     from reid_srdl.report.run import print_run
-    from reid_srdl.run import resume as go_on
-    from reid_srdl.run import train as begin
 
     settings = config or RunFolder(resumed or Path()).read_config(OPTIONS)
     try:

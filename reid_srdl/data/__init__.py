@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reid_srdl.data import market
-from reid_srdl.data.crops import Crops, ReidData
 from reid_srdl.data.locate import Counts, Entry, locate
+from reid_srdl.data.reid import market
+from reid_srdl.data.reid.crops import Crops, ReidData
 from reid_srdl.errors import UserError, did_you_mean
 
 __all__ = ["DATASETS", "Crops", "ReidData", "find_entry", "load_dataset"]

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from filelock import FileLock
 
-from reid_srdl.data.names import first_ten
+from reid_srdl.data.reid.names import first_ten
 from reid_srdl.errors import UserError
 
 _ENCRYPTED = 0x1  # bit of an entry's flags

@@ -13,9 +13,9 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from reid_srdl.data.crops import Crops
 from reid_srdl.data.images import Progress, UnreadableError, image_size, map_files, read_rgb
-from reid_srdl.data.names import first_ten
+from reid_srdl.data.reid.crops import Crops
+from reid_srdl.data.reid.names import first_ten
 from reid_srdl.errors import UserError
 from reid_srdl.files import whole_file, write_json
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reid_srdl.data.archive import extracted
 from reid_srdl.data.cache import default_cache_dir
-from reid_srdl.data.market import LAYOUT, SPLITS
+from reid_srdl.data.reid.market import LAYOUT, SPLITS
 from reid_srdl.errors import UserError
 
 VARIABLE = "REID_SRDL_DATA"

@@ -8,7 +8,7 @@ from typing import Any
 
 from reid_srdl.errors import UserError
 from reid_srdl.files import whole_file
-from reid_srdl.index_study import RECALLS, IndexStudy
+from reid_srdl.jobs.index_study import RECALLS, IndexStudy
 from reid_srdl.report.tables import Column, Row, Table
 
 FIGURES = (".png", ".svg", ".pdf")

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.frame import frame_for
+from reid_srdl.retrieval.counting.frame import frame_for
 from reid_srdl.retrieval.index import FlatIndex
 from reid_srdl.retrieval.protocol import Labels
 from reid_srdl.retrieval.ranks import Ranker, Ranks

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.parallel import each, parts
+from reid_srdl.retrieval.counting.parallel import each, parts
 from reid_srdl.retrieval.protocol import Labels
 
 PARTS = ("query", "gallery", "multi")  # how files call the queries, the gallery and the boxes

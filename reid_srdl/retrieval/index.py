@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.frame import Frame, squared_norms
+from reid_srdl.retrieval.counting.frame import Frame, squared_norms
+from reid_srdl.retrieval.counting.windows import gamma
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
-from reid_srdl.retrieval.windows import gamma
 
 GPU_LIST = 2048  # the longest list that FAISS's GPU search returns
 _FLUSHED = 2.0**-122

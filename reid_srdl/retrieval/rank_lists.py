@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.conventions import CONVENTIONS
+from reid_srdl.retrieval.counting.frame import frame_for, placed_rows, squared_norms
+from reid_srdl.retrieval.counting.targets import exact_distances
+from reid_srdl.retrieval.counting.windows import Reach, window
 from reid_srdl.retrieval.features import Features, checked
-from reid_srdl.retrieval.frame import frame_for, placed_rows, squared_norms
 from reid_srdl.retrieval.index import FlatIndex
 from reid_srdl.retrieval.protocol import Int64s, Labels, counted
 from reid_srdl.retrieval.result import Protocol
 from reid_srdl.retrieval.rows import Rows, rows_of
-from reid_srdl.retrieval.targets import exact_distances
-from reid_srdl.retrieval.windows import Reach, window
 
 _ANSWERS = 1 << 20  # list entries asked for at once
 

@@ -8,10 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
-from reid_srdl.retrieval.counter import running
+from reid_srdl.retrieval.counting.counter import running
+from reid_srdl.retrieval.counting.targets import Targets, find_targets
 from reid_srdl.retrieval.protocol import Int64s, Labels, PidIndex, counted
 from reid_srdl.retrieval.rows import Rows
-from reid_srdl.retrieval.targets import Targets, find_targets
 
 _PAIRS = 1 << 22  # same-identity pairs held at once
 UNRETRIEVED = 1 << 62  # the rank of a match that an approximate search did not retrieve

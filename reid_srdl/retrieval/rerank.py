@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.frame import frame_for, placed_rows, squared_norms
+from reid_srdl.retrieval.counting.frame import frame_for, placed_rows, squared_norms
 from reid_srdl.retrieval.protocol import Int64s, Labels, PidIndex
 from reid_srdl.retrieval.ranks import Ranks
 from reid_srdl.retrieval.rows import Rows

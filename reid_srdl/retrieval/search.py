@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reid_srdl.retrieval.count import Progress
-from reid_srdl.retrieval.counter import Counter
-from reid_srdl.retrieval.edges import Edges
-from reid_srdl.retrieval.frame import Frame, frame_for, placed_rows, squared_norms
+from reid_srdl.retrieval.counting.count import Progress
+from reid_srdl.retrieval.counting.counter import Counter
+from reid_srdl.retrieval.counting.edges import Edges
+from reid_srdl.retrieval.counting.frame import Frame, frame_for, placed_rows, squared_norms
+from reid_srdl.retrieval.counting.targets import Targets
+from reid_srdl.retrieval.counting.windows import Float32s, Reach, window
 from reid_srdl.retrieval.index import GPU_LIST, FlatIndex
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
-from reid_srdl.retrieval.targets import Targets
-from reid_srdl.retrieval.windows import Float32s, Reach, window
 
 _ANSWERS = 1 << 22  # answers that one search may return: 48 MiB, twice while FAISS joins them
 _INDEX_VALUES = 1 << 28  # feature values in one index: 1 GiB

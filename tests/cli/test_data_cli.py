@@ -68,7 +68,7 @@ def test_help_is_light(command: tuple[str, ...]) -> None:
     if command:
         assert "Example" in done.stdout
     program = (
-        "import sys; from reid_srdl.cli import app; import reid_srdl.data.check; "
+        "import sys; from reid_srdl.cli import app; import reid_srdl.data.reid.check; "
         "import reid_srdl.data.walkers; "
         "assert not {'torch', 'faiss', 'scipy'} & set(sys.modules)"
     )

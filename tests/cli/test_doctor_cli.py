@@ -12,9 +12,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from reid_srdl import doctor, machine
-from reid_srdl.data.crops import Crops, ReidData
+from reid_srdl import machine
+from reid_srdl.data.reid.crops import Crops, ReidData
 from reid_srdl.errors import UserError
+from reid_srdl.jobs import doctor
 
 HEAVY = ("torch", "torchvision", "faiss", "scipy")
 

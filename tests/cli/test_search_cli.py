@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reid_srdl.extract import features_of_run
+from reid_srdl.jobs.extract import features_of_run
 from tests.cli.run import assert_told, reid_srdl
 from tests.small_set import write_small_set
 

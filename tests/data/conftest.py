@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reid_srdl.data.names import parse_name
+from reid_srdl.data.reid.names import parse_name
 
 FILES = {
     "bounding_box_train": (

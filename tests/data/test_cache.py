@@ -12,7 +12,7 @@ from PIL import Image
 
 from reid_srdl.data import load_dataset
 from reid_srdl.data.cache import decoded, default_cache_dir
-from reid_srdl.data.crops import Crops
+from reid_srdl.data.reid.crops import Crops
 from reid_srdl.errors import UserError
 from tests.data.conftest import write_image
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reid_srdl.evaluation import Counting
-from reid_srdl.retrieval.blocks import FaissKernel, NumpyKernel, TorchKernel
-from reid_srdl.retrieval.count import CountEngine
+from reid_srdl.retrieval.counting.blocks import FaissKernel, NumpyKernel, TorchKernel
+from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.search import SearchEngine
 
 PATHS: dict[str, Callable[[], Counting]] = {

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from reid_srdl.evaluation import Counting
-from reid_srdl.retrieval.blocks import FaissKernel
-from reid_srdl.retrieval.count import CountEngine, ShardCount
+from reid_srdl.retrieval.counting.blocks import FaissKernel
+from reid_srdl.retrieval.counting.count import CountEngine, ShardCount
+from reid_srdl.retrieval.counting.frame import frame_for
+from reid_srdl.retrieval.counting.targets import find_targets
 from reid_srdl.retrieval.features import Features, FeatureSet
-from reid_srdl.retrieval.frame import frame_for
 from reid_srdl.retrieval.protocol import PidIndex
 from reid_srdl.retrieval.ranks import match_ranks, without_junk
 from reid_srdl.retrieval.rows import rows_of
-from reid_srdl.retrieval.targets import find_targets
 from tests.retrieval.brute import (
     brute_ranks,
     distance_table,
@@ -173,8 +173,8 @@ def test_runs_of_queries_give_the_same_ranks(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_undecided_pairs_are_settled_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     features = random_features(np.random.default_rng(10), values=np.float32([0]))
-    monkeypatch.setattr("reid_srdl.retrieval.counter._PENDING", 3)
-    monkeypatch.setattr("reid_srdl.retrieval.targets._PAIR_VALUES", 4)
+    monkeypatch.setattr("reid_srdl.retrieval.counting.counter._PENDING", 3)
+    monkeypatch.setattr("reid_srdl.retrieval.counting.targets._PAIR_VALUES", 4)
     assert ranks_by(PATHS["count numpy"](), features) == expected(features)
 
 

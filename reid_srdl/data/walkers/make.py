@@ -15,9 +15,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from reid_srdl.data import market
 from reid_srdl.data.images import Progress
 from reid_srdl.data.locate import VARIABLE
+from reid_srdl.data.reid import market
 from reid_srdl.data.walkers.plan import Options, Shot, plan
 from reid_srdl.data.walkers.shot import render
 from reid_srdl.errors import UserError

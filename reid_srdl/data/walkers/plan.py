@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from reid_srdl.data import market
-from reid_srdl.data.crops import DISTRACTOR, JUNK
+from reid_srdl.data.reid import market
+from reid_srdl.data.reid.crops import DISTRACTOR, JUNK
 from reid_srdl.errors import UserError
 from reid_srdl.seeds import generator
 

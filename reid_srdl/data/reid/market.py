@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reid_srdl.data.crops import DISTRACTOR, Crops, ReidData
-from reid_srdl.data.names import EXAMPLE, Scan, first_ten, scan
+from reid_srdl.data.reid.crops import DISTRACTOR, Crops, ReidData
+from reid_srdl.data.reid.names import EXAMPLE, Scan, first_ten, scan
 from reid_srdl.errors import UserError
 
 TRAIN = "bounding_box_train"

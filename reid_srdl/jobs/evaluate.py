@@ -7,8 +7,8 @@ from typing import Any
 
 from reid_srdl.config import with_rules
 from reid_srdl.evaluation import Evaluated, Progress, evaluate_by
-from reid_srdl.extract import Steps, features_of_run
 from reid_srdl.files import write_json
+from reid_srdl.jobs.extract import Steps, features_of_run
 from reid_srdl.methods import OPTIONS
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.retrieval.features import Features

@@ -15,7 +15,7 @@ from reid_srdl.config import AnyConfig
 from reid_srdl.data import load_dataset
 from reid_srdl.data.batches import Images
 from reid_srdl.data.cache import decoded
-from reid_srdl.data.crops import Crops, ReidData
+from reid_srdl.data.reid.crops import Crops, ReidData
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models.network import Network
 from reid_srdl.models.weights import load_network

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.data.crops import Crops
+from reid_srdl.data.reid.crops import Crops
 from reid_srdl.errors import UserError
-from reid_srdl.extract import Extractor
 from reid_srdl.files import whole_file
+from reid_srdl.jobs.extract import Extractor
 from reid_srdl.records.folder import RunFolder
 
 _FORMAT = 1

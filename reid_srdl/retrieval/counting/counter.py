@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from reid_srdl.retrieval.edges import Edges, Float32s, keys_of
+from reid_srdl.retrieval.counting.edges import Edges, Float32s, keys_of
+from reid_srdl.retrieval.counting.targets import Targets, exact_distances
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
-from reid_srdl.retrieval.targets import Targets, exact_distances
 
 _PENDING = 1 << 16  # undecided pairs that are gathered before they are decided
 

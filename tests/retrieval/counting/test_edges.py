@@ -8,11 +8,11 @@ import math
 import numpy as np
 import pytest
 
-from reid_srdl.retrieval import parallel
-from reid_srdl.retrieval.blocks import NumpyKernel
-from reid_srdl.retrieval.count import CountEngine
-from reid_srdl.retrieval.edges import keys_of, rounded_up
-from reid_srdl.retrieval.parallel import each, parts
+from reid_srdl.retrieval.counting import parallel
+from reid_srdl.retrieval.counting.blocks import NumpyKernel
+from reid_srdl.retrieval.counting.count import CountEngine
+from reid_srdl.retrieval.counting.edges import keys_of, rounded_up
+from reid_srdl.retrieval.counting.parallel import each, parts
 from tests.retrieval.brute import random_features
 from tests.retrieval.test_ranks import expected, ranks_by
 
@@ -48,7 +48,7 @@ def test_parts_cover_all_rows_once(count: int, workers: int) -> None:
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_ranks_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     monkeypatch.setattr(parallel, "threads", lambda: workers)
-    monkeypatch.setattr("reid_srdl.retrieval.count.threads", lambda: workers)
+    monkeypatch.setattr("reid_srdl.retrieval.counting.count.threads", lambda: workers)
     for values in (None, np.arange(3, dtype=np.float32)):
         features = random_features(
             np.random.default_rng(5), queries=30, gallery=120, dim=5, values=values

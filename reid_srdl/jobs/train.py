@@ -14,11 +14,12 @@ from reid_srdl.config import AnyConfig, fingerprint
 from reid_srdl.data import load_dataset
 from reid_srdl.data.batches import Images, TrainingSet
 from reid_srdl.data.cache import decoded
-from reid_srdl.data.crops import Crops, ReidData
-from reid_srdl.data.names import class_labels
+from reid_srdl.data.reid.crops import Crops, ReidData
+from reid_srdl.data.reid.names import class_labels
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import Evaluated, evaluate_by
-from reid_srdl.extract import extract_features
+from reid_srdl.jobs.extract import extract_features
+from reid_srdl.jobs.summary import summarise
 from reid_srdl.methods import METHODS, OPTIONS
 from reid_srdl.models.build import build_network, file_digest, find_imagenet_weights
 from reid_srdl.models.network import Network
@@ -26,7 +27,6 @@ from reid_srdl.models.weights import save_network
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.run import RunRecord
 from reid_srdl.records.store import read_record, write_record
-from reid_srdl.summary import summarise
 from reid_srdl.training.metrics_log import MetricsLog
 from reid_srdl.training.monitor import EpochRow, Monitor, Monitors, Progress
 from reid_srdl.training.phases import Phases

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reid_srdl.retrieval.blocks import Kernel, choose
-from reid_srdl.retrieval.counter import Counter
-from reid_srdl.retrieval.edges import Edges, rounded_up
-from reid_srdl.retrieval.frame import Frame, frame_for, placed_rows, squared_norms
-from reid_srdl.retrieval.parallel import each, parts, threads
+from reid_srdl.retrieval.counting.blocks import Kernel, choose
+from reid_srdl.retrieval.counting.counter import Counter
+from reid_srdl.retrieval.counting.edges import Edges, rounded_up
+from reid_srdl.retrieval.counting.frame import Frame, frame_for, placed_rows, squared_norms
+from reid_srdl.retrieval.counting.parallel import each, parts, threads
+from reid_srdl.retrieval.counting.targets import Targets
+from reid_srdl.retrieval.counting.windows import Reach, window
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
-from reid_srdl.retrieval.targets import Targets
-from reid_srdl.retrieval.windows import Reach, window
 
 Progress = Callable[[int], None]
 

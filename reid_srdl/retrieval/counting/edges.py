@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.protocol import Int64s
-from reid_srdl.retrieval.targets import Targets
 
 _NORM_STEPS = 32  # steps from one power of two to the next, for norms rounded up
 

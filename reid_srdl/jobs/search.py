@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from reid_srdl.config import AnyConfig
 from reid_srdl.data import load_dataset
-from reid_srdl.data.crops import JUNK, Crops
 from reid_srdl.data.images import UnreadableError, read_rgb
-from reid_srdl.data.names import IMAGE_SUFFIXES, is_litter, parse_name
+from reid_srdl.data.reid.crops import JUNK, Crops
+from reid_srdl.data.reid.names import IMAGE_SUFFIXES, is_litter, parse_name
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import protocol_of
 from reid_srdl.methods import OPTIONS
@@ -23,7 +23,7 @@ from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.rank_lists import rank_lists
 
 if TYPE_CHECKING:
-    from reid_srdl.extract import Steps
+    from reid_srdl.jobs.extract import Steps
 
 _UNKNOWN = -2  # pid and camid of a crop whose name does not tell them
 
@@ -41,9 +41,9 @@ def search_run(
 ) -> Answer:
     """Returns the k gallery images nearest to an image.
 
-    The order is exact by the definition of distance (see `retrieval.exact`), from FAISS's Flat
-    index. The gallery's features are kept in ``RUN/search`` and read back while its files and the
-    network stay as they are.
+    The order is exact by the definition of distance (see `retrieval.counting.exact`), from
+    FAISS's Flat index. The gallery's features are kept in ``RUN/search`` and read back while its
+    files and the network stay as they are.
 
     Args:
         run: the folder of a finished run.
@@ -72,8 +72,8 @@ def search_run(
     settings = config.eval.model_copy(update=changes or {})
     protocol = protocol_of(settings)
 
-    from reid_srdl.extract import extractor_of_run
-    from reid_srdl.gallery_cache import gallery_features
+    from reid_srdl.jobs.extract import extractor_of_run
+    from reid_srdl.jobs.gallery_cache import gallery_features
 
     extractor = extractor_of_run(run, device=device, flip=settings.flip, steps=steps)
     searched = gallery_features(folder, config.method.name, extractor, where, crops)

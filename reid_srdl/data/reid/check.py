@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from reid_srdl.data import find_entry, gt_query, market
-from reid_srdl.data.crops import DISTRACTOR, JUNK, Crops
+from reid_srdl.data import find_entry
 from reid_srdl.data.images import UnreadableError, map_files, read_rgb
 from reid_srdl.data.locate import Counts, Entry, locate
-from reid_srdl.data.names import EXAMPLE, Scan, is_litter, scan
+from reid_srdl.data.reid import gt_query, market
+from reid_srdl.data.reid.crops import DISTRACTOR, JUNK, Crops
+from reid_srdl.data.reid.names import EXAMPLE, Scan, is_litter, scan
 
 # Told the split's name, files read, files in all.
 SplitProgress = Callable[[str, int, int], None]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.exact import pair_distances
-from reid_srdl.retrieval.parallel import each, parts
+from reid_srdl.retrieval.counting.exact import pair_distances
+from reid_srdl.retrieval.counting.parallel import each, parts
 from reid_srdl.retrieval.protocol import Int64s, SamePid
 from reid_srdl.retrieval.rows import Rows
 

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.windows import gamma
+from reid_srdl.retrieval.counting.windows import gamma
 
 _CHUNK = 256  # dimensions per product: 512 is 1 to 2 % faster and doubles the bound
 _UNIT = 2.0**-24

@@ -8,7 +8,7 @@ from typing import Any
 
 from reid_srdl.analysis.cost import count_parameters, multiply_accumulates, trcost
 from reid_srdl.config import PATHS, AnyConfig, fingerprint
-from reid_srdl.data.crops import ReidData
+from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.evaluation import Evaluated
 from reid_srdl.machine import versions
 from reid_srdl.methods import OPTIONS

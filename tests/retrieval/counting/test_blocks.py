@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval import blocks
-from reid_srdl.retrieval.blocks import FaissKernel, Kernel, NumpyKernel, TorchKernel
-from reid_srdl.retrieval.count import CountEngine
-from reid_srdl.retrieval.frame import Frame, frame_for, squared_norms
+from reid_srdl.retrieval.counting import blocks
+from reid_srdl.retrieval.counting.blocks import FaissKernel, Kernel, NumpyKernel, TorchKernel
+from reid_srdl.retrieval.counting.count import CountEngine
+from reid_srdl.retrieval.counting.frame import Frame, frame_for, squared_norms
+from reid_srdl.retrieval.counting.windows import gamma
 from reid_srdl.retrieval.index import FlatIndex
 from reid_srdl.retrieval.rows import rows_of
-from reid_srdl.retrieval.windows import gamma
 from tests.retrieval.brute import random_features, true_distance
 from tests.retrieval.test_ranks import expected, ranks_by
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reid_srdl.data import load_dataset
-from reid_srdl.data.names import class_labels, parse_name
+from reid_srdl.data.reid.names import class_labels, parse_name
 from reid_srdl.errors import UserError
 
 

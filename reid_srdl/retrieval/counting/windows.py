@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.exact import relative_error
+from reid_srdl.retrieval.counting.exact import relative_error
 
 _UNIT = 2.0**-24
 _TINY = 2.0**-148

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reid_srdl.data import ReidData, gt_query, load_dataset
-from reid_srdl.data.check import count
+from reid_srdl.data import ReidData, load_dataset
 from reid_srdl.data.locate import Counts
+from reid_srdl.data.reid import gt_query
+from reid_srdl.data.reid.check import count
 from reid_srdl.errors import UserError
 
 

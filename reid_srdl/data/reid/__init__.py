@@ -1,0 +1,1 @@
+"""Person re-identification data sets: their layouts, their crops, their checks."""

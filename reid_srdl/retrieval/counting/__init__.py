@@ -1,0 +1,1 @@
+"""Ranks by counting: blocks of distances, proven bounds, and the definition elsewhere."""
