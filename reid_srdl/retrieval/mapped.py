@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_STRETCH_BYTES = 1 << 26
+_STRETCH_BYTES = 1 << 24
+_SCATTERED = 32  # rows read here and there before their pages are let go
 _ADVICE = hasattr(mmap, "MADV_DONTNEED")  # not everywhere; without it the system decides
 
 
@@ -37,6 +38,17 @@ def expect(x: NDArray[Any]) -> None:
     start = x.ctypes.data - np.frombuffer(mapping, np.uint8, 1).ctypes.data
     page = start - start % mmap.PAGESIZE
     mapping.madvise(mmap.MADV_WILLNEED, page, start + x.nbytes - page)
+
+
+def rows_at(x: NDArray[Any], positions: NDArray[np.int64]) -> NDArray[Any]:
+    """Returns the rows of a mapped array at P positions, a copy; their pages are let go again."""
+    rows = np.empty((len(positions), *x.shape[1:]), x.dtype)
+    # One row can bring in megabytes around it, as much as the page cache holds in one piece.
+    for start in range(0, len(positions), _SCATTERED):
+        part = slice(start, start + _SCATTERED)
+        rows[part] = x[positions[part]]
+        forget(x)
+    return rows
 
 
 def stretches(x: NDArray[Any]) -> Iterator[tuple[int, int]]:

@@ -20,13 +20,14 @@ from reid_srdl.retrieval.counting import exact
 from reid_srdl.retrieval.counting.parallel import parts
 from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.features import FeatureSet, check_finite, rows_not_finite
-from reid_srdl.retrieval.mapped import expect, forget, is_mapped, stretches
+from reid_srdl.retrieval.mapped import expect, forget, is_mapped, rows_at
 from reid_srdl.retrieval.protocol import JUNK, Int64s, Labels, SamePid
 from reid_srdl.retrieval.ranks import Engine, Ranks, match_ranks
 from reid_srdl.retrieval.rows import Rows, rows_of
 from reid_srdl.retrieval.sharding import Group
 
 _VALUES = 1 << 25  # feature values in a stretch: 64 MiB of float16
+_LABELS = 1 << 18  # labels looked at together
 
 Advance = Callable[[int], None]
 
@@ -49,8 +50,8 @@ class MappedRows(Rows):
         Raises:
             UserError: some are not finite.
         """
-        rows = super().take(positions)
-        forget(self.features)
+        source = positions if self.index is None else self.index[positions]
+        rows = rows_at(self.features, source).astype(np.float32, copy=False)
         if not np.isfinite(rows).all():
             check_finite(self.name, self.features)
         return exact.normalized(rows) if self.normalize else rows
@@ -125,15 +126,15 @@ class StreamedGallery:
         wanted = np.unique(pids)
         if self.junk_ignored:
             wanted = wanted[wanted != JUNK]
-        found = [np.empty(0, np.int64)]
-        for start, stop in stretches(self.part.pids):
-            found.append(start + np.flatnonzero(np.isin(self.part.pids[start:stop], wanted)))
-        positions = np.concatenate(found)
-        pids, camids = (
-            np.asarray(side[positions], np.int64) for side in (self.part.pids, self.part.camids)
-        )
-        forget(self.part.pids)
-        forget(self.part.camids)
+        found = []
+        for start, stop in parts(len(self.part), _LABELS):
+            pids = np.asarray(self.part.pids[start:stop], np.int64)
+            here = np.flatnonzero(np.isin(pids, wanted))
+            camids = np.asarray(self.part.camids[start:stop][here], np.int64)
+            found.append((here + start, pids[here], camids))
+            forget(self.part.pids)
+            forget(self.part.camids)
+        positions, pids, camids = (np.concatenate(side) for side in zip(*found, strict=True))
         return positions, Labels(pids, camids)
 
     def rows(self, positions: Int64s) -> Rows:
