@@ -89,15 +89,21 @@ def read_crop(
         # Rounding must not make it smaller than what it covers.
         height = max(cover[0], round(image.height * scale))
         width = max(cover[1], round(image.width * scale))
-        image.draft("RGB", (width, height))
+        draft = image.draft("RGB", (width, height))
         rgb = image.convert("RGB")
+    # A part of the size may be no whole number: what the image's own edges have become.
+    _, (_, _, right_edge, bottom_edge) = draft or ("RGB", (0, 0, rgb.width, rgb.height))
     top = min(int(corner[0] * (height - size[0] + 1)), height - size[0])
     left = min(int(corner[1] * (width - size[1] + 1)), width - size[1])
     # Only the window is computed: its box in the image as decoded.
-    down, right = rgb.height / height, rgb.width / width
-    box = (left * right, top * down, (left + size[1]) * right, (top + size[0]) * down)
-    # NOTE: the last edge may pass the image's by a rounding error, which Pillow would refuse.
-    box = (*box[:2], min(box[2], rgb.width), min(box[3], rgb.height))
+    down, right = bottom_edge / height, right_edge / width
+    # The least of both, since Pillow would refuse an edge that rounding puts outside.
+    box = (
+        left * right,
+        top * down,
+        min((left + size[1]) * right, rgb.width),
+        min((top + size[0]) * down, rgb.height),
+    )
     return np.asarray(rgb.resize((size[1], size[0]), Image.Resampling.BILINEAR, box))
 
 

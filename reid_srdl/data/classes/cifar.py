@@ -144,11 +144,12 @@ def read_batch(path: Path, files: Files) -> tuple[NDArray[np.uint8], NDArray[np.
     data, labels = content.get("data"), content.get(files.labels)
     if not isinstance(data, np.ndarray) or data.ndim != 2 or data.shape[1] != 3 * SIDE * SIDE:
         raise UserError(f"{path}: holds no images", _AGAIN)
-    if not isinstance(labels, list) or len(labels) != len(data):
-        raise UserError(
-            f"{path}: holds no {files.labels} for its {len(data):,} images",
-            _AGAIN,
-        )
+    if (
+        not isinstance(labels, list)
+        or len(labels) != len(data)
+        or not all(isinstance(label, int) for label in labels)
+    ):
+        raise UserError(f"{path}: holds no {files.labels} for its {len(data):,} images", _AGAIN)
     targets = np.array(labels, dtype=np.int64)
     if len(targets) and not 0 <= targets.min() <= targets.max() < files.classes:
         raise UserError(
