@@ -150,15 +150,13 @@ def train(
 
 def _configuration(given: dict[str, Any], file: Path | None, assignments: list[str]) -> AnyConfig:
     """Lays options over the YAML file over the defaults."""
-    from reid_srdl.config import merge, parse_assignments, place, read_yaml, resolve
-    from reid_srdl.data import DATASETS
-    from reid_srdl.methods import OPTIONS
-    from reid_srdl.models import MODELS
+    from reid_srdl.config import merge, parse_assignments, place, read_yaml
+    from reid_srdl.jobs.experiment import experiment
 
     tree = merge(read_yaml(file) if file else {}, parse_assignments(assignments))
     for path, value in given.items():
         place(tree, path, value)
-    return resolve(tree, OPTIONS, names={"data": DATASETS, "model": MODELS})
+    return experiment(tree)
 
 
 def _check_nothing_else(
