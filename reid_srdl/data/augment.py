@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from reid_srdl.data.normalisation import IMAGENET, Normalisation
 
 
 @dataclass(frozen=True)
@@ -68,11 +67,26 @@ def crop_and_flip(images: Tensor, draws: Draws, pad: int) -> Tensor:
     return pixels.permute(0, 3, 1, 2)
 
 
-def normalise(images: Tensor) -> Tensor:
-    """Turns B x 3 x H x W uint8 images into float32 ones of ImageNet's mean and deviation."""
-    mean = torch.tensor(IMAGENET_MEAN, device=images.device)[:, None, None] * 255
-    std = torch.tensor(IMAGENET_STD, device=images.device)[:, None, None] * 255
-    return (images.float() - mean) / std
+class Normaliser:
+    """Turns uint8 images into float32 ones of a data set's mean and deviation.
+
+    Args:
+        normalisation: mean and deviation of each channel, of pixels in 0..1.
+        device: where the images are.
+    """
+
+    def __init__(self, normalisation: Normalisation, device: torch.device) -> None:
+        self._mean = torch.tensor(normalisation.mean, device=device)[:, None, None] * 255
+        self._std = torch.tensor(normalisation.std, device=device)[:, None, None] * 255
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Returns B x 3 x H x W float32 of the same memory order."""
+        return images.float().sub_(self._mean).div_(self._std)
+
+
+def normalise(images: Tensor, normalisation: Normalisation = IMAGENET) -> Tensor:
+    """Normalises B x 3 x H x W uint8 images; for many batches a :class:`Normaliser` is kept."""
+    return Normaliser(normalisation, images.device)(images)
 
 
 def _reflected(length: int, offsets: Tensor, pad: int) -> Tensor:

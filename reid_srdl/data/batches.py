@@ -1,4 +1,4 @@
-"""Batches of person crops, from decoded pixels to normalised tensors on the device."""
+"""Batches of images, from decoded pixels or a stream to normalised tensors on the device."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reid_srdl.data.augment import crop_and_flip, draw_epoch, normalise, resize
+from reid_srdl.data.augment import Normaliser, crop_and_flip, draw_epoch, resize
+from reid_srdl.data.classes.samples import PixelSource
+from reid_srdl.data.normalisation import IMAGENET, Normalisation
 from reid_srdl.seeds import generator
 
 
@@ -31,21 +33,30 @@ class Batch:
 
 
 class Images:
-    """Decoded crops of one split, served at the network's input size.
+    """The images of one split, served at the network's input size.
 
     Args:
-        pixels: N x h x w x 3 uint8, an array or a memory map.
+        pixels: N x h x w x 3 uint8, an array or a memory map; or a source that reads as a stream.
         size: (height, width) of the network's input, in pixels.
         device: where batches are wanted; on CUDA the pixels live there if they fit.
+        normalisation: mean and deviation of each channel.
     """
 
     def __init__(
-        self, pixels: NDArray[np.uint8], size: tuple[int, int], device: torch.device
+        self,
+        pixels: NDArray[np.uint8] | PixelSource,
+        size: tuple[int, int],
+        device: torch.device,
+        normalisation: Normalisation = IMAGENET,
     ) -> None:
         self.size = size
         self.device = device
+        self.normalise = Normaliser(normalisation, device)
+        self.normalisation = normalisation
         self._pixels = pixels
-        self._resident = _move(pixels, device) if _fits(pixels, device) else None
+        self._resident: Tensor | None = None
+        if isinstance(pixels, np.ndarray) and _fits(pixels, device):
+            self._resident = _move(pixels, device)
 
     def __len__(self) -> int:
         return len(self._pixels)
@@ -54,19 +65,26 @@ class Images:
         """Returns the B x 3 x H x W uint8 images at B positions, resized, on the device."""
         if self._resident is not None:
             pixels = self._resident[index.to(self.device)]
-        else:
+        elif isinstance(self._pixels, np.ndarray):
             pixels = _move(self._pixels[index.numpy()], self.device)
+        else:
+            pixels = _move(self._pixels.read(index.numpy()), self.device)
         return resize(pixels.permute(0, 3, 1, 2), *self.size)
 
     def in_order(self, batch_size: int) -> Iterator[Tensor]:
         """Yields the clean view of all images, normalised, in order and without dropping any."""
         for start in range(0, len(self), batch_size):
             stop = min(start + batch_size, len(self))
-            yield normalise(self.read(torch.arange(start, stop)))
+            yield self.normalise(self.read(torch.arange(start, stop)))
 
     def digest(self) -> str:
-        """Returns a hash of all pixels and of the input size."""
+        """Returns a hash of all pixels, or of the stream, and of the input size."""
         content = hashlib.blake2b(repr((self._pixels.shape, self.size)).encode(), digest_size=16)
+        if self.normalisation != IMAGENET:  # else as it always was, so that old phases are found
+            content.update(repr(self.normalisation).encode())
+        if not isinstance(self._pixels, np.ndarray):
+            content.update(self._pixels.digest().encode())
+            return content.hexdigest()
         for start in range(0, len(self), 1024):
             content.update(self._pixels[start : start + 1024].tobytes())
         return content.hexdigest()
@@ -106,7 +124,7 @@ class TrainingSet:
                 self.images.read(index), draws.take(index).to(self.images.device), self.pad
             )
             index = index.to(self.images.device)
-            yield Batch(normalise(images), self.labels[index], index)
+            yield Batch(self.images.normalise(images), self.labels[index], index)
 
 
 def _fits(pixels: NDArray[np.uint8], device: torch.device) -> bool:

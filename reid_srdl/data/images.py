@@ -18,6 +18,9 @@ from reid_srdl.machine import available_cores
 # Told how many files are done, and of how many.
 Progress = Callable[[int, int], None]
 
+# Told what is being done, how many pieces of it are, and of how many.
+Steps = Callable[[str, int, int], None]
+
 _FORMATS = ("JPEG", "PNG", "BMP")
 _BATCH = 512  # files in flight, which bounds the memory
 

@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 
 from reid_srdl.data.augment import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
     Draws,
     crop_and_flip,
     draw_epoch,
@@ -15,6 +13,7 @@ from reid_srdl.data.augment import (
     resize,
 )
 from reid_srdl.data.batches import Images, TrainingSet
+from reid_srdl.data.normalisation import IMAGENET
 
 CPU = torch.device("cpu")
 
@@ -57,7 +56,7 @@ def test_normalise_is_torchvisions() -> None:
     from torchvision.transforms.v2 import functional
 
     images = torch.from_numpy(pixels()).permute(0, 3, 1, 2)
-    expected = functional.normalize(images.float() / 255, list(IMAGENET_MEAN), list(IMAGENET_STD))
+    expected = functional.normalize(images.float() / 255, list(IMAGENET.mean), list(IMAGENET.std))
     assert torch.allclose(normalise(images), expected, atol=1e-5)
 
 
