@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reid_srdl.config import resolve
     from reid_srdl.evaluation import evaluate
     from reid_srdl.jobs.evaluate import evaluate_run
-    from reid_srdl.jobs.extract import extract_features, features_of_run
+    from reid_srdl.jobs.extract import features_of_run
     from reid_srdl.jobs.train import resume, train
     from reid_srdl.methods import OPTIONS
     from reid_srdl.records.comparison import compare
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from reid_srdl.retrieval.feature_files import load_features, save_features
     from reid_srdl.retrieval.features import Features, FeatureSet
     from reid_srdl.retrieval.result import Protocol
+    from reid_srdl.tasks.features import extract_features
 
 _HOMES = {
     "OPTIONS": "reid_srdl.methods",
@@ -40,7 +41,7 @@ _HOMES = {
     "compare": "reid_srdl.records.comparison",
     "evaluate": "reid_srdl.evaluation",
     "evaluate_run": "reid_srdl.jobs.evaluate",
-    "extract_features": "reid_srdl.jobs.extract",
+    "extract_features": "reid_srdl.tasks.features",
     "features_of_run": "reid_srdl.jobs.extract",
     "load_features": "reid_srdl.retrieval.feature_files",
     "read_record": "reid_srdl.records.store",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reid_srdl.cli import eval_classes
 from reid_srdl.errors import UserError
 
 if TYPE_CHECKING:
@@ -286,6 +287,12 @@ def evaluate(
 
     with joined() as group:
         _check(run, features, outputs)
+        if run is not None and eval_classes.is_classification(run):
+            _refuse_sharing(group)
+            asked = {"dataset": dataset, "per_query": per_query, "rank_lists": lists}
+            asked = changes | {key: value for key, value in asked.items() if value is not None}
+            eval_classes.evaluate_run(run, data_dir, asked, device, json)
+            return
         with _display(group) as display:
             if run is not None:
                 tested, result, kept = _of_run(
@@ -301,6 +308,15 @@ def evaluate(
             _write(tested, result, per_query, lists, top_k or 10)
             _warn(tested, result)
             _print(result, json, str(run or features), kept)
+
+
+def _refuse_sharing(group: Group) -> None:
+    if group.size > 1:
+        raise UserError(
+            f"a classification run: there is no gallery that {group.size} processes could share",
+            "evaluate it in one process",
+            usage=True,
+        )
 
 
 def _display(group: Group) -> Display:

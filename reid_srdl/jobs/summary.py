@@ -8,8 +8,6 @@ from typing import Any
 
 from reid_srdl.analysis.cost import count_parameters, multiply_accumulates, trcost
 from reid_srdl.config import PATHS, AnyConfig, fingerprint
-from reid_srdl.data.reid.crops import ReidData
-from reid_srdl.evaluation import Evaluated
 from reid_srdl.machine import versions
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models.network import Network
@@ -19,16 +17,16 @@ from reid_srdl.records.run import (
     DatasetFacts,
     Device,
     MethodFacts,
-    PerQuery,
-    QueryScores,
     RunRecord,
     Versions,
 )
 from reid_srdl.records.run import Phase as PhaseFacts
-from reid_srdl.retrieval.metrics import PerQuery as QueryResults
-from reid_srdl.retrieval.ranks import UNRETRIEVED
+from reid_srdl.tasks.task import Judged
 from reid_srdl.training.phases import Phase
 from reid_srdl.training.precision import Compute
+
+# What the record holds elsewhere, or what changes no number of the run's result.
+_NOT_THE_EXPERIMENT = ("train.seed", "train.precision", "eval.ensembles")
 
 
 def summarise(
@@ -36,10 +34,10 @@ def summarise(
     *,
     compute: Compute,
     networks: Mapping[str, Network],
-    results: Mapping[str, Evaluated | None],
-    data: ReidData,
-    training_images: int,
+    judged: Mapping[str, Judged | None],
+    facts: DatasetFacts,
     phases: Iterable[Phase],
+    teachers: Iterable[float],
     created: datetime.datetime,
 ) -> RunRecord:
     """Gathers what a run's tables and figures need.
@@ -48,10 +46,10 @@ def summarise(
         config: the resolved configuration.
         compute: where it ran.
         networks: what the method returned, by name, the run's result first.
-        results: their evaluations, by the same names; None where left out.
-        data: the data set.
-        training_images: images that the run was trained on.
+        judged: evaluations of these and of ensembles, by name; None where left out.
+        facts: the data set.
         phases: the run's phases, in order, all finished.
+        teachers: TrCost of each finished run that served as a teacher.
         created: now, with its time zone.
     """
     assert config.run.name is not None
@@ -62,15 +60,8 @@ def summarise(
     return RunRecord(
         name=config.run.name,
         created=created,
-        experiment=fingerprint(config, without=["train.seed", "train.precision"]),
-        dataset=DatasetFacts(
-            name=config.data.name,
-            images=training_images,
-            identities=network.classes,
-            query=len(data.query),
-            gallery=len(data.gallery),
-            boxes=len(data.boxes) if data.boxes is not None else None,
-        ),
+        experiment=fingerprint(config, without=_NOT_THE_EXPERIMENT),
+        dataset=facts,
         method=MethodFacts(
             name=config.method.name, label=method_label(config.method.name, method, defaults)
         ),
@@ -78,9 +69,9 @@ def summarise(
         seed=config.train.seed,
         epochs=config.train.epochs,
         parameters=count_parameters(network),
-        cost=_cost(config, network, training_images, phases),
+        cost=_cost(config, network, facts.images, phases, tuple(teachers)),
         phases=tuple(_phase_facts(phase) for phase in phases),
-        results={name: done.evaluation if done else None for name, done in results.items()},
+        results={name: done.result if done else None for name, done in judged.items()},
         versions=Versions.model_validate(versions()),
         device=Device(
             name=compute.device_name,
@@ -89,12 +80,7 @@ def summarise(
         ),
         config=_without_paths(config),
         per_query={
-            name: PerQuery(
-                single_query=_query_scores(done.single),
-                multi_query=_query_scores(done.multi) if done.multi else None,
-            )
-            for name, done in results.items()
-            if done is not None
+            name: done.per_query for name, done in judged.items() if done and done.per_query
         },
     )
 
@@ -108,18 +94,23 @@ def _without_paths(config: AnyConfig) -> dict[str, Any]:
     return tree
 
 
-def _cost(config: AnyConfig, network: Network, images: int, phases: tuple[Phase, ...]) -> Cost:
-    macs = multiply_accumulates(network, config.data.height, config.data.width)
+def _cost(
+    config: AnyConfig,
+    network: Network,
+    images: int,
+    phases: tuple[Phase, ...],
+    teachers: tuple[float, ...],
+) -> Cost:
     fits = [phase for phase in phases if phase.kind == "fit"]
-    epochs = sum(phase.epochs for phase in fits)
-    passes = sum(phase.passes for phase in phases)
     rows = [row for phase in fits for row in phase.rows]
+    own = sum(trcost(phase.macs, phase.epochs, images, phase.passes) for phase in phases)
     return Cost(
-        macs=macs,
-        epochs=epochs,
+        macs=multiply_accumulates(network, config.data.height, config.data.width),
+        epochs=sum(phase.epochs for phase in fits),
         images=images,
-        extraction_passes=passes,
-        trcost=trcost(macs, epochs, images, extraction_passes=passes),
+        extraction_passes=sum(phase.passes for phase in phases),
+        trcost=own + sum(teachers),
+        teachers=sum(teachers),
         seconds=sum(phase.seconds for phase in phases),
         images_per_second=sum(row.images for row in rows) / sum(row.seconds for row in rows),
     )
@@ -134,24 +125,6 @@ def _phase_facts(phase: Phase) -> PhaseFacts:
         seconds=phase.seconds,
         loss=last.terms if last else {},
         accuracy=last.accuracy if last else None,
-    )
-
-
-def _query_scores(results: QueryResults) -> QueryScores:
-    """Returns the arrays as plain numbers, None where a query is left out or has no match."""
-    scored = results.scored.tolist()
-
-    def plain(values: list[float]) -> tuple[float | None, ...]:
-        return tuple(value if ok else None for value, ok in zip(values, scored, strict=True))
-
-    return QueryScores(
-        ap=plain(results.ap.tolist()),
-        ap_trapezoid=plain(results.ap_trapezoid.tolist()),
-        first_rank=tuple(
-            None if rank in (0, UNRETRIEVED) else rank for rank in results.first_rank.tolist()
-        ),
-        inp=plain(results.inp.tolist()),
-        pids=tuple(results.pids.tolist()),
-        camids=tuple(results.camids.tolist()),
-        names=results.names,
+        network=phase.network,
+        macs=phase.macs,
     )

@@ -27,6 +27,10 @@ class SRDLOptions(MethodOptions):
         "clean", description="images whose logits are the knowledge; clean+flip averages both"
     )
 
+    def networks(self) -> tuple[str, ...]:
+        """The result, and its half-trained self."""
+        return (self.name, "first")
+
 
 def srdl(trainer: Trainer, epochs: int, options: SRDLOptions) -> dict[str, Model]:
     """Runs Algorithm 1: train, extract the network's own knowledge, restart, train with both.

@@ -77,7 +77,7 @@ def test_a_changed_setting_never_reuses_a_phase(tmp_path: Path) -> None:
     for changes, more in (
         ({}, {}),
         ({"seed": 1}, {}),
-        ({"network_key": "other"}, {}),
+        ({"maker": tiny.Maker("other", tiny.CLASSES)}, {}),
         ({"training_set": tiny.training_set(24)}, {}),
         ({"optimisation": Optimisation(StepDecay(0.2), 0.9, True, 2e-4, 8)}, {}),
         ({}, {"epochs": 2}),
