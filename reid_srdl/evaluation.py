@@ -23,7 +23,8 @@ from reid_srdl.retrieval.ranks import Engine, ExactRanker, Ranker, without_junk
 from reid_srdl.retrieval.result import Evaluation, Protocol, Rules
 from reid_srdl.retrieval.rows import Rows, rows_of
 from reid_srdl.retrieval.sharding import Alone, Group
-from reid_srdl.retrieval.streaming import StreamedGallery, StreamedRanker, read_rows
+from reid_srdl.retrieval.streaming import StreamedRanker
+from reid_srdl.retrieval.stretches import StreamedGallery, read_rows
 
 Progress = Callable[[int, int], None]
 

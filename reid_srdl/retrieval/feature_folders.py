@@ -58,6 +58,8 @@ def check_new(path: Path) -> None:
 def _read(path: Path) -> NDArray[Any]:
     mapped = path.stem.split("_")[0] in _MAPPED
     try:
+        with path.open("rb") as file:
+            np.lib.format.read_magic(file)  # else NumPy takes it for a pickle
         array: NDArray[Any] = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except (ValueError, OSError, EOFError, SyntaxError) as error:
         if "bject" in str(error):
