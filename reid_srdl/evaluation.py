@@ -13,6 +13,7 @@ import numpy as np
 from reid_srdl.config import EvalConfig
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.conventions import CONVENTIONS
+from reid_srdl.retrieval.counting.blocks import choose
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.mapped import is_mapped
@@ -96,6 +97,10 @@ def evaluate(
         )
     streams = counts and (group.size > 1 or is_mapped(features.gallery.features))
     features = checked(features, mapped_values=not streams)
+    if streams and engine == "count":
+        # Chosen for all that this process counts: a stretch alone would not be worth the look.
+        own, dim = len(features.gallery) // group.size, features.gallery.features.shape[1]
+        counting = CountEngine(device, choose(len(features.query), own, dim, device))
     if streams:
         searched = _streamed(features, protocol, counting, group)
     else:

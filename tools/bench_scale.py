@@ -17,6 +17,7 @@ import argparse
 import contextlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -60,7 +61,7 @@ def evaluated(folder: Path, arguments: Any) -> dict[str, Any]:
         run = ["-m", "torch.distributed.run", "--nproc-per-node", str(arguments.processes)]
         command[1:2] = [*run, "-m"]
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH')}"}
-    start = time.perf_counter()
+    start, before = time.perf_counter(), _children_seconds()
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(command, stdout=out, env=environment)
         peaks: dict[str, int] = {}
@@ -73,7 +74,14 @@ def evaluated(folder: Path, arguments: Any) -> dict[str, Any]:
             raise SystemExit(f"error: the evaluation ended with {process.returncode}")
         out.seek(0)
         scores = json.loads(out.read())["single_query"]
-    return {"seconds": seconds, "mAP": scores["mAP"], "queries": scores["queries"], **peaks}
+    told = {"seconds": seconds, "cpu_seconds": _children_seconds() - before}
+    return told | {"mAP": scores["mAP"], "queries": scores["queries"]} | peaks
+
+
+def _children_seconds() -> float:
+    """Returns the processor time of all processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _own(process: int, processes: int) -> list[int]:
@@ -111,8 +119,8 @@ def print_table(rows: list[dict[str, Any]], line: dict[str, float] | None) -> No
     from rich.table import Table
 
     table = Table(title="evaluation of galleries streamed from disk")
-    names = ("gallery", "on disk MiB", "queries", "s", "million pairs/s", "anonymous MiB")
-    for name in (*names, "mapped MiB", "mAP"):
+    names = ("gallery", "on disk MiB", "queries", "s", "CPU s", "million pairs/s")
+    for name in (*names, "anonymous MiB", "mapped MiB", "mAP"):
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(
@@ -120,6 +128,7 @@ def print_table(rows: list[dict[str, Any]], line: dict[str, float] | None) -> No
             f"{row['bytes'] / MIB:,.0f}",
             f"{row['queries']:,}",
             f"{row['seconds']:.1f}",
+            f"{row['cpu_seconds']:.1f}",
             f"{row['pairs_per_second'] / 1e6:.1f}",
             *(f"{row[kind] / MIB:.0f}" if kind in row else "" for kind in _KINDS),
             f"{100 * row['mAP']:.2f}",
