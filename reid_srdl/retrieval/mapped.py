@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _STRETCH_BYTES = 1 << 24
+_SMALL_BYTES = 192 << 20  # looking pages up again would show in the time
 _SCATTERED = 32  # rows read here and there before their pages are let go
 _ADVICE = hasattr(mmap, "MADV_DONTNEED")  # not everywhere; without it the system decides
 
@@ -41,7 +42,12 @@ def expect(x: NDArray[Any]) -> None:
 
 
 def rows_at(x: NDArray[Any], positions: NDArray[np.int64]) -> NDArray[Any]:
-    """Returns the rows of a mapped array at P positions, a copy; their pages are let go again."""
+    """Returns the rows of a mapped array at P positions, a copy.
+
+    Their pages are let go again, unless the whole array is small.
+    """
+    if x.nbytes <= _SMALL_BYTES:
+        return x[positions]
     rows = np.empty((len(positions), *x.shape[1:]), x.dtype)
     # One row can bring in megabytes around it, as much as the page cache holds in one piece.
     for start in range(0, len(positions), _SCATTERED):

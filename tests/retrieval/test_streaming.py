@@ -15,6 +15,7 @@ import pytest
 from reid_srdl.config import EvalConfig
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import Evaluated, evaluate, evaluate_by
+from reid_srdl.retrieval import mapped as mapped_arrays
 from reid_srdl.retrieval import stretches
 from reid_srdl.retrieval.feature_files import load_features, save_features
 from reid_srdl.retrieval.features import Features, FeatureSet
@@ -82,7 +83,8 @@ def small_set(seed: int, kind: type = np.float32) -> Features:
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stretches of 7 images, labels 5 at a time."""
+    """Stretches of 7 images, labels 5 at a time, no array so small that its pages stay."""
+    monkeypatch.setattr(mapped_arrays, "_SMALL_BYTES", 0)
     monkeypatch.setattr(stretches, "_VALUES", 7 * 6)
     monkeypatch.setattr(stretches, "_LABELS", 5)
 
@@ -172,7 +174,11 @@ def test_what_needs_the_whole_gallery_cannot_be_shared() -> None:
         evaluate(small_set(6), engine="faiss", group=group)
 
 
-def test_mapped_pages_are_let_go_and_read_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("small", [0, 1 << 30])
+def test_mapped_pages_are_let_go_and_read_again(
+    tmp_path: Path, small: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapped_arrays, "_SMALL_BYTES", small)
     rows = np.random.default_rng(0).random((5000, 300), np.float32)
     np.save(tmp_path / "x.npy", rows)
     x = np.load(tmp_path / "x.npy", mmap_mode="r")
