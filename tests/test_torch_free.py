@@ -21,6 +21,10 @@ COMMANDS = (
     ["data"],
     ["data", "check"],
     ["data", "make"],
+    ["study"],
+    ["study", "run"],
+    ["study", "show"],
+    ["study", "list"],
 )
 
 
@@ -38,7 +42,7 @@ def test_help_needs_nothing_heavy(command: list[str]) -> None:
     done = run_without_heavy(code)
     assert done.returncode == 0, done.stderr
     assert "Usage:" in done.stdout
-    if command not in ([], ["data"], ["data", "make"]):
+    if command not in ([], ["data"], ["data", "make"], ["study"]):
         assert "Example" in done.stdout
 
 

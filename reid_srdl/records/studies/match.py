@@ -1,0 +1,123 @@
+"""Which finished runs are a study's: by what they computed, wherever they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reid_srdl.config import AnyConfig, fingerprint, read_yaml
+from reid_srdl.errors import UserError
+from reid_srdl.records.metrics import Result
+from reid_srdl.records.run import RunRecord
+from reid_srdl.records.store import CONFIG, RECORD, read_record, run_folders
+from reid_srdl.records.studies.plan import Plan, RunPlan, run_key, with_teacher
+
+ReadConfig = Callable[[Mapping[str, Any]], AnyConfig]
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A finished run and its folder."""
+
+    folder: Path
+    record: RunRecord
+    config: AnyConfig
+
+    def result(self, name: str | None) -> Result | None:
+        """Returns one of the run's results, by default the run's own; None where it has none."""
+        return self.record.result if name is None else self.record.results.get(name)
+
+
+def study_folder(runs: Path, plan: Plan) -> Path:
+    """Returns the folder of a study's own runs."""
+    return runs / "studies" / plan.folder_name
+
+
+def finished_runs(runs: Path, read_config: ReadConfig) -> tuple[list[FoundRun], list[str]]:
+    """Reads every finished run at or below a folder.
+
+    Args:
+        runs: the folder; it may be missing.
+        read_config: turns a record's configuration back into one.
+
+    Returns:
+        The runs, in the order of their paths, and a line for each record that cannot be read.
+    """
+    found, problems = [], []
+    for folder in run_folders(runs):
+        if not (folder / RECORD).exists():
+            continue
+        try:
+            record = read_record(folder)
+            found.append(FoundRun(folder, record, read_config(record.config)))
+        except UserError as error:
+            problems.append(f"{folder}: {error.what.removeprefix(f'{folder}: ')} (left out)")
+    return found, problems
+
+
+def match(plan: Plan, runs: Path, finished: Iterable[FoundRun]) -> dict[str, FoundRun]:
+    """Returns the finished run of each planned run, by the plan's names.
+
+    Any finished run below ``runs`` counts that computed the same from the same seed: the study's
+    own folder goes before others, there the newest. A run that was taught by another cell's run is
+    known by its name too, since its configuration tells only a folder.
+    """
+    own = study_folder(runs, plan).resolve()
+    ranked = sorted(
+        finished,
+        key=lambda run: (run.folder.resolve().parent == own, run.record.created),
+        reverse=True,
+    )
+    by_key: dict[tuple[str, int], list[FoundRun]] = {}
+    for run in ranked:
+        by_key.setdefault((run_key(run.config), run.record.seed), []).append(run)
+    taught = [run for run in ranked if getattr(run.config.method, "teacher", None) is not None]
+    found: dict[str, FoundRun] = {}
+    for wanted in plan.runs:
+        candidates = by_key.get((wanted.key, wanted.seed), [])
+        if wanted.teacher is not None:
+            candidates = [run for run in taught if _is_taught(run, wanted)]
+        chosen = (run for run in candidates if all(run.result(name) for name in wanted.results))
+        if (best := next(chosen, None)) is not None:
+            found[wanted.name] = best
+    return found
+
+
+def foreign_runs(
+    plan: Plan, runs: Path, found: Mapping[str, FoundRun], read_config: ReadConfig
+) -> list[Path]:
+    """Returns the folders in a study's folder that bear a planned run's name but hold another.
+
+    Args:
+        plan: the study's runs.
+        runs: the folder of all runs.
+        found: the planned runs that are finished.
+        read_config: turns a folder's configuration back into one.
+    """
+    folder, others = study_folder(runs, plan), []
+    without = ["train.precision"]  # a run that goes on keeps its own
+    for run in plan.runs:
+        begun = folder / run.name
+        if run.name in found or not (begun / CONFIG).exists():
+            continue
+        theirs = read_config(read_yaml(begun / CONFIG))
+        ours = run.config
+        if run.teacher is not None:
+            ours = with_teacher(ours, teacher_folder(run.teacher, folder, found))
+        if fingerprint(theirs, without=without) != fingerprint(ours, without=without):
+            others.append(begun)
+    return others
+
+
+def teacher_folder(teacher: str, folder: Path, found: Mapping[str, FoundRun]) -> Path:
+    """Returns where a teacher's run stands, or will stand: in the study's folder."""
+    return (found[teacher].folder if teacher in found else folder / teacher).resolve()
+
+
+def _is_taught(run: FoundRun, wanted: RunPlan) -> bool:
+    anyone = "anyone"
+    return (run.record.name, run.record.seed) == (wanted.name, wanted.seed) and run_key(
+        run.config, taught_by=anyone
+    ) == run_key(wanted.config, taught_by=anyone)
