@@ -32,7 +32,7 @@ def study_table(results: StudyResults) -> Table:
     percent = f"{100 * results.confidence:g} %"
     mark = rehearsal(results.plan.scale)
     ours = "ours" if mark is None else f"ours, scale {results.plan.scale:g}"
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("cell", "cell"),
         Column("metric", "metric", unit="%"),
         Column("published", "paper", "number"),
@@ -45,6 +45,11 @@ def study_table(results: StudyResults) -> Table:
         Column("quoted", "paper", "number", "10¹⁶", "TrCost"),
         Column("seconds", "time", "number", group="a run"),
     )
+    if any(cell.plan.cell.quoted.final_ce is not None for cell in results.cells):
+        columns += (
+            Column("final_ce", "ours", "number", "nats", "final CE"),
+            Column("final_ce_quoted", "paper", "number", "nats", "final CE"),
+        )
     rows = (*_cell_rows(results), *_contrast_rows(results), *_quoted_rows(results))
     title = results.plan.study.title + ("" if mark is None else f" ({mark})")
     return Table(title, columns, rows, tuple(_notes(results)))
@@ -59,6 +64,8 @@ def _cell_rows(results: StudyResults) -> Iterator[Row]:
             "trcost": cell.trcost,
             "quoted": cell.plan.cell.quoted.trcost,
             "seconds": _duration(cell.seconds),
+            "final_ce": cell.final_ce,
+            "final_ce_quoted": cell.plan.cell.quoted.final_ce,
         }
         if not cell.scores:
             yield Row(cost | {"metric": MISSING, "measured": NOT_RUN})
@@ -119,6 +126,8 @@ def _notes(results: StudyResults) -> Iterator[str]:
             "TrCost: ours counts multiply-accumulates, knowledge extraction and teachers "
             "included; the paper's follows no single convention and is only quoted"
         )
+    if any(cell.plan.cell.quoted.final_ce is not None for cell in results.cells):
+        yield "final CE: training cross-entropy of the last epoch"
     yield from results.notes
 
 
@@ -140,7 +149,8 @@ def study_csv_table(results: StudyResults) -> Table:
 def _csv_keys() -> tuple[str, ...]:
     about = ("study", "scale", "rehearsal", "cell", "label", "dataset", "network", "method")
     scores = ("metric", "published", "mean", "sd", "n", "low", "high", "difference", "p")
-    return (*about, *scores, "seeds_wanted", "seeds", "trcost", "trcost_published", "seconds")
+    costs = ("trcost", "trcost_published", "seconds", "final_ce", "final_ce_published")
+    return (*about, *scores, "seeds_wanted", "seeds", *costs)
 
 
 def _flat(results: StudyResults, entry: dict[str, Any], score: dict[str, Any]) -> dict[str, Value]:
@@ -196,6 +206,8 @@ def _cell_json(result: CellResult) -> dict[str, Any]:
         "trcost": result.trcost,
         "trcost_published": result.plan.cell.quoted.trcost,
         "seconds": result.seconds,
+        "final_ce": result.final_ce,
+        "final_ce_published": result.plan.cell.quoted.final_ce,
         "scores": [asdict(score) for score in result.scores],
     }
 

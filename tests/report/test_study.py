@@ -11,7 +11,7 @@ from reid_srdl.records.studies import Plan, StudyResults, gather
 from reid_srdl.records.studies.match import FoundRun
 from reid_srdl.report.render import to_csv, to_latex, to_markdown
 from reid_srdl.report.study import rehearsal, study_csv_table, study_json, study_table
-from tests.records.studies.made import finished, plan
+from tests.records.studies.made import STUDY, finished, plan
 
 PLAIN = {0: 0.690, 1: 0.688, 2: 0.692}
 SINGLE = {0: 0.710, 1: 0.712, 2: 0.714}
@@ -66,6 +66,14 @@ def test_equal_numbers_have_no_test_and_one_seed_no_interval(tmp_path: Path) -> 
     assert one["SRDL", "top-1"]["interval"] == "-"
     assert one["gain: SRDL - vanilla", "top-1"]["p"] == "-"
     assert one["gain: SRDL - vanilla", "top-1"]["interval"] == "-"
+
+
+def test_the_last_epochs_cross_entropy_stands_where_it_is_published(tmp_path: Path) -> None:
+    assert "final_ce" not in cells(results(plan(tmp_path)))["SRDL", "top-1"]
+    quoted = {"quoted": {"final_ce": 0.1637}}
+    changed = {name: {**cell, **quoted} for name, cell in STUDY["cells"].items()}
+    row = cells(results(plan(tmp_path, changes={"cells": changed})))["SRDL", "top-1"]
+    assert (row["final_ce"], row["final_ce_quoted"]) == ("0.1", "0.164")
 
 
 def test_quotations_are_called_so(tmp_path: Path) -> None:

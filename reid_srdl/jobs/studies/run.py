@@ -102,6 +102,7 @@ def run_study(
         KeyboardInterrupt: its processes have been stopped before.
     """
     folder = study_folder(where.runs, plan)
+    found = _with_weights(plan, found)
     if others := foreign_runs(plan, where.runs, found, lambda tree: resolve(tree, OPTIONS)):
         raise UserError(
             f"{plan.study.name}: holds a run of another configuration: "
@@ -111,6 +112,16 @@ def run_study(
     with _locked(folder):
         write_json(folder / _MANIFEST, _manifest(plan))
         return _Conductor(plan, found, where, folder, listener).conduct()
+
+
+def _with_weights(plan: Plan, found: Mapping[str, FoundRun]) -> dict[str, FoundRun]:
+    """Leaves out teachers that are needed and of which there is a record alone."""
+    needed = {run.teacher for run in plan.runs if run.name not in found}
+    return {
+        name: run
+        for name, run in found.items()
+        if name not in needed or (run.folder / "weights").is_dir()
+    }
 
 
 class _Conductor:

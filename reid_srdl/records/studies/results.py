@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reid_srdl.records.intervals import Estimate, estimate, paired_p
 from reid_srdl.records.metrics import score_of
+from reid_srdl.records.run import RunRecord
 from reid_srdl.records.studies.match import FoundRun
 from reid_srdl.records.studies.plan import CellPlan, Plan
 from reid_srdl.records.studies.schema import Contrast, Quotation
@@ -40,6 +41,8 @@ class CellResult:
         parameters: of the network; None where no run is finished.
         trcost: ours, 10^16, mean over the runs, a teacher's training included.
         seconds: of training, mean over the runs.
+        final_ce: training cross-entropy of the last epoch, nats, mean over the runs; None where
+            the last loss has no such term.
     """
 
     plan: CellPlan
@@ -49,6 +52,7 @@ class CellResult:
     parameters: int | None
     trcost: float | None
     seconds: float | None
+    final_ce: float | None
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,14 @@ def _cell(plan: CellPlan, runs: Mapping[int, FoundRun], confidence: float) -> Ce
         parameters=records[0].parameters if records else None,
         trcost=_mean([record.cost.trcost for record in records]),
         seconds=_mean([record.cost.seconds for record in records]),
+        final_ce=_mean([ce for record in records for ce in _final_ce(record)]),
     )
+
+
+def _final_ce(record: RunRecord) -> list[float]:
+    """Returns the cross-entropy of the last epoch of the last fit, if its loss has that term."""
+    fits = [phase for phase in record.phases if phase.kind == "fit"]
+    return [fits[-1].loss["ce"]] if fits and "ce" in fits[-1].loss else []
 
 
 def _scores(plan: CellPlan, runs: Mapping[int, FoundRun], confidence: float) -> Iterator[Score]:

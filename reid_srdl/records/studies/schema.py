@@ -18,9 +18,15 @@ Published = dict[str, Percent]  # by metric, in percent, as papers print them
 
 
 class Quoted(Section):
-    """Published values that ours are not measured against; ``trcost`` in the paper's 10^16."""
+    """Published values that stand beside ours without a difference being taken.
+
+    Attributes:
+        trcost: in the paper's 10^16, which follows no single convention.
+        final_ce: mean training cross-entropy of the last epoch, in nats.
+    """
 
     trcost: float | None = Field(None, ge=0)
+    final_ce: float | None = Field(None, ge=0)
 
 
 class Cell(Section):

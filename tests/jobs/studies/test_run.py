@@ -151,6 +151,25 @@ def test_students_wait_for_their_teachers(tmp_path: Path) -> None:
     assert "started:pupil-seed0" not in listener.events
 
 
+@pytest.mark.parametrize("weights", [True, False])
+def test_a_teacher_of_which_there_is_a_record_alone_is_trained_again(
+    tmp_path: Path, weights: bool
+) -> None:
+    cells = {
+        "student": {"config": {"method": {"name": "taught"}}, "teacher": "master"},
+        "master": {},
+    }
+    plan = planned(tmp_path, cells)
+    write_runs(tmp_path / "runs", finished(plan.run_of("master", 0), {"vanilla": 0.5}))
+    if weights:
+        (tmp_path / "runs/master-seed0/weights").mkdir()
+    listener = Recorder()
+    conduct(plan, tmp_path, listener)
+    assert ("started:master-seed0" in listener.events) != weights
+    teacher = tmp_path / "runs" / ("master-seed0" if weights else "studies/mine/master-seed0")
+    assert told(tmp_path, "student-seed0")["method"]["teacher"] == str(teacher)
+
+
 def test_several_runs_go_on_at_once(tmp_path: Path) -> None:
     plan = planned(tmp_path, {"shares-a": {}, "shares-b": {}, "c": {}})
     listener = Recorder()
