@@ -52,6 +52,7 @@ def test_help_needs_nothing_heavy(command: list[str]) -> None:
         "reid_srdl.methods, reid_srdl.models, reid_srdl.config, reid_srdl.data",
         "reid_srdl.evaluation, reid_srdl.records.store, reid_srdl.records.leaderboard, "
         "reid_srdl.records.comparison",
+        "reid_srdl.records.studies, reid_srdl.report.study, reid_srdl.jobs.studies.run",
     ],
 )
 def test_these_modules_need_nothing_heavy(modules: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from reid_srdl.config import to_yaml
 from reid_srdl.errors import UserError
-from reid_srdl.jobs.studies import process
+from reid_srdl.jobs.studies import process, share
 from reid_srdl.jobs.studies import run as job
 from reid_srdl.jobs.studies.run import Outcome, Where, run_study
 from reid_srdl.jobs.studies.share import share_machine
@@ -230,3 +230,11 @@ def test_two_processes_do_not_run_one_study(tmp_path: Path) -> None:
 def test_runs_share_the_cores() -> None:
     assert (share_machine("cpu", None).jobs, share_machine("cpu", None).threads) == (1, None)
     assert share_machine("cpu", 2).threads == max(1, available_cores() // 2)
+
+
+def test_runs_share_a_cuda_devices_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(share, "available_cores", lambda: 16)
+    for gibibytes, jobs in ((139, 8), (40, 2), (10, 1)):
+        free = (gibibytes * 2**30, 141 * 2**30)
+        monkeypatch.setattr("torch.cuda.mem_get_info", lambda index, free=free: free)
+        assert share._jobs_on_cuda(0) == jobs
