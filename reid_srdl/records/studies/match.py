@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,8 @@ def match(plan: Plan, runs: Path, finished: Iterable[FoundRun]) -> dict[str, Fou
     """Returns the finished run of each planned run, by the plan's names.
 
     Any finished run below ``runs`` counts that computed the same from the same seed: the study's
-    own folder goes before others, there the newest. A run that was taught by another cell's run is
-    known by its name too, since its configuration tells only a folder.
+    own folder goes before others, there the newest. Of a run that was taught by another cell's run
+    the record tells the teacher's name, which must be that run's.
     """
     own = study_folder(runs, plan).resolve()
     ranked = sorted(
@@ -75,14 +75,28 @@ def match(plan: Plan, runs: Path, finished: Iterable[FoundRun]) -> dict[str, Fou
         by_key.setdefault((run_key(run.config), run.record.seed), []).append(run)
     taught = [run for run in ranked if getattr(run.config.method, "teacher", None) is not None]
     found: dict[str, FoundRun] = {}
-    for wanted in plan.runs:
+    for wanted in plan.runs:  # teachers come first
         candidates = by_key.get((wanted.key, wanted.seed), [])
         if wanted.teacher is not None:
-            candidates = [run for run in taught if _is_taught(run, wanted)]
+            teachers = {wanted.teacher}
+            if wanted.teacher in found:
+                teachers.add(found[wanted.teacher].record.name)
+            candidates = [run for run in taught if _is_taught(run, wanted, teachers)]
         chosen = (run for run in candidates if all(run.result(name) for name in wanted.results))
         if (best := next(chosen, None)) is not None:
             found[wanted.name] = best
     return found
+
+
+def _is_taught(run: FoundRun, wanted: RunPlan, teachers: Collection[str]) -> bool:
+    """Says whether a run is the wanted one, and was taught by a run of one of these names."""
+    if run.record.seed != wanted.seed:
+        return False
+    if Path(getattr(run.config.method, "teacher", "")).name not in teachers:
+        return False
+    anyone = "anyone"
+    ours, theirs = (run_key(config, taught_by=anyone) for config in (wanted.config, run.config))
+    return ours == theirs
 
 
 def foreign_runs(
@@ -114,10 +128,3 @@ def foreign_runs(
 def teacher_folder(teacher: str, folder: Path, found: Mapping[str, FoundRun]) -> Path:
     """Returns where a teacher's run stands, or will stand: in the study's folder."""
     return (found[teacher].folder if teacher in found else folder / teacher).resolve()
-
-
-def _is_taught(run: FoundRun, wanted: RunPlan) -> bool:
-    anyone = "anyone"
-    return (run.record.name, run.record.seed) == (wanted.name, wanted.seed) and run_key(
-        run.config, taught_by=anyone
-    ) == run_key(wanted.config, taught_by=anyone)

@@ -16,7 +16,7 @@ from reid_srdl.records.studies.schema import Cell, Study
 # What does not set two runs of a study apart: the seed stands beside the key, the precision is what
 # the machine has, and an ensemble is made of finished networks.
 _NOT_IN_KEY = ("train.seed", "train.precision", "eval.ensembles")
-_TEACHER = "the run of a cell"  # stands for a folder that is known when the teacher is trained
+_TEACHER = "./the-run-of-a-cell"  # a folder that is known once the teacher is trained
 
 Configure = Callable[[Mapping[str, Any]], AnyConfig]
 
@@ -181,7 +181,10 @@ def scaled(config: AnyConfig, scale: float) -> AnyConfig:
     least = config.method.minimum_epochs
     epochs = max(least, round(config.train.epochs * scale))
     train = config.train.model_copy(update={"epochs": epochs})
-    return config.model_copy(update={"train": train})
+    method = config.method
+    if (taught := getattr(method, "teacher_epochs", None)) is not None:
+        method = method.model_copy(update={"teacher_epochs": max(1, round(taught * scale))})
+    return config.model_copy(update={"train": train, "method": method})
 
 
 def _misfits(cell: Cell, config: AnyConfig, metrics: tuple[str, ...]) -> Iterator[str]:
