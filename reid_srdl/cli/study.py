@@ -123,6 +123,15 @@ def run(
             rich_help_panel=WHERE, help="bf16, fp32 or auto; default: auto.", show_default=False
         ),
     ] = None,
+    compile_: Annotated[
+        bool | None,
+        typer.Option(
+            "--compile/--no-compile",
+            rich_help_panel=WHERE,
+            help="Train what torch.compile makes of the networks; default: as the study says.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Train what a study lacks; finished runs are left alone, stopped ones go on.
 
@@ -139,7 +148,7 @@ def run(
     found = _found(plan, runs)
     _check_choice("--precision", precision, ("auto", "bf16", "fp32"))
     shared = share_machine(device, jobs)
-    where = Where(runs, places, device, precision, shared.threads, shared.jobs)
+    where = Where(runs, places, device, precision, compile_, shared.threads, shared.jobs)
     mark = rehearsal(scale)
     title = plan.study.title + (f" ({mark})" if mark else "")
     try:

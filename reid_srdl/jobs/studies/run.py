@@ -37,7 +37,8 @@ class Where:
     Attributes:
         runs: folder of all runs; the study's own stand in ``runs/studies/NAME``.
         data_dir: the folder of each data set by its name.
-        device, precision: as ``reid-srdl train`` takes them; None is as the study's keys say.
+        device, precision, compile: as ``reid-srdl train`` takes them; None is as the study's keys
+            say.
         threads: CPU threads of each run; None: all cores.
         jobs: runs at once.
     """
@@ -46,6 +47,7 @@ class Where:
     data_dir: DataDirs
     device: str | None = None
     precision: str | None = None
+    compile: bool | None = None
     threads: int | None = None
     jobs: int = 1
 
@@ -210,11 +212,12 @@ class _Conductor:
             "device": self._where.device or config.train.device,
             "precision": self._where.precision or config.train.precision,
             "threads": self._where.threads or config.train.threads,
+            "compile": config.train.compile if self._where.compile is None else self._where.compile,
         }
         begun = RunFolder(self._folder / run.name)
         if begun.config.exists():
             before = begun.read_config(OPTIONS).train
-            train |= {"precision": before.precision, "threads": before.threads}
+            train |= {key: getattr(before, key) for key in ("precision", "threads", "compile")}
         data = {"dir": self._where.data_dir(config.data.name)}
         return config.model_copy(
             update={

@@ -12,7 +12,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.records.metrics import Result
 from reid_srdl.records.run import RunRecord
 from reid_srdl.records.store import CONFIG, RECORD, read_record, run_folders
-from reid_srdl.records.studies.plan import Plan, RunPlan, run_key, with_teacher
+from reid_srdl.records.studies.plan import MACHINE, Plan, RunPlan, run_key, with_teacher
 
 ReadConfig = Callable[[Mapping[str, Any]], AnyConfig]
 
@@ -111,7 +111,6 @@ def foreign_runs(
         read_config: turns a folder's configuration back into one.
     """
     folder, others = study_folder(runs, plan), []
-    without = ["train.precision"]  # a run that goes on keeps its own
     for run in plan.runs:
         begun = folder / run.name
         if run.name in found or not (begun / CONFIG).exists():
@@ -120,7 +119,7 @@ def foreign_runs(
         ours = run.config
         if run.teacher is not None:
             ours = with_teacher(ours, teacher_folder(run.teacher, folder, found))
-        if fingerprint(theirs, without=without) != fingerprint(ours, without=without):
+        if fingerprint(theirs, without=MACHINE) != fingerprint(ours, without=MACHINE):
             others.append(begun)
     return others
 

@@ -13,9 +13,13 @@ from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.records.metrics import METRICS
 from reid_srdl.records.studies.schema import Cell, Study
 
-# What does not set two runs of a study apart: the seed stands beside the key, the precision is what
-# the machine has, and an ensemble is made of finished networks.
-_NOT_IN_KEY = ("train.seed", "train.precision", "eval.ensembles")
+MACHINE = (
+    "train.precision",
+    "train.compile",
+)  # what suits the machine; a run that goes on keeps it
+# What does not set two runs of a study apart, either: the seed stands beside the key, and an
+# ensemble is made of finished networks.
+_NOT_IN_KEY = ("train.seed", "eval.ensembles", *MACHINE)
 _TEACHER = "./the-run-of-a-cell"  # a folder that is known once the teacher is trained
 
 Configure = Callable[[Mapping[str, Any]], AnyConfig]

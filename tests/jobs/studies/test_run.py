@@ -99,11 +99,12 @@ def test_a_failed_run_is_told_and_the_rest_go_on(tmp_path: Path) -> None:
 
 def test_what_a_run_is_told(tmp_path: Path) -> None:
     plan = planned(tmp_path, {"a": {}}, seeds=[4], scale=0.5)
-    conduct(plan, tmp_path, device="cpu", precision="fp32", threads=1)
+    conduct(plan, tmp_path, device="cpu", precision="fp32", threads=1, compile=True)
     config = told(tmp_path, "a-seed4", "mine-scale0.5")
     assert config["train"] | {"device": "cpu"} == config["train"]
     assert (config["train"]["seed"], config["train"]["epochs"]) == (4, 2)
     assert (config["train"]["precision"], config["train"]["threads"]) == ("fp32", 1)
+    assert config["train"]["compile"] is True
     assert config["data"]["dir"] == str(tmp_path / "set")
     assert config["run"]["name"] == "a-seed4"
     manifest = json.loads((tmp_path / "runs/studies/mine-scale0.5/study.json").read_text())
@@ -123,13 +124,14 @@ def test_finished_runs_are_left_alone(tmp_path: Path) -> None:
 def test_a_run_that_goes_on_keeps_its_machines_settings(tmp_path: Path) -> None:
     plan = planned(tmp_path, {"a": {}})
     run = plan.runs[0]
-    train = run.config.train.model_copy(update={"precision": "bf16", "threads": 3})
+    train = run.config.train.model_copy(update={"precision": "bf16", "threads": 3, "compile": True})
     folder = tmp_path / "runs/studies/mine/a-seed0"
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(to_yaml(run.config.model_copy(update={"train": train})))
-    conduct(plan, tmp_path, precision="fp32", threads=1)
+    conduct(plan, tmp_path, precision="fp32", threads=1, compile=False)
     config = told(tmp_path, "a-seed0")
-    assert (config["train"]["precision"], config["train"]["threads"]) == ("bf16", 3)
+    kept = {key: config["train"][key] for key in ("precision", "threads", "compile")}
+    assert kept == {"precision": "bf16", "threads": 3, "compile": True}
 
 
 def test_students_wait_for_their_teachers(tmp_path: Path) -> None:
