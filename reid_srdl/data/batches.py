@@ -71,9 +71,9 @@ class Images:
             pixels = _move(self._pixels.read(index.numpy()), self.device)
         return resize(pixels.permute(0, 3, 1, 2), *self.size)
 
-    def in_order(self, batch_size: int) -> Iterator[Tensor]:
-        """Yields the clean view of all images, normalised, in order and without dropping any."""
-        for start in range(0, len(self), batch_size):
+    def in_order(self, batch_size: int, first: int = 0) -> Iterator[Tensor]:
+        """Yields the clean view of all images, normalised, from ``first`` on, dropping none."""
+        for start in range(first, len(self), batch_size):
             stop = min(start + batch_size, len(self))
             yield self.normalise(self.read(torch.arange(start, stop)))
 

@@ -120,6 +120,7 @@ def resolve_run(config: AnyConfig, compute: Compute) -> AnyConfig:
         update={
             "train": config.train.model_copy(update=machine),
             "data": config.data.model_copy(update={"dir": directory}),
+            "method": config.method.placed(),
         }
     )
     name = config.run.name or (
@@ -146,6 +147,7 @@ def _trainer(
     optim = config.optim
     return Trainer(
         maker=maker,
+        dataset=config.data.name,
         training_set=task.training_set,
         optimisation=Optimisation(
             StepDecay(optim.lr, optim.milestones, optim.gamma),

@@ -20,29 +20,39 @@ class Teacher:
     Attributes:
         network: its result.
         name: the network's name, e.g. ``wrn-28-10``.
-        dataset: the data set that it was trained on.
+        run: the run's name.
+        experiment: fingerprint of its configuration without the seed.
         digest: SHA-256 of its weights file.
         trcost: what its training cost, 10^16.
     """
 
     network: Network
     name: str
-    dataset: str
+    run: str
+    experiment: str
     digest: str
     trcost: float
 
 
-def read_teacher(run: Path, *, classes: int) -> Teacher:
+def read_teacher(run: Path, *, classes: int, dataset: str | None = None) -> Teacher:
     """Reads the result of a finished run.
 
     Args:
         run: the run's folder.
         classes: C of the student; a teacher's logits must be as many.
+        dataset: the student's data set; None: any.
 
     Raises:
-        UserError: no finished run, no weights in it, or another number of classes.
+        UserError: no finished run, no weights in it, or one that was trained on another data set
+            or on another number of classes.
     """
     record = read_record(run)
+    if dataset is not None and record.dataset.name != dataset:
+        raise UserError(
+            f"{run}: this teacher was trained on {record.dataset.name}, not on the student's "
+            f"{dataset}",
+            "name a teacher that was trained on the same data set",
+        )
     weights = RunFolder(run).weights(next(iter(record.results)))
     network = load_network(weights)
     if network.classes != classes:
@@ -51,4 +61,6 @@ def read_teacher(run: Path, *, classes: int) -> Teacher:
             "name a teacher that was trained on the same classes",
         )
     digest = file_digest(weights)
-    return Teacher(network, record.model, record.dataset.name, digest, record.cost.trcost)
+    return Teacher(
+        network, record.model, record.name, record.experiment, digest, record.cost.trcost
+    )
