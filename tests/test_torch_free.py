@@ -17,6 +17,10 @@ COMMANDS = (
     ["search"],
     ["index-study"],
     ["leaderboard"],
+    ["analyse"],
+    ["analyse", "width"],
+    ["analyse", "entropy"],
+    ["analyse", "ensemble"],
     ["doctor"],
     ["data"],
     ["data", "check"],
@@ -38,7 +42,7 @@ def test_help_needs_nothing_heavy(command: list[str]) -> None:
     done = run_without_heavy(code)
     assert done.returncode == 0, done.stderr
     assert "Usage:" in done.stdout
-    if command not in ([], ["data"], ["data", "make"]):
+    if command not in ([], ["analyse"], ["data"], ["data", "make"]):
         assert "Example" in done.stdout
 
 
