@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from reid_srdl.config import AnyConfig
@@ -58,22 +59,26 @@ class CleanSplit:
     """
 
     def __init__(
-        self, images: Images, labels: Tensor, batch: int, index: Tensor | None = None
+        self,
+        images: Images,
+        labels: Tensor,
+        batch: int,
+        index: NDArray[np.int64] | None = None,
     ) -> None:
-        index = torch.arange(len(images)) if index is None else index
-        self._images, self._parts = images, torch.split(index, batch)
-        self._labels = labels.to(images.device)
+        self._source, self._batch = images, batch
+        self._index = np.arange(len(images)) if index is None else index
+        labels = labels.to(images.device)[torch.from_numpy(self._index).to(images.device)]
+        self._labels = torch.split(labels, batch)
         height, width = images.size
-        self._kept: list[Tensor] | None = None
-        if len(index) * 3 * height * width <= _KEPT_BYTES:
-            self._kept = [images.read(part) for part in self._parts]
-        self.images = len(index)
+        small = len(self._index) * 3 * height * width <= _KEPT_BYTES
+        self._kept = list(images.in_batches(self._index, batch)) if small else None
+        self.images = len(self._index)
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields normalised images and labels, on the device."""
-        for number, part in enumerate(self._parts):
-            pixels = self._kept[number] if self._kept else self._images.read(part)
-            yield self._images.normalise(pixels), self._labels[part.to(self._labels.device)]
+        parts = self._kept or self._source.in_batches(self._index, self._batch)
+        for pixels, labels in zip(parts, self._labels, strict=True):
+            yield self._source.normalise(pixels), labels
 
 
 def clean_splits(task: Task, batch: int, subset: int | None, seed: int) -> dict[str, CleanSplit]:
@@ -86,7 +91,7 @@ def clean_splits(task: Task, batch: int, subset: int | None, seed: int) -> dict[
         index = None
         if subset is not None and subset < len(images):
             drawn = generator(seed, "subset", name).permutation(len(images))[:subset]
-            index = torch.from_numpy(np.sort(drawn))
+            index = np.sort(drawn)
         splits[name] = CleanSplit(images, labels, batch, index)
     return splits
 
