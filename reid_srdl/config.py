@@ -55,6 +55,10 @@ class MethodOptions(Section):
         """Epochs that the method needs at least."""
         return 1
 
+    def other_models(self) -> dict[str, str]:
+        """Networks that the method makes besides the run's own: their names by option."""
+        return {}
+
     def placed(self) -> Self:
         """Returns the options with every path made absolute."""
         return self

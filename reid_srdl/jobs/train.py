@@ -66,6 +66,8 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
         return record
 
     check_network(config.model.name, config.model.init)
+    for name in config.method.other_models().values():
+        check_network(name)
     weights = None
     if config.model.init == "imagenet":
         weights = find_imagenet_weights(config.model.name, config.model.weights)

@@ -40,6 +40,10 @@ class KDOptions(MethodOptions):
         """The finished run that teaches; None where the teacher is trained in this run."""
         return Path(self.teacher) if "/" in self.teacher or "\\" in self.teacher else None
 
+    def other_models(self) -> dict[str, str]:
+        """The teacher, where this run trains it."""
+        return {} if self.teacher_run else {"teacher": self.teacher}
+
     def networks(self) -> tuple[str, ...]:
         """The student, and the teacher where this run trains it."""
         return (self.name,) if self.teacher_run else (self.name, "teacher")

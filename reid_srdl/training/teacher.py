@@ -34,17 +34,20 @@ class Teacher:
     trcost: float
 
 
-def read_teacher(run: Path, *, classes: int, dataset: str | None = None) -> Teacher:
+def read_teacher(
+    run: Path, *, classes: int, size: tuple[int, int], dataset: str | None = None
+) -> Teacher:
     """Reads the result of a finished run.
 
     Args:
         run: the run's folder.
         classes: C of the student; a teacher's logits must be as many.
+        size: (height, width) of the student's images in pixels.
         dataset: the student's data set; None: any.
 
     Raises:
-        UserError: no finished run, no weights in it, or one that was trained on another data set
-            or on another number of classes.
+        UserError: no finished run, no weights in it, or one that was trained on another data set,
+            on another number of classes, or takes images of another size only.
     """
     record = read_record(run)
     if dataset is not None and record.dataset.name != dataset:
@@ -60,7 +63,17 @@ def read_teacher(run: Path, *, classes: int, dataset: str | None = None) -> Teac
             f"{run}: this teacher tells {network.classes:,} classes apart, the student {classes:,}",
             "name a teacher that was trained on the same classes",
         )
+    if network.input_size not in (None, size):
+        raise UserError(
+            f"{run}: this teacher takes images of {_pixels(network.input_size)}, the student's are "
+            f"{_pixels(size)}",
+            "set data.height and data.width to the teacher's, or name another teacher",
+        )
     digest = file_digest(weights)
     return Teacher(
         network, record.model, record.name, record.experiment, digest, record.cost.trcost
     )
+
+
+def _pixels(size: tuple[int, int] | None) -> str:
+    return " x ".join(map(str, size or ()))

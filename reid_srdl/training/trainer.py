@@ -126,9 +126,10 @@ class Trainer:
         """Returns the network of a finished run, to be extracted from; its cost is counted.
 
         Raises:
-            UserError: no finished run, or one of other classes or of another data set.
+            UserError: no finished run, or one of other classes, data or input size.
         """
-        teacher = read_teacher(run, classes=self._maker.classes, dataset=self._dataset)
+        size = self._training_set.images.size
+        teacher = read_teacher(run, classes=self._maker.classes, size=size, dataset=self._dataset)
         self.teachers[teacher.digest] = teacher
         return Model(self._placed(teacher.network), f"run:{teacher.digest}", teacher.name)
 

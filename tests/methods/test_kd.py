@@ -13,6 +13,7 @@ import torch
 from reid_srdl.analysis.cost import trcost
 from reid_srdl.config import resolve
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.experiment import experiment
 from reid_srdl.methods import OPTIONS
 from reid_srdl.methods.kd import KDOptions, kd
 from reid_srdl.methods.vanilla import VanillaOptions, vanilla
@@ -147,6 +148,16 @@ def test_a_teacher_of_other_classes_is_refused(tmp_path: Path, finished: Path) -
         kd(trainer, 2, KDOptions(teacher=str(finished)))
 
 
+def test_a_teacher_of_another_input_size_is_refused(
+    tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = build_network("resnet18", tiny.CLASSES, seed=1)
+    network.input_size = (224, 224)  # as a transformer's is
+    monkeypatch.setattr("reid_srdl.training.teacher.load_network", lambda path: network)
+    with pytest.raises(UserError, match=r"teacher-run: .* 224 x 224, the student's are 16 x 8"):
+        kd(tiny.trainer(tmp_path / "run"), 2, KDOptions(teacher=str(finished)))
+
+
 def test_stopped_anywhere_it_goes_on(tmp_path: Path) -> None:
     class StopError(Exception):
         pass
@@ -186,6 +197,14 @@ def test_options_of_the_configuration() -> None:
     ):
         with pytest.raises(UserError, match=told):
             config(**wrong)
+
+
+def test_an_unknown_teacher_is_told_at_once() -> None:
+    with pytest.raises(UserError, match=r"method\.teacher: no such network 'resnet111'") as caught:
+        experiment({"method": {"name": "kd", "teacher": "resnet111"}})
+    assert caught.value.hint == "did you mean 'resnet110'?"
+    experiment({"method": {"name": "kd", "teacher": "timm:resnet111"}})  # timm will tell
+    experiment({"method": {"name": "kd", "teacher": "./resnet111"}})
 
 
 def test_several_vanilla_networks_share_the_epochs(tmp_path: Path) -> None:

@@ -6,13 +6,11 @@ from pathlib import Path
 
 from reid_srdl.analysis.entropy import mean_cross_entropy
 from reid_srdl.files import write_json
-from reid_srdl.jobs.analyse.named_networks import classes_of, phase_file, phase_network
+from reid_srdl.jobs.analyse.named_networks import phase_file, phase_network
 from reid_srdl.jobs.analyse.place import Place, clean_splits, finite
 from reid_srdl.methods import OPTIONS
-from reid_srdl.models.network import Network
 from reid_srdl.records.analyses import Entropies, PhaseEntropy
 from reid_srdl.records.folder import RunFolder
-from reid_srdl.records.run import Phase, RunRecord
 from reid_srdl.records.store import read_record
 
 
@@ -48,7 +46,7 @@ def training_entropies(
             for done, phase in enumerate(fits):
                 place.steps("training cross-entropy", done, len(fits))
                 if path := files[phase.name]:
-                    network = _phase(record, phase, path).to(compute.device)
+                    network = phase_network(path, phase, record, config).to(compute.device)
                     loss = mean_cross_entropy(network, split.batches(), compute.autocast)
                     clean[phase.name] = finite(loss)
     entropies = Entropies(
@@ -74,7 +72,3 @@ def training_entropies(
     kept = folder.analysis("entropy")
     write_json(kept, entropies.model_dump(mode="json"))
     return entropies, kept
-
-
-def _phase(record: RunRecord, phase: Phase, path: Path) -> Network:
-    return phase_network(path, phase.network or record.model, classes_of(record))

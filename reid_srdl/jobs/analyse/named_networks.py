@@ -50,13 +50,13 @@ def named_network(text: str) -> Named:
     """
     run, name = _parted(text)
     folder = RunFolder(run)
-    record = read_record(run)
+    record, config = read_record(run), folder.read_config(OPTIONS)
     name = name or next(iter(record.results))
     weights = folder.weights(name)
     if weights.is_file():
         network, model, path = load_network(weights), record.model, weights
     else:
-        network, model, path = _of_phase(folder, record, name)
+        network, model, path = _of_phase(folder, record, config, name)
     subject = Subject(
         run=record.name,
         network=name,
@@ -66,7 +66,7 @@ def named_network(text: str) -> Named:
         seed=record.seed,
         weights=file_digest(path),
     )
-    return Named(network, subject, folder.read_config(OPTIONS), folder)
+    return Named(network, subject, config, folder)
 
 
 def phase_file(folder: RunFolder, phase: Phase) -> Path | None:
@@ -82,25 +82,29 @@ def phase_file(folder: RunFolder, phase: Phase) -> Path | None:
     return None
 
 
-def phase_network(path: Path, model: str, classes: int) -> Network:
+def phase_network(path: Path, phase: Phase, record: RunRecord, config: AnyConfig) -> Network:
     """Builds the network that a ``fit`` phase ended with.
+
+    Args:
+        path: the phase's file.
+        phase: what the record says of it.
+        record: the run's record.
+        config: the run's configuration.
 
     Raises:
         UserError: the file does not fit the network.
     """
     tensors, _ = read_tensors(path)
     state = {k.removeprefix(_PREFIX): v for k, v in tensors.items() if k.startswith(_PREFIX)}
-    network = build_network(model, classes, seed=0)
+    model = phase.network or record.model
+    classes = record.dataset.classes or record.dataset.identities or 0
+    size = (config.data.height, config.data.width)
+    network = build_network(model, classes, seed=0, size=size)
     try:
         network.load_state_dict(state)
     except RuntimeError:
         raise UserError(f"{path}: its weights do not fit {model}", "train the run again") from None
     return network.to(memory_format=torch.channels_last)
-
-
-def classes_of(record: RunRecord) -> int:
-    """Returns the outputs of a run's classifier."""
-    return record.dataset.classes or record.dataset.identities or 0
 
 
 def _parted(text: str) -> tuple[Path, str | None]:
@@ -110,7 +114,9 @@ def _parted(text: str) -> tuple[Path, str | None]:
     return Path(run), name
 
 
-def _of_phase(folder: RunFolder, record: RunRecord, name: str) -> tuple[Network, str, Path]:
+def _of_phase(
+    folder: RunFolder, record: RunRecord, config: AnyConfig, name: str
+) -> tuple[Network, str, Path]:
     fits = {phase.name: phase for phase in record.phases if phase.kind == "fit"}
     if name not in fits:
         returned = [known for known in record.results if folder.weights(known).is_file()]
@@ -123,5 +129,5 @@ def _of_phase(folder: RunFolder, record: RunRecord, name: str) -> tuple[Network,
         raise UserError(
             f"{folder.phases}: the weights of phase {name!r} are gone", "train the run again"
         )
-    model = fits[name].network or record.model
-    return phase_network(path, model, classes_of(record)), model, path
+    network = phase_network(path, fits[name], record, config)
+    return network, fits[name].network or record.model, path
