@@ -9,7 +9,17 @@ from rich.console import Console
 from rich.text import Text
 
 from reid_srdl import __version__
-from reid_srdl.cli import compare, data, doctor, extract, index_study, leaderboard, search, train
+from reid_srdl.cli import (
+    analyse,
+    compare,
+    data,
+    doctor,
+    extract,
+    index_study,
+    leaderboard,
+    search,
+    train,
+)
 from reid_srdl.cli import eval as eval_
 from reid_srdl.errors import UserError
 
@@ -49,6 +59,7 @@ app.command(epilog=search.EXAMPLE)(search.search)
 app.command("index-study", epilog=index_study.EXAMPLE)(index_study.index_study)
 app.command(epilog=leaderboard.EXAMPLE)(leaderboard.leaderboard)
 app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
+app.add_typer(analyse.app)
 app.add_typer(data.app)
 
 
