@@ -10,6 +10,7 @@ from rich.text import Text
 
 from reid_srdl import __version__
 from reid_srdl.cli import (
+    analyse,
     compare,
     data,
     doctor,
@@ -59,6 +60,7 @@ app.command(epilog=search.EXAMPLE)(search.search)
 app.command("index-study", epilog=index_study.EXAMPLE)(index_study.index_study)
 app.command(epilog=leaderboard.EXAMPLE)(leaderboard.leaderboard)
 app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
+app.add_typer(analyse.app)
 app.add_typer(data.app)
 app.add_typer(study.app)
 
