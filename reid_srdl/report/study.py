@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from reid_srdl.records.analyses import Width
 from reid_srdl.records.intervals import Estimate
 from reid_srdl.records.studies.results import CellResult, ContrastResult, StudyResults
+from reid_srdl.report.analysis import width_table
 from reid_srdl.report.tables import MISSING, Column, Row, Table, Value
 
 NOT_RUN = "not run"
@@ -25,6 +27,17 @@ _METRICS = {
 def rehearsal(scale: float) -> str | None:
     """Returns how every number of a scaled study is marked; None for a full one."""
     return None if scale == 1 else f"rehearsal at scale {scale:g}: not comparable with the paper"
+
+
+def study_tables(results: StudyResults) -> list[Table]:
+    """Returns the study's table and, where widths were measured, theirs."""
+    tables = [study_table(results)]
+    if results.widths:
+        widths = width_table(list(results.widths.values()))
+        mark = rehearsal(results.plan.scale)
+        title = widths.title + ("" if mark is None else f" ({mark})")
+        tables.append(Table(title, widths.columns, widths.rows, widths.notes))
+    return tables
 
 
 def study_table(results: StudyResults) -> Table:
@@ -184,6 +197,7 @@ def study_json(results: StudyResults) -> dict[str, Any]:
             {"label": row.label, "published": {k: v / 100 for k, v in row.published.items()}}
             for row in results.quotations
         ],
+        "widths": [_width_json(name, width) for name, width in results.widths.items()],
         "not_run": list(results.missing),
         "notes": list(results.notes),
     }
@@ -221,6 +235,17 @@ def _contrast_json(result: ContrastResult) -> dict[str, Any]:
         "over": contrast.over,
         "seeds": list(result.seeds),
         "scores": [asdict(score) for score in result.scores],
+    }
+
+
+def _width_json(name: str, width: Width) -> dict[str, Any]:
+    return {
+        "run": name,
+        "distances": list(width.settings.distances),
+        "directions": width.settings.directions,
+        "images": width.images,
+        "mean": {split: width.mean(split) for split in width.losses},
+        "sd": {split: width.deviation(split) for split in width.losses},
     }
 
 
