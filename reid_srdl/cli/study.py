@@ -309,7 +309,8 @@ def _check_choice(option: str, given: str | None, known: Sequence[str]) -> None:
 def _text(results: StudyResults, form: Format, *, to_terminal: bool) -> str:
     from reid_srdl.cli.leaderboard import drawn
     from reid_srdl.report import render
-    from reid_srdl.report.study import study_csv_table, study_json, study_tables
+    from reid_srdl.report.study import study_tables
+    from reid_srdl.report.study_export import study_csv_table, study_json
 
     match form:
         case Format.JSON:

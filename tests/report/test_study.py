@@ -10,7 +10,8 @@ import pytest
 from reid_srdl.records.studies import Plan, StudyResults, gather
 from reid_srdl.records.studies.match import FoundRun
 from reid_srdl.report.render import to_csv, to_latex, to_markdown
-from reid_srdl.report.study import rehearsal, study_csv_table, study_json, study_table
+from reid_srdl.report.study import rehearsal, study_table
+from reid_srdl.report.study_export import study_csv_table, study_json
 from tests.records.studies.made import STUDY, finished, plan
 
 PLAIN = {0: 0.690, 1: 0.688, 2: 0.692}
