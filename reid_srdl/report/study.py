@@ -72,10 +72,10 @@ def _cell_rows(results: StudyResults) -> Iterator[Row]:
             "cell": cell.plan.cell.label,
             "seeds": f"{len(cell.seeds)} of {wanted}",
             "trcost": cell.trcost,
-            "quoted": cell.plan.cell.quoted.trcost,
+            "quoted": _as_printed(cell.plan.cell.quoted.trcost, 2),
             "seconds": _duration(cell.seconds),
             "final_ce": cell.final_ce,
-            "final_ce_quoted": cell.plan.cell.quoted.final_ce,
+            "final_ce_quoted": _as_printed(cell.plan.cell.quoted.final_ce, 4),
         }
         if not cell.scores:
             yield Row(cost | {"metric": MISSING, "measured": NOT_RUN})
@@ -139,6 +139,10 @@ def _notes(results: StudyResults) -> Iterator[str]:
     if any(cell.plan.cell.quoted.final_ce is not None for cell in results.cells):
         yield "final CE: training cross-entropy of the last epoch"
     yield from results.notes
+
+
+def _as_printed(value: float | None, digits: int) -> str | None:
+    return None if value is None else f"{value:.{digits}f}"
 
 
 def _points(value: float | None, sign: str = "") -> str | None:
