@@ -25,6 +25,10 @@ COMMANDS = (
     ["data"],
     ["data", "check"],
     ["data", "make"],
+    ["study"],
+    ["study", "run"],
+    ["study", "show"],
+    ["study", "list"],
 )
 
 
@@ -42,7 +46,7 @@ def test_help_needs_nothing_heavy(command: list[str]) -> None:
     done = run_without_heavy(code)
     assert done.returncode == 0, done.stderr
     assert "Usage:" in done.stdout
-    if command not in ([], ["analyse"], ["data"], ["data", "make"]):
+    if command not in ([], ["analyse"], ["data"], ["data", "make"], ["study"]):
         assert "Example" in done.stdout
 
 
@@ -52,6 +56,7 @@ def test_help_needs_nothing_heavy(command: list[str]) -> None:
         "reid_srdl.methods, reid_srdl.models, reid_srdl.config, reid_srdl.data",
         "reid_srdl.evaluation, reid_srdl.records.store, reid_srdl.records.leaderboard, "
         "reid_srdl.records.comparison",
+        "reid_srdl.records.studies, reid_srdl.report.study, reid_srdl.jobs.studies.run",
     ],
 )
 def test_these_modules_need_nothing_heavy(modules: str) -> None:
