@@ -26,7 +26,7 @@ from reid_srdl.errors import UserError
 
 app = typer.Typer(
     name="reid-srdl",
-    help="Train, evaluate and compare person re-identification networks.",
+    help="Train, evaluate and compare person re-identification and image-classification networks.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -46,7 +46,7 @@ def _shell(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
-    """Train, evaluate and compare person re-identification networks.
+    """Train, evaluate and compare person re-identification and image-classification networks.
 
     Add --debug to any command for a traceback.
     """
