@@ -49,11 +49,12 @@ def test_the_benchmark_measures(tmp_path: Path) -> None:
 
 def test_ratios_are_taken_turn_by_turn(tool: Any) -> None:
     def turns(*seconds: float) -> list[dict[str, float]]:
-        return [{"seconds": s, "waited": s / 10, "prepared": 0.5} for s in seconds]
+        return [{"seconds": s, "cpu": s**2, "waited": s / 10, "prepared": 0.5} for s in seconds]
 
     row = tool.row("x", turns(1, 2, 10), turns(3, 4, 50), images=60)
     assert row["ratios"] == [3, 2, 5]
     assert row["ratio"] == 3
+    assert row["cpu_ratio"] == 9
     assert row["images_per_second"] == 30
     assert row["waiting_for_data"] == pytest.approx(0.1)
 

@@ -7,7 +7,9 @@ Ours: the training set and the loop that `reid-srdl train` runs. Both train the 
 same images. They take turns of some dozens of steps, so that both see the same machine; the ratio
 is the median over turns. The DataLoader's workers fill their queue during our turns, too: that
 favours the plain recipe by up to two batches a worker and turn. `batch ms` is what one batch takes
-to prepare in the process itself, without workers.
+to prepare in the process itself, without workers. `x, CPU time` compares the CPU time of this
+process (the workers' is left out, which favours the plain recipe): on a machine that is busy with
+other things it is the steadier figure.
 
 Examples:  python tools/bench_train.py --compile   |
            python tools/bench_train.py --data-dir DIR --turns 5 --json out.json
@@ -47,7 +49,7 @@ from reid_srdl.training.schedule import StepDecay
 from reid_srdl.training.trainer import Optimisation
 
 CLASSES, PAD, LR, MOMENTUM, WEIGHT_DECAY = 100, 4, 0.1, 0.9, 2e-4
-_WAITED, _SECONDS, _PREPARED = "waited", "seconds", "prepared"
+_WAITED, _SECONDS, _CPU, _PREPARED = "waited", "seconds", "cpu", "prepared"
 _FEW = 5
 
 
@@ -77,6 +79,21 @@ def generated(images: int, seed: int = 0) -> tuple[NDArray[np.uint8], list[int]]
 # The contenders: each is called with a number of steps, and tells what they took -----------------
 
 Turn = Callable[[int], dict[str, float]]
+
+
+class Clock:
+    """Counts the seconds from its making until the device has done all that it was given."""
+
+    def __init__(self, compute: Compute) -> None:
+        self.device = compute.device
+        self.began = time.perf_counter(), time.process_time()
+
+    def stopped(self) -> dict[str, float]:
+        """Returns the seconds on the wall and of this process's CPU time."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        now = time.perf_counter(), time.process_time()
+        return {_SECONDS: now[0] - self.began[0], _CPU: now[1] - self.began[1]}
 
 
 class Waiting:
@@ -128,8 +145,7 @@ def plain(arguments: argparse.Namespace, pixels: Any, compute: Compute) -> Turn:
     )
 
     def turn(steps: int) -> dict[str, float]:
-        batches = Waiting(served)
-        began = time.perf_counter()
+        batches, clock = Waiting(served), Clock(compute)
         for images, labels in itertools.islice(batches, steps):
             images = images.to(compute.device, non_blocking=True)
             labels = labels.to(compute.device, non_blocking=True)
@@ -137,9 +153,7 @@ def plain(arguments: argparse.Namespace, pixels: Any, compute: Compute) -> Turn:
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-        _finish(compute)
-        seconds = time.perf_counter() - began
-        return {_SECONDS: seconds, _WAITED: batches.seconds, _PREPARED: _prepared(alone)}
+        return clock.stopped() | {_WAITED: batches.seconds, _PREPARED: _prepared(alone)}
 
     return turn
 
@@ -161,12 +175,10 @@ def ours(arguments: argparse.Namespace, pixels: Any, compute: Compute) -> Turn:
         meter = Meter(
             "bench", 1, 1, steps, arguments.batch_size, compute.device, monitor=Monitors()
         )
-        began = time.perf_counter()
+        clock = Clock(compute)
         some = itertools.islice(batches, steps)
         train_epoch(prepared, optimizer, some, cross_entropy, lambda step: LR, compute, meter)
-        _finish(compute)
-        seconds = time.perf_counter() - began
-        return {_SECONDS: seconds, _WAITED: batches.seconds, _PREPARED: _prepared(endless)}
+        return clock.stopped() | {_WAITED: batches.seconds, _PREPARED: _prepared(endless)}
 
     return turn
 
@@ -181,11 +193,6 @@ def _prepared(batches: Iterator[Any]) -> float:
 
 def _network(arguments: argparse.Namespace) -> Network:
     return build_network(arguments.model, CLASSES, seed=0)
-
-
-def _finish(compute: Compute) -> None:
-    if compute.device.type == "cuda":
-        torch.cuda.synchronize(compute.device)
 
 
 # The measurement -------------------------------------------------------------------------------
@@ -229,13 +236,17 @@ def row(
 ) -> dict[str, Any]:
     """Returns one contender's figures; ratios are taken within each turn."""
     speeds = [images / turn[_SECONDS] for turn in turns]
-    ratios = [b[_SECONDS] / t[_SECONDS] for b, t in zip(baseline, turns, strict=True)]
+    pairs = list(zip(baseline, turns, strict=True))
+    ratios = [b[_SECONDS] / t[_SECONDS] for b, t in pairs]
+    cpu_ratios = [b[_CPU] / t[_CPU] for b, t in pairs]
     return {
         "name": name,
         "images_per_second": statistics.median(speeds),
         "turns": speeds,
         "ratio": statistics.median(ratios),
         "ratios": ratios,
+        "cpu_ratio": statistics.median(cpu_ratios),
+        "cpu_ratios": cpu_ratios,
         "batch_seconds": statistics.median(turn[_PREPARED] for turn in turns),
         "waiting_for_data": sum(t[_WAITED] for t in turns) / sum(t[_SECONDS] for t in turns),
     }
@@ -248,7 +259,16 @@ def print_table(report: dict[str, Any]) -> None:
 
     title = "{model}, {data}, batch {batch_size}, {threads} threads, {workers} workers, {device}"
     table = Table(title=title.format(**report))
-    for column in ("", "images/s", "x plain", "least", "most", "waiting for data", "batch ms"):
+    for column in (
+        "",
+        "images/s",
+        "x plain",
+        "least",
+        "most",
+        "x, CPU time",
+        "waiting for data",
+        "batch ms",
+    ):
         table.add_column(column, justify="right" if column else "left")
     for found in report["rows"]:
         table.add_row(
@@ -257,10 +277,11 @@ def print_table(report: dict[str, Any]) -> None:
             f"{found['ratio']:.2f}",
             f"{min(found['ratios']):.2f}",
             f"{max(found['ratios']):.2f}",
+            f"{found['cpu_ratio']:.2f}",
             f"{100 * found['waiting_for_data']:.1f} %",
             f"{1000 * found['batch_seconds']:.1f}",
         )
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def main() -> int:
