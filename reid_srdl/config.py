@@ -85,7 +85,9 @@ class ModelConfig(Section):
 
     name: str = "resnet50"
     init: Literal["random", "imagenet"] = "random"
-    weights: Path | None = Field(None, description="torchvision weights file for init: imagenet")
+    weights: Path | None = Field(
+        None, description="weights file for init: imagenet, .pth or .safetensors"
+    )
 
 
 class OptimConfig(Section):
