@@ -55,6 +55,10 @@ class MethodOptions(Section):
         """Epochs that the method needs at least."""
         return 1
 
+    def epochs_in_all(self, epochs: int) -> int:
+        """Returns the epochs of all networks that the program trains, where the run's own has M."""
+        return epochs
+
     def other_models(self) -> dict[str, str]:
         """Networks that the method makes besides the run's own: their names by option."""
         return {}

@@ -55,7 +55,7 @@ def _mean(width: Width, split: str, place: int) -> str:
     mean, deviation = width.mean(split)[place], width.deviation(split)[place]
     if mean is None or deviation is None:
         return "overflow"
-    return f"{mean:.4g}" if place == 0 else f"{mean:.4g} ± {deviation:.2g}"
+    return f"{mean:.4f}" if place == 0 else f"{mean:.4f} ± {deviation:.4f}"
 
 
 def label(subject: Subject) -> str:
