@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -48,9 +48,24 @@ class Section(BaseModel):
 class MethodOptions(Section):
     """What every training strategy has: its name. Each method's file adds its own options."""
 
-    minimum_epochs: ClassVar[int] = 1
-
     name: str = "srdl"
+
+    @property
+    def minimum_epochs(self) -> int:
+        """Epochs that the method needs at least."""
+        return 1
+
+    def epochs_in_all(self, epochs: int) -> int:
+        """Returns the epochs of all networks that the program trains, where the run's own has M."""
+        return epochs
+
+    def other_models(self) -> dict[str, str]:
+        """Networks that the method makes besides the run's own: their names by option."""
+        return {}
+
+    def placed(self) -> Self:
+        """Returns the options with every path made absolute."""
+        return self
 
     def networks(self) -> tuple[str, ...]:
         """Names that ensembles are made of: what the program returns, and its ``fit`` phases."""
@@ -74,7 +89,9 @@ class ModelConfig(Section):
 
     name: str = "resnet50"
     init: Literal["random", "imagenet"] = "random"
-    weights: Path | None = Field(None, description="torchvision weights file for init: imagenet")
+    weights: Path | None = Field(
+        None, description="weights file for init: imagenet, .pth or .safetensors"
+    )
 
 
 class OptimConfig(Section):
@@ -201,6 +218,7 @@ ADDED: dict[str, Any] = {
     "eval.expand_n": 10,
     "eval.expand_alpha": 3.0,
     "eval.ensembles": [],
+    "method.models": 1,
 }
 
 
