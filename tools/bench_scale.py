@@ -3,9 +3,9 @@
 
 A gallery is drawn straight into a folder of .npy files and read back through memory maps; each size
 is evaluated by a process of its own, whose memory is read from /proc while it runs: anonymous
-memory is what it allocated, mapped what it holds of files. A line is fitted through time over
-gallery images: its slope is the cost of an image, and the largest departure from it says how far
-the cost is linear.
+memory is what it allocated, mapped what it holds of files. Lines are fitted through time and
+processor time over gallery images: the slope is the cost of an image, and the largest departure
+from the line says how far the cost is linear.
 
 Examples:  python tools/bench_scale.py --sizes 100000,200000,400000 --queries 500   |
            python tools/bench_scale.py --sizes 1000000,2000000,5000000 --processes 2 --json out.json
@@ -103,17 +103,17 @@ def _raise_peaks(peaks: dict[str, int], process: int) -> None:
                 peaks[name] = max(peaks.get(name, 0), int(value.split()[0]) * 1024)
 
 
-def fitted(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Fits seconds = fixed + slope x gallery; returns both and the largest relative departure."""
+def fitted(rows: list[dict[str, Any]], kind: str) -> dict[str, float]:
+    """Fits time = fixed + slope x gallery; returns both and the largest relative departure."""
     import numpy as np
 
-    x, y = (np.array([row[key] for row in rows], float) for key in ("gallery", "seconds"))
+    x, y = (np.array([row[key] for row in rows], float) for key in ("gallery", kind))
     slope, fixed = np.polyfit(x, y, 1)
     departure = np.abs(slope * x + fixed - y) / y
     return {"slope": float(slope), "fixed": float(fixed), "departure": float(departure.max())}
 
 
-def print_table(rows: list[dict[str, Any]], line: dict[str, float] | None) -> None:
+def print_table(rows: list[dict[str, Any]], lines: dict[str, dict[str, float]]) -> None:
     """Prints the figures of all sizes."""
     from rich.console import Console
     from rich.table import Table
@@ -133,11 +133,11 @@ def print_table(rows: list[dict[str, Any]], line: dict[str, float] | None) -> No
             *(f"{row[kind] / MIB:.0f}" if kind in row else "" for kind in _KINDS),
             f"{100 * row['mAP']:.2f}",
         )
-    if line:
-        table.caption = (
-            f"seconds = {line['fixed']:.1f} + {1e6 * line['slope']:.2f} per million images; "
-            f"at most {line['departure']:.1%} off"
-        )
+    table.caption = "\n".join(
+        f"{kind} = {line['fixed']:.1f} + {1e6 * line['slope']:.2f} per million images; "
+        f"at most {line['departure']:.1%} off"
+        for kind, line in lines.items()
+    )
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
@@ -175,11 +175,12 @@ def main() -> int:
             row = {"gallery": count, "bytes": written, **evaluated(Path(folder), arguments)}
         row["pairs_per_second"] = arguments.queries * count / row["seconds"]
         rows.append(row)
-        print_table([row], None)
-    line = fitted(rows) if len(rows) > 1 else None
-    print_table(rows, line)
+        print_table([row], {})
+    several = len(rows) > 1
+    lines = {kind: fitted(rows, kind) for kind in ("seconds", "cpu_seconds") if several}
+    print_table(rows, lines)
     if arguments.json:
-        told = {**vars(arguments), "cpus": os.cpu_count(), "line": line, "rows": rows}
+        told = {**vars(arguments), "cpus": os.cpu_count(), "lines": lines, "rows": rows}
         arguments.json.write_text(json.dumps(told, indent=1, default=str) + "\n")
     return 0
 
