@@ -258,9 +258,13 @@ def evaluate(
     """Evaluate a run's network or a file of features: CMC, mAP, mINP, single- and multi-query.
 
     Several processes share the gallery, each metric the same to the bit:
-    torchrun --nproc-per-node N -m reid_srdl eval ...; on M machines that see the same files:
-    torchrun --nnodes M --nproc-per-node N --rdzv-backend c10d --rdzv-endpoint HOST:PORT -m
-    reid_srdl eval ... on each. OMP_NUM_THREADS sets the threads of each process (torchrun: 1).
+    torchrun --nproc-per-node N -m reid_srdl eval ...
+
+    On M machines that see the same files, on each of them:
+    torchrun --nnodes M --nproc-per-node N --rdzv-backend c10d --rdzv-endpoint HOST:PORT
+    -m reid_srdl eval ...
+
+    OMP_NUM_THREADS sets the threads of each process; torchrun takes 1 where it is not set.
     """
     changes: dict[str, Any] = {
         "flip": flip,

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.config import with_rules
 from reid_srdl.evaluation import Evaluated, Progress, check_shared, evaluate_by
 from reid_srdl.files import write_json
 from reid_srdl.jobs.extract import features_of_run
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models.weights import load_network
-from reid_srdl.records.class_scores import ClassScores
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.store import read_record
 from reid_srdl.retrieval.feature_files import from_arrays, to_arrays

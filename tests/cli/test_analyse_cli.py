@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.cli import app
 from reid_srdl.errors import UserError
-from reid_srdl.records.class_scores import ClassScores
 from reid_srdl.records.store import read_record
 from tests.class_set import write_class_folder
 from tests.cli.run import reid_srdl
