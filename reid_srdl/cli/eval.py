@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from reid_srdl.evaluation import Evaluated
     from reid_srdl.report.progress import Display
     from reid_srdl.retrieval.features import Features
+    from reid_srdl.retrieval.sharding import Group
 
 
 class Engine(StrEnum):
@@ -80,10 +81,11 @@ def evaluate(
         Path | None,
         typer.Option(
             "--features",
-            metavar="FILE",
+            metavar="FILE|DIR",
             rich_help_panel=WHAT,
             help="Features that other software made: .npz with query_features (Q x D), query_pids, "
-            "query_camids, the same for gallery_ and optionally multi_; or layumi's .mat.",
+            "query_camids, the same for gallery_ and optionally multi_; a folder of the same as "
+            ".npy, whose gallery may be larger than memory; or layumi's .mat.",
         ),
     ] = None,
     dataset: Annotated[
@@ -253,7 +255,17 @@ def evaluate(
         ),
     ] = False,
 ) -> None:
-    """Evaluate a run's network or a file of features: CMC, mAP, mINP, single- and multi-query."""
+    """Evaluate a run's network or a file of features: CMC, mAP, mINP, single- and multi-query.
+
+    Several processes share the gallery, each metric the same to the bit:
+    torchrun --nproc-per-node N -m reid_srdl eval ...
+
+    On M machines that see the same files, on each of them:
+    torchrun --nnodes M --nproc-per-node N --rdzv-backend c10d --rdzv-endpoint HOST:PORT
+    -m reid_srdl eval ...
+
+    OMP_NUM_THREADS sets the threads of each process; torchrun takes 1 where it is not set.
+    """
     changes: dict[str, Any] = {
         "flip": flip,
         "batch_size": batch_size,
@@ -274,26 +286,49 @@ def evaluate(
     }
     changes = {key: value for key, value in changes.items() if value is not None}
     lists = rank_lists or (_RANK_LISTS if top_k else None)
-    _check(run, features, [file for file in (per_query, lists) if file])
-    if run is not None and eval_classes.is_classification(run):
-        asked = {"dataset": dataset, "per_query": per_query, "rank_lists": lists}
-        asked = changes | {key: value for key, value in asked.items() if value is not None}
-        eval_classes.evaluate_run(run, data_dir, asked, device, json)
-        return
+    outputs = [file for file in (per_query, lists) if file]
+    from reid_srdl.retrieval.sharding import joined
+
+    with joined() as group:
+        _check(run, features, outputs)
+        if run is not None and eval_classes.is_classification(run):
+            _refuse_sharing(group)
+            asked = {"dataset": dataset, "per_query": per_query, "rank_lists": lists}
+            asked = changes | {key: value for key, value in asked.items() if value is not None}
+            eval_classes.evaluate_run(run, data_dir, asked, device, json)
+            return
+        with _display(group) as display:
+            if run is not None:
+                tested, result, kept = _of_run(
+                    run, dataset, data_dir, changes, device, display, group
+                )
+            else:
+                assert features is not None
+                given = {"--dataset": dataset, "--data-dir": data_dir, "--flip": flip}
+                _refuse(given | {"--batch-size": batch_size})
+                tested, result = _of_file(features, changes, device, display, group)
+                kept = None
+        if group.rank == 0:
+            _write(tested, result, per_query, lists, top_k or 10)
+            _warn(tested, result)
+            _print(result, json, str(run or features), kept)
+
+
+def _refuse_sharing(group: Group) -> None:
+    if group.size > 1:
+        raise UserError(
+            f"a classification run: there is no gallery that {group.size} processes could share",
+            "evaluate it in one process",
+            usage=True,
+        )
+
+
+def _display(group: Group) -> Display:
     from reid_srdl.report.progress import Display
 
-    with Display(0) as display:
-        if run is not None:
-            tested, result, kept = _of_run(run, dataset, data_dir, changes, device, display)
-        else:
-            assert features is not None
-            given = {"--dataset": dataset, "--data-dir": data_dir, "--flip": flip}
-            _refuse(given | {"--batch-size": batch_size})
-            tested, result = _of_file(features, changes, device, display)
-            kept = None
-    _write(tested, result, per_query, lists, top_k or 10)
-    _warn(tested, result)
-    _print(result, json, str(run or features), kept)
+    if group.rank == 0 and group.size > 1:
+        print(f"{group.size} processes share the gallery", file=sys.stderr)
+    return Display(0, shown=group.rank == 0)
 
 
 def _check(run: Path | None, features: Path | None, outputs: list[Path]) -> None:
@@ -326,6 +361,7 @@ def _of_run(
     changes: dict[str, Any],
     device: str,
     display: Display,
+    group: Group,
 ) -> tuple[Features, Evaluated, Path]:
     from reid_srdl.jobs.evaluate import evaluate_run
 
@@ -337,23 +373,26 @@ def _of_run(
         device=device,
         steps=display.steps,
         progress=lambda done, total: display.steps("ranking", done, total),
+        group=group,
     )
 
 
 def _of_file(
-    file: Path, changes: dict[str, Any], device: str, display: Display
+    file: Path, changes: dict[str, Any], device: str, display: Display, group: Group
 ) -> tuple[Features, Evaluated]:
     from reid_srdl.config import EvalConfig
-    from reid_srdl.evaluation import evaluate_by
+    from reid_srdl.evaluation import check_shared, evaluate_by
     from reid_srdl.retrieval.feature_files import load_features
 
     settings = EvalConfig(**changes)
+    check_shared(settings, group)
     features = load_features(file)
     result = evaluate_by(
         features,
         settings,
-        device="cpu" if device == "auto" else device,
+        device="cpu" if device == "auto" else group.device(device),
         progress=lambda done, total: display.steps("ranking", done, total),
+        group=group,
     )
     return features, result
 
