@@ -101,13 +101,14 @@ class ShardCount:
         edges = self._edges_within(float(np.sqrt(squares.max())))
         loaded = self._kernel.load_gallery(block, squares)
         counter, same = self._counter(), self._targets.same
+        positions = np.arange(start, stop)
         here = np.flatnonzero((same.gallery >= start) & (same.gallery < stop))
         same_query, same_column = same.query[here], same.gallery[here] - start
         for first, last in parts(len(self._squares), query_rows):
             v = self._kernel.block(self._loaded[first:last], loaded)
             own = slice(*np.searchsorted(same_query, [first, last]).tolist())
             v[same_query[own] - first, same_column[own]] = np.inf
-            counter.block(edges, first, v, start)
+            counter.block(edges, first, v, positions)
 
     def finish(self) -> Int64s:
         """Decides what is still open and returns the M slots."""

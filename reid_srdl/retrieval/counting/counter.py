@@ -9,28 +9,37 @@ from __future__ import annotations
 
 import numpy as np
 
-from reid_srdl.retrieval.counting.edges import Edges, Float32s, keys_of
+from reid_srdl.retrieval.counting.edges import Edges, Float32s
 from reid_srdl.retrieval.counting.targets import Targets, exact_distances
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
 
 _PENDING = 1 << 16  # undecided pairs that are gathered before they are decided
+_MANY = 0.5  # of a block's estimates; more are placed as they lie, fewer picked out first
 
 
 class Counter:
     """Slots of M matches, filled row by row or block by block; one thread's.
 
     Attributes:
-        slots: M counts, int64.
         undecided: how many pairs the definition had to decide.
     """
 
     def __init__(self, queries: Rows, gallery: Rows, targets: Targets) -> None:
-        self.slots = np.zeros(len(targets.query), np.int64)
         self.undecided = 0
         self._queries, self._gallery, self._targets = queries, gallery, targets
+        self._decided = np.zeros(len(targets.query), np.int64)
+        self._counts: dict[Edges, Int64s] = {}
         self._pending: list[tuple[Int64s, Int64s]] = []
         self._held = 0
+
+    @property
+    def slots(self) -> Int64s:
+        """M counts, int64, of all that is decided."""
+        slots = np.append(self._decided, 0)
+        for edges, counts in self._counts.items():
+            np.add.at(slots, edges.first, counts[0::2])
+        return slots[:-1]
 
     def row(self, edges: Edges, query: int, values: Float32s, positions: Int64s) -> None:
         """Counts one query's estimates of some negatives.
@@ -41,43 +50,52 @@ class Counter:
             values: N estimates; infinity for what does not count.
             positions: their N gallery positions.
         """
-        start, stop = edges.start[query : query + 2].tolist()
-        if start == stop:
-            return
+        start, stop = (2 * edges.start[query : query + 2]).tolist()
         near = np.flatnonzero(values < edges.far[query])
         if not near.size:
             return
-        own = edges.values[2 * start : 2 * stop]
+        own = edges.values[start : stop - 2]
         place = own.searchsorted(values[near], side="right")
-        counts = np.bincount(place, minlength=len(own))
-        self.slots[edges.first[start:stop]] += counts[0::2]
+        self._counts_of(edges)[start : stop - 2] += np.bincount(place, minlength=len(own))
         inside = near[place % 2 == 1]
         if inside.size:
             self._leave(np.full(len(inside), query), positions[inside])
 
-    def block(self, edges: Edges, first: int, values: Float32s, start: int) -> None:
-        """Counts the estimates of queries ``first`` on and gallery rows ``start`` on.
+    def block(self, edges: Edges, first: int, values: Float32s, positions: Int64s) -> None:
+        """Counts the estimates of queries ``first`` on.
 
         Args:
             edges: the windows of all matches for these gallery rows.
-            first, start: positions of the first query and the first gallery row.
+            first: position of the first query.
             values: Q x N estimates; infinity for what does not count.
+            positions: the N gallery positions.
         """
         rows, columns = values.shape
-        near = np.flatnonzero(values < edges.far[first : first + rows, None])
-        if not near.size:
+        queries = slice(first, first + rows)
+        mask = values < edges.far[queries, None]
+        found = np.count_nonzero(mask)
+        if not found:
             return
-        query = near // columns
-        keys = keys_of(query + first, values.reshape(-1)[near])
+        near = sizes = None
+        if found < _MANY * mask.size:
+            near = np.flatnonzero(mask)
+            sizes = np.diff(near.searchsorted(np.arange(rows + 1) * columns))
+            values = values.reshape(-1)[near]
+        places = edges.places(queries, values, sizes)
         low, high = 2 * edges.start[first], 2 * edges.start[first + rows]
-        # Keys ascend by query, so the number of edges up to a key is even for all queries before.
-        place = edges.keys[low:high].searchsorted(keys, side="right")
-        counts = np.bincount(place, minlength=high - low)
-        self.slots[edges.first[low // 2 : high // 2]] += counts[0::2]
+        places -= np.int32(low)
+        counts = np.bincount(places, minlength=high - low)
+        self._counts_of(edges)[low:high] += counts
         if counts[1::2].any():
-            inside = np.flatnonzero(place & 1)
-            here = query[inside]
-            self._leave(here + first, near[inside] - here * columns + start)
+            inside = np.flatnonzero((places & 1).astype(np.bool_))
+            inside = inside if near is None else near[inside]
+            query = inside // columns
+            self._leave(query + first, positions[inside - query * columns])
+
+    def _counts_of(self, edges: Edges) -> Int64s:
+        if edges not in self._counts:
+            self._counts[edges] = np.zeros(len(edges.values), np.int64)
+        return self._counts[edges]
 
     def _leave(self, query: Int64s, gallery: Int64s) -> None:
         self._pending.append((query, gallery))
@@ -92,7 +110,7 @@ class Counter:
         query, gallery = (np.concatenate(side) for side in zip(*self._pending, strict=True))
         distances = exact_distances(self._queries, self._gallery, query, gallery)
         first, end = self._targets.position(query, distances, gallery)
-        self.slots += np.bincount(first[first < end], minlength=len(self.slots))
+        self._decided += np.bincount(first[first < end], minlength=len(self._decided))
         self.undecided += self._held
         self._pending, self._held = [], 0
 
