@@ -86,7 +86,7 @@ class _Search:
         self._index, self._targets = index, targets
         self._placed = placed_rows(frame, queries)
         # Each query's own radius (its last match's distance), and what lifts it to the largest.
-        radii = frame.scale**2 * targets.distances[targets.offsets[1:] - 1]
+        radii = frame.scale**2 * np.maximum(targets.distances[targets.offsets[1:] - 1], 0)
         self._z = np.sqrt(radii.max() - radii).astype(np.float32)
         lifts = self._z.astype(np.float64) ** 2
         squares = squared_norms(self._placed)
@@ -100,7 +100,7 @@ class _Search:
             -lifts[query],
             error[query],
         )
-        self.low, self.high = window(targets.distances, reach)
+        self.low, self.high = window(targets.distances, reach, targets.slack)
         self._radius = float(np.nextafter(self.high.max(), np.float32(np.inf)))
 
     def answers(self, first: int, last: int, length: int) -> Iterator[Answer]:

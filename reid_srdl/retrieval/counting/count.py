@@ -132,7 +132,9 @@ class ShardCount:
         norm = rounded_up(gallery_norm)
         with self._lock:
             if norm not in self._edges:
-                windows = window(self._targets.distances, self._reach(norm))
+                windows = window(
+                    self._targets.distances, self._reach(norm), self._targets.slack
+                )
                 self._edges[norm] = Edges(self._targets, *windows)
             return self._edges[norm]
 

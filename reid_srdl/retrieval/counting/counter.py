@@ -30,7 +30,7 @@ class Counter:
         self._queries, self._gallery, self._targets = queries, gallery, targets
         self._decided = np.zeros(len(targets.query), np.int64)
         self._counts: dict[Edges, Int64s] = {}
-        self._pending: list[tuple[Int64s, Int64s]] = []
+        self._pending: list[tuple[Int64s, ...]] = []
         self._held = 0
 
     @property
@@ -59,7 +59,8 @@ class Counter:
         self._counts_of(edges)[start : stop - 2] += np.bincount(place, minlength=len(own))
         inside = near[place % 2 == 1]
         if inside.size:
-            self._leave(np.full(len(inside), query), positions[inside])
+            windows = (start + place[place % 2 == 1]) // 2
+            self._leave(edges, np.full(len(inside), query), positions[inside], windows)
 
     def block(self, edges: Edges, first: int, values: Float32s, positions: Int64s) -> None:
         """Counts the estimates of queries ``first`` on.
@@ -88,17 +89,21 @@ class Counter:
         self._counts_of(edges)[low:high] += counts
         if counts[1::2].any():
             inside = np.flatnonzero((places & 1).astype(np.bool_))
+            windows = (places[inside] + low) // 2
             inside = inside if near is None else near[inside]
             query = inside // columns
-            self._leave(query + first, positions[inside - query * columns])
+            self._leave(edges, query + first, positions[inside - query * columns], windows)
 
     def _counts_of(self, edges: Edges) -> Int64s:
         if edges not in self._counts:
             self._counts[edges] = np.zeros(len(edges.values), np.int64)
         return self._counts[edges]
 
-    def _leave(self, query: Int64s, gallery: Int64s) -> None:
-        self._pending.append((query, gallery))
+    def _leave(self, edges: Edges, query: Int64s, gallery: Int64s, windows: Int64s) -> None:
+        """Keeps pairs that lie in some of the windows to be decided later."""
+        end = self._targets.offsets[query + 1]
+        low, high = edges.first[windows], np.minimum(edges.first[windows + 1], end)
+        self._pending.append((query, gallery, low, high))
         self._held += len(query)
         if self._held >= _PENDING:
             self.settle()
@@ -107,10 +112,13 @@ class Counter:
         """Decides all pending pairs by the definition."""
         if not self._held:
             return
-        query, gallery = (np.concatenate(side) for side in zip(*self._pending, strict=True))
+        query, gallery, low, high = (
+            np.concatenate(side) for side in zip(*self._pending, strict=True)
+        )
         distances = exact_distances(self._queries, self._gallery, query, gallery)
-        first, end = self._targets.position(query, distances, gallery)
-        self._decided += np.bincount(first[first < end], minlength=len(self._decided))
+        first = self._targets.position(low, high, distances, gallery)
+        first = first[first < self._targets.offsets[query + 1]]
+        self._decided += np.bincount(first, minlength=len(self._decided))
         self.undecided += self._held
         self._pending, self._held = [], 0
 
