@@ -53,7 +53,7 @@ class SearchEngine:
     ) -> Int64s:
         """Returns the M matches' slots over the whole gallery (see `counter`)."""
         frame = frame_for(queries, gallery)
-        counter = Counter(queries, gallery, targets)
+        counter = Counter(queries, gallery, targets, frame.scale)
         rows = self.gallery_rows or max(1, _INDEX_VALUES // gallery.dim)
         for start in range(0, len(gallery), rows):
             stop = min(start + rows, len(gallery))

@@ -121,7 +121,9 @@ class ShardCount:
     def _counter(self) -> Counter:
         """Returns this thread's counter."""
         if not hasattr(self._own, "counter"):
-            self._own.counter = Counter(self._queries, self._gallery, self._targets)
+            self._own.counter = Counter(
+                self._queries, self._gallery, self._targets, self._frame.scale
+            )
             with self._lock:
                 self._counters.append(self._own.counter)
         counter: Counter = self._own.counter

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from reid_srdl.retrieval.counting.edges import Edges, Float32s
-from reid_srdl.retrieval.counting.targets import Targets, exact_distances
+from reid_srdl.retrieval.counting.targets import Targets, exact_distances, nearly
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
 
-_PENDING = 1 << 16  # undecided pairs that are gathered before they are decided
+_PENDING = 1 << 13  # undecided pairs that are gathered before they are decided
 _MANY = 0.5  # of a block's estimates; more are placed as they lie, fewer picked out first
 
 
@@ -25,8 +25,11 @@ class Counter:
         undecided: how many pairs the definition had to decide.
     """
 
-    def __init__(self, queries: Rows, gallery: Rows, targets: Targets) -> None:
-        self.undecided = 0
+    def __init__(
+        self, queries: Rows, gallery: Rows, targets: Targets, scale: float = 1.0
+    ) -> None:
+        self.undecided = self.doubtful = 0
+        self._scale = scale
         self._queries, self._gallery, self._targets = queries, gallery, targets
         self._decided = np.zeros(len(targets.query), np.int64)
         self._counts: dict[Edges, Int64s] = {}
@@ -109,18 +112,23 @@ class Counter:
             self.settle()
 
     def settle(self) -> None:
-        """Decides all pending pairs by the definition."""
+        """Decides all pending pairs: by shorter sums, and by the definition what these leave."""
         if not self._held:
             return
         query, gallery, low, high = (
             np.concatenate(side) for side in zip(*self._pending, strict=True)
         )
-        distances = exact_distances(self._queries, self._gallery, query, gallery)
-        first = self._targets.position(low, high, distances, gallery)
+        self._pending, self._held = [], 0
+        near = nearly(self._queries, self._gallery, query, gallery, self._scale)
+        first, most = self._targets.between(low, high, *near)
+        open_ = np.flatnonzero(first < most)
+        if open_.size:
+            query_, gallery_ = query[open_], gallery[open_]
+            distances = exact_distances(self._queries, self._gallery, query_, gallery_)
+            first[open_] = self._targets.position(low[open_], high[open_], distances, gallery_)
         first = first[first < self._targets.offsets[query + 1]]
         self._decided += np.bincount(first, minlength=len(self._decided))
-        self.undecided += self._held
-        self._pending, self._held = [], 0
+        self.undecided += len(open_)
 
 
 def running(slots: Int64s, offsets: Int64s) -> Int64s:

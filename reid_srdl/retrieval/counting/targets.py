@@ -22,12 +22,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.counting.exact import pair_distances, relative_error
+from reid_srdl.retrieval.counting.exact import (
+    pair_distances,
+    relative_error,
+    rough_distances,
+)
 from reid_srdl.retrieval.counting.parallel import each, parts
 from reid_srdl.retrieval.protocol import Int64s, SamePid
 from reid_srdl.retrieval.rows import Rows
 
 _PAIR_VALUES = 1 << 17  # feature values gathered at once for each side: they stay in cache
+_ROUGH_VALUES = 1 << 16  # likewise, where they take half the space
 _PART_PAIRS = 4096  # pairs that one thread decides in a go
 _GROUP_VALUES = 1 << 19  # feature values of the identities that one thread multiplies in a go
 _FEW = 6  # pairs of an identity, on average, for which the definition is as fast as a product
@@ -246,3 +251,16 @@ def exact_distances(queries: Rows, gallery: Rows, query: Int64s, position: Int64
         part = slice(start, start + step)
         out[part] = pair_distances(queries.take(query[part]), gallery.take(position[part]))
     return out
+
+
+def nearly(
+    queries: Rows, gallery: Rows, query: Int64s, position: Int64s, scale: float
+) -> tuple[Float64s, Float64s]:
+    """Returns estimates of P pairs' distances and their errors; see `exact.rough_distances`."""
+    near, error = np.empty(len(query)), np.empty(len(query))
+    step = max(1, _ROUGH_VALUES // queries.dim)
+    for start in range(0, len(query), step):
+        part = slice(start, start + step)
+        rows = queries.take(query[part]), gallery.take(position[part])
+        near[part], error[part] = rough_distances(*rows, scale)
+    return near, error
