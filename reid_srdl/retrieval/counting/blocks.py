@@ -17,6 +17,7 @@ Products below float32's normal range may be flushed to zero: 2^-122 D is added 
 
 from __future__ import annotations
 
+import copy
 import sys
 import threading
 import time
@@ -28,9 +29,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
+from reid_srdl.retrieval.counting.edges import Edges
+from reid_srdl.retrieval.counting.tallies import Tally, tally
 from reid_srdl.retrieval.counting.windows import gamma
+from reid_srdl.retrieval.protocol import Int64s
 
-_CHUNK = 256  # dimensions per product: 512 is 1 to 2 % faster and doubles the bound
+_CHUNK = 512  # dimensions per product: 256 halves the bound and takes 3 % longer
+_FINEST = 64
+_TALLIED = 1 << 19  # estimates placed at once: few calls, little memory
 _UNIT = 2.0**-24
 _FLUSHED = 2.0**-122
 
@@ -43,6 +49,7 @@ class Kernel(Protocol):
 
     name: str
     threaded: bool  # whether several threads may call `block` at once, each faster than one in turn
+    bearable: float  # share of pairs left open from which on `finer` pays
 
     def rows(self, dim: int) -> tuple[int, int]:
         """Returns how many queries and gallery rows a block has at best."""
@@ -53,8 +60,14 @@ class Kernel(Protocol):
     def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
         """Takes placed gallery rows, N x D, and their squared norms there."""
 
-    def block(self, queries: Any, gallery: Any) -> Float32s:
+    def block(self, queries: Any, gallery: Any) -> Any:
         """Returns v, Q x N; valid until this thread's next call."""
+
+    def exclude(self, v: Any, rows: Int64s, columns: Int64s) -> None:
+        """Puts the values of these pairs out of all matches' reach."""
+
+    def tallies(self, edges: Edges, first: int, v: Any) -> Iterator[tuple[int, Tally]]:
+        """Yields (first query, tally) of runs of rows of ``v``, whose first is query ``first``."""
 
     def offset(self, squares: Float64s) -> Float64s:
         """Returns offset(q) for queries with these squared norms."""
@@ -62,13 +75,16 @@ class Kernel(Protocol):
     def error(self, dim: int, a: Float64s, b: float) -> Float64s:
         """Returns the error bound for query norms ``a`` and gallery norms up to ``b``."""
 
-
-def chunks(dim: int) -> list[slice]:
-    """Returns the runs of dimensions that are summed on their own."""
-    return [slice(start, min(start + _CHUNK, dim)) for start in range(0, dim, _CHUNK)]
+    def finer(self) -> Kernel | None:
+        """Returns a slower kernel of half the error for the same loaded rows, if there is one."""
 
 
-_TALL = (2048, 512)
+def chunks(dim: int, width: int) -> list[slice]:
+    """Returns the runs of ``width`` dimensions that are summed on their own."""
+    return [slice(start, min(start + width, dim)) for start in range(0, dim, width)]
+
+
+_TALL = (2048, 768)
 _WIDE_VALUES = 1 << 23  # feature values in a gallery block: 32 MiB
 
 
@@ -76,15 +92,51 @@ def _wide(dim: int) -> tuple[int, int]:
     return 512, min(16384, max(1, _WIDE_VALUES // dim))
 
 
-class _Product:
+class _Chunked:
+    """What kernels have in common that sum runs of dimensions on their own."""
+
+    name: str
+    bearable = 0.001
+    _chunk = _CHUNK
+
+    def exclude(self, v: Any, rows: Int64s, columns: Int64s) -> None:
+        """Puts the values of these pairs out of all matches' reach."""
+        v[rows, columns] = np.inf
+
+    def tallies(self, edges: Edges, first: int, v: Any) -> Iterator[tuple[int, Tally]]:
+        """Yields (first query, tally) of runs of rows."""
+        step = max(1, _TALLIED // max(1, v.shape[1]))
+        for start in range(0, len(v), step):
+            found = tally(edges, first + start, np.ascontiguousarray(v[start : start + step]))
+            if found:
+                yield first + start, found
+
+    def finer(self) -> Kernel | None:
+        """Returns a kernel of half as long runs that shares this one's memory."""
+        if self._chunk <= _FINEST:
+            return None
+        other: Any = copy.copy(self)
+        other._chunk = self._chunk // 2
+        other.bearable = self.bearable * 2  # each step costs more than the one before
+        other.name = f"{self.name}/2"
+        kernel: Kernel = other
+        return kernel
+
+    def _chunks(self, dim: int) -> list[slice]:
+        return chunks(dim, self._chunk)
+
+    def _roundings(self, dim: int) -> int:
+        return min(self._chunk, dim) + len(self._chunks(dim))
+
+
+class _Product(_Chunked):
     """What kernels have in common that expand ||q - g||^2 into norms and a product."""
 
     def offset(self, squares: Float64s) -> Float64s:
         return squares
 
     def error(self, dim: int, a: Float64s, b: float) -> Float64s:
-        roundings = min(_CHUNK, dim) + len(chunks(dim)) + 2
-        return gamma(roundings) * 2 * a * b + 4 * _UNIT * b**2 + _FLUSHED * dim
+        return gamma(self._roundings(dim) + 2) * 2 * a * b + 4 * _UNIT * b**2 + _FLUSHED * dim
 
 
 class _Scratch(threading.local):
@@ -127,7 +179,7 @@ class NumpyKernel(_Product):
     def block(self, queries: Any, gallery: Any) -> Float32s:
         p, squares = gallery
         v, part = self._scratch.shaped(len(queries), len(p))
-        for number, dims in enumerate(chunks(p.shape[1])):
+        for number, dims in enumerate(self._chunks(p.shape[1])):
             np.matmul(queries[:, dims], p[:, dims].T, out=part if number else v)
             if number:
                 v += part
@@ -135,7 +187,7 @@ class NumpyKernel(_Product):
         return v
 
 
-class FaissKernel:
+class FaissKernel(_Chunked):
     """FAISS's exact kernel of squared Euclidean distances."""
 
     name = "faiss"
@@ -158,7 +210,7 @@ class FaissKernel:
 
     def block(self, queries: Any, gallery: Any) -> Float32s:
         v, part = self._scratch.shaped(len(queries), len(gallery))
-        for number, dims in enumerate(chunks(gallery.shape[1])):
+        for number, dims in enumerate(self._chunks(gallery.shape[1])):
             self._distances(queries, gallery, dims, out=part if number else v)
             if number:
                 v += part
@@ -177,8 +229,7 @@ class FaissKernel:
         return np.zeros_like(squares)
 
     def error(self, dim: int, a: Float64s, b: float) -> Float64s:
-        roundings = min(_CHUNK, dim) + len(chunks(dim)) + 4
-        return gamma(roundings) * (a + b) ** 2 + _FLUSHED * dim
+        return gamma(self._roundings(dim) + 4) * (a + b) ** 2 + _FLUSHED * dim
 
 
 class TorchKernel(_Product):
@@ -213,7 +264,7 @@ class TorchKernel(_Product):
     def block(self, queries: Any, gallery: Any) -> Float32s:
         p, squares = gallery
         with _full_precision(self._torch), self._torch.inference_mode():
-            first, *others = chunks(p.shape[1])
+            first, *others = self._chunks(p.shape[1])
             v = queries[:, first] @ p[:, first].T
             for dims in others:  # not addmm: it may carry one long sum through all chunks
                 v += queries[:, dims] @ p[:, dims].T

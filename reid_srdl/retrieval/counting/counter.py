@@ -10,25 +10,26 @@ from __future__ import annotations
 import numpy as np
 
 from reid_srdl.retrieval.counting.edges import Edges, Float32s
+from reid_srdl.retrieval.counting.tallies import Tally
 from reid_srdl.retrieval.counting.targets import Targets, exact_distances, nearly
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
 
 _PENDING = 1 << 13  # undecided pairs that are gathered before they are decided
-_MANY = 0.5  # of a block's estimates; more are placed as they lie, fewer picked out first
 
 
 class Counter:
     """Slots of M matches, filled row by row or block by block; one thread's.
 
     Attributes:
-        undecided: how many pairs the definition had to decide.
+        open: how many pairs the estimates left open.
+        undecided: how many of these the definition had to decide.
     """
 
     def __init__(
         self, queries: Rows, gallery: Rows, targets: Targets, scale: float = 1.0
     ) -> None:
-        self.undecided = self.doubtful = 0
+        self.undecided = self.open = 0
         self._scale = scale
         self._queries, self._gallery, self._targets = queries, gallery, targets
         self._decided = np.zeros(len(targets.query), np.int64)
@@ -65,37 +66,19 @@ class Counter:
             windows = (start + place[place % 2 == 1]) // 2
             self._leave(edges, np.full(len(inside), query), positions[inside], windows)
 
-    def block(self, edges: Edges, first: int, values: Float32s, positions: Int64s) -> None:
-        """Counts the estimates of queries ``first`` on.
+    def add(self, edges: Edges, first: int, found: Tally, positions: Int64s) -> None:
+        """Counts what a block's estimates decide and keeps the pairs that they leave open.
 
         Args:
             edges: the windows of all matches for these gallery rows.
-            first: position of the first query.
-            values: Q x N estimates; infinity for what does not count.
-            positions: the N gallery positions.
+            first: position of the block's first query.
+            found: what its estimates decide.
+            positions: the gallery positions of its columns.
         """
-        rows, columns = values.shape
-        queries = slice(first, first + rows)
-        mask = values < edges.far[queries, None]
-        found = np.count_nonzero(mask)
-        if not found:
-            return
-        near = sizes = None
-        if found < _MANY * mask.size:
-            near = np.flatnonzero(mask)
-            sizes = np.diff(near.searchsorted(np.arange(rows + 1) * columns))
-            values = values.reshape(-1)[near]
-        places = edges.places(queries, values, sizes)
-        low, high = 2 * edges.start[first], 2 * edges.start[first + rows]
-        places -= np.int32(low)
-        counts = np.bincount(places, minlength=high - low)
-        self._counts_of(edges)[low:high] += counts
-        if counts[1::2].any():
-            inside = np.flatnonzero((places & 1).astype(np.bool_))
-            windows = (places[inside] + low) // 2
-            inside = inside if near is None else near[inside]
-            query = inside // columns
-            self._leave(edges, query + first, positions[inside - query * columns], windows)
+        low = 2 * edges.start[first]
+        self._counts_of(edges)[low : low + len(found.counts)] += found.counts
+        if found.query.size:
+            self._leave(edges, found.query + first, positions[found.column], found.window)
 
     def _counts_of(self, edges: Edges) -> Int64s:
         if edges not in self._counts:
@@ -108,6 +91,7 @@ class Counter:
         low, high = edges.first[windows], np.minimum(edges.first[windows + 1], end)
         self._pending.append((query, gallery, low, high))
         self._held += len(query)
+        self.open += len(query)
         if self._held >= _PENDING:
             self.settle()
 
