@@ -96,7 +96,7 @@ class _Chunked:
     """What kernels have in common that sum runs of dimensions on their own."""
 
     name: str
-    bearable = 0.001
+    bearable = 0.0015
     _chunk = _CHUNK
 
     def exclude(self, v: Any, rows: Int64s, columns: Int64s) -> None:
@@ -117,7 +117,7 @@ class _Chunked:
             return None
         other: Any = copy.copy(self)
         other._chunk = self._chunk // 2
-        other.bearable = self.bearable * 2  # each step costs more than the one before
+        other.bearable = self.bearable * 4  # each step costs more than the one before
         other.name = f"{self.name}/2"
         kernel: Kernel = other
         return kernel

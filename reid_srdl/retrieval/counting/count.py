@@ -21,7 +21,7 @@ from reid_srdl.retrieval.rows import Rows
 
 Progress = Callable[[int], None]
 
-_LIKE = 1.5  # how much longer than usual rows of one group may be
+_LIKE = 2.0  # how much longer than usual rows of one group may be
 
 
 @dataclass

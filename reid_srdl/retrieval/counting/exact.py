@@ -93,7 +93,9 @@ def _distances(difference: Any) -> Any:
     return fold(difference)
 
 
-def rough_distances(q: Any, g: Any, scale: float) -> tuple[Any, Any]:
+def rough_distances(
+    q: NDArray[np.float32], g: NDArray[np.float32], scale: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Estimates the definition's distances of P pairs of rows in float32, in the same order.
 
     With u = 2^-24 in place of 2^-53 the bound above holds for these sums too. Squares below the
@@ -101,7 +103,7 @@ def rough_distances(q: Any, g: Any, scale: float) -> tuple[Any, Any]:
     added, and a slack for computing the bound.
 
     Args:
-        q, g: P x D float32 rows.
+        q, g: P x D float32 rows; ``q`` is overwritten.
         scale: a power of two by which differences are multiplied, so that squares neither overflow
             nor underflow.
 
@@ -111,7 +113,7 @@ def rough_distances(q: Any, g: Any, scale: float) -> tuple[Any, Any]:
     """
     dim = q.shape[1]
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        difference = q - g
+        difference = np.subtract(q, g, out=q)
         if scale != 1.0:
             difference *= np.float32(scale)
         near = _distances(difference).astype(np.float64) / scale**2

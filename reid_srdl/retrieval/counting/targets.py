@@ -259,8 +259,11 @@ def nearly(
     """Returns estimates of P pairs' distances and their errors; see `exact.rough_distances`."""
     near, error = np.empty(len(query)), np.empty(len(query))
     step = max(1, _ROUGH_VALUES // queries.dim)
+    q, g = np.empty((2, min(step, len(query)), queries.dim), np.float32)
     for start in range(0, len(query), step):
         part = slice(start, start + step)
-        rows = queries.take(query[part]), gallery.take(position[part])
-        near[part], error[part] = rough_distances(*rows, scale)
+        rows = len(query[part])
+        queries.take_into(query[part], q[:rows])
+        gallery.take_into(position[part], g[:rows])
+        near[part], error[part] = rough_distances(q[:rows], g[:rows], scale)
     return near, error
