@@ -22,13 +22,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.errors import UserError
 from reid_srdl.retrieval.counting.edges import Edges
 from reid_srdl.retrieval.counting.tallies import Tally, tally
 from reid_srdl.retrieval.counting.windows import gamma
@@ -88,11 +86,12 @@ _TALL = (2048, 768)
 _WIDE_VALUES = 1 << 23  # feature values in a gallery block: 32 MiB
 
 
-def _wide(dim: int) -> tuple[int, int]:
+def wide(dim: int) -> tuple[int, int]:
+    """Returns a block of few queries and many gallery rows."""
     return 512, min(16384, max(1, _WIDE_VALUES // dim))
 
 
-class _Chunked:
+class Chunked:
     """What kernels have in common that sum runs of dimensions on their own."""
 
     name: str
@@ -129,7 +128,7 @@ class _Chunked:
         return min(self._chunk, dim) + len(self._chunks(dim))
 
 
-class _Product(_Chunked):
+class Product(Chunked):
     """What kernels have in common that expand ||q - g||^2 into norms and a product."""
 
     def offset(self, squares: Float64s) -> Float64s:
@@ -154,7 +153,7 @@ class _Scratch(threading.local):
         return one, two
 
 
-class NumpyKernel(_Product):
+class NumpyKernel(Product):
     """NumPy's float32 matrix product, on one thread for each block.
 
     Its blocks have many queries and few gallery rows: fewer queries make BLAS pack the gallery
@@ -187,7 +186,7 @@ class NumpyKernel(_Product):
         return v
 
 
-class FaissKernel(_Chunked):
+class FaissKernel(Chunked):
     """FAISS's exact kernel of squared Euclidean distances."""
 
     name = "faiss"
@@ -200,7 +199,7 @@ class FaissKernel(_Chunked):
         self._scratch = _Scratch()
 
     def rows(self, dim: int) -> tuple[int, int]:
-        return _wide(dim)
+        return wide(dim)
 
     def load_queries(self, p: Float32s) -> Any:
         return p
@@ -232,57 +231,6 @@ class FaissKernel(_Chunked):
         return gamma(self._roundings(dim) + 4) * (a + b) ** 2 + _FLUSHED * dim
 
 
-class TorchKernel(_Product):
-    """torch's float32 matrix product on a device, with reduced precision (TF32, bf16) off."""
-
-    name = "torch"
-    threaded = False
-
-    def __init__(self, device: str) -> None:
-        import torch
-
-        self._torch = torch
-        try:
-            self._device = torch.device(device)
-            torch.empty(1, device=self._device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(
-                f"device {device!r} cannot be used: {reason}", "choose cpu or cuda", usage=True
-            ) from None
-
-    def rows(self, dim: int) -> tuple[int, int]:
-        return _wide(dim)
-
-    def load_queries(self, p: Float32s) -> Any:
-        return self._torch.from_numpy(np.multiply(p, np.float32(-2), out=p)).to(self._device)
-
-    def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
-        to = self._torch.from_numpy
-        return to(p).to(self._device), to(squares.astype(np.float32)).to(self._device)
-
-    def block(self, queries: Any, gallery: Any) -> Float32s:
-        p, squares = gallery
-        with _full_precision(self._torch), self._torch.inference_mode():
-            first, *others = self._chunks(p.shape[1])
-            v = queries[:, first] @ p[:, first].T
-            for dims in others:  # not addmm: it may carry one long sum through all chunks
-                v += queries[:, dims] @ p[:, dims].T
-            v += squares
-        result: Float32s = v.cpu().numpy()
-        return result
-
-
-@contextmanager
-def _full_precision(torch: Any) -> Iterator[None]:
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
 def choose(queries: int, gallery: int, dim: int, device: str = "cpu") -> Kernel:
     """Returns the kernel to use for a problem of this size; ranks do not depend on the choice.
 
@@ -294,6 +242,8 @@ def choose(queries: int, gallery: int, dim: int, device: str = "cpu") -> Kernel:
         device: ``cpu``, or a torch device such as ``cuda``.
     """
     if device != "cpu":
+        from reid_srdl.retrieval.counting.device import TorchKernel
+
         return TorchKernel(device)
     work = queries * gallery * dim
     if work < _PROBED_WORK:

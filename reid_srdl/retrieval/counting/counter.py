@@ -26,9 +26,7 @@ class Counter:
         undecided: how many of these the definition had to decide.
     """
 
-    def __init__(
-        self, queries: Rows, gallery: Rows, targets: Targets, scale: float = 1.0
-    ) -> None:
+    def __init__(self, queries: Rows, gallery: Rows, targets: Targets, scale: float = 1.0) -> None:
         self.undecided = self.open = 0
         self._scale = scale
         self._queries, self._gallery, self._targets = queries, gallery, targets

@@ -77,8 +77,7 @@ class Edges:
         with np.errstate(over="ignore"):
             cells = values - low
             cells *= scale
-        np.maximum(cells, np.float32(0), out=cells)
-        np.minimum(cells, np.float32(_CELLS - 1), out=cells)
+        np.clip(cells, np.float32(0), np.float32(_CELLS - 1), out=cells)
         return cells.astype(np.int32)
 
     def places(self, rows: slice, values: Float32s, sizes: Int64s | None) -> NDArray[np.int32]:
@@ -155,7 +154,7 @@ def keys_of(rows: Int64s, values: Float32s) -> Int64s:
 
 
 def rounded_up(norm: float) -> float:
-    """Returns a norm just above (by 19 % at most), one of few, so that windows can be used again."""
+    """Returns a norm just above (19 % at most), one of few, so that windows can be used again."""
     if not norm or not math.isfinite(norm):
         return norm
     step = math.ceil(math.log2(norm) * _NORM_STEPS)

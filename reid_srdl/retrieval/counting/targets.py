@@ -93,17 +93,15 @@ class Targets:
         """
         nearest, farthest = distances - error, distances + error
 
-        def surely(match: Int64s, pair: Any) -> NDArray[np.bool_]:
-            return (self.distances[match] + self.slack[match]) < nearest[pair]
+        def surely(match: Int64s, pair: Int64s) -> Any:
+            return self.distances[match] + self.slack[match] < nearest[pair]
 
-        def perhaps(match: Int64s, pair: Any) -> NDArray[np.bool_]:
-            return (self.distances[match] - self.slack[match]) <= farthest[pair]
+        def perhaps(match: Int64s, pair: Int64s) -> Any:
+            return self.distances[match] - self.slack[match] <= farthest[pair]
 
         return _bisected(low, high, surely), _bisected(low, high, perhaps)
 
-    def position(
-        self, low: Int64s, high: Int64s, distances: Float64s, gallery: Int64s
-    ) -> Int64s:
+    def position(self, low: Int64s, high: Int64s, distances: Float64s, gallery: Int64s) -> Int64s:
         """Finds where P gallery images stand among matches, by (distance, gallery position).
 
         Args:
@@ -127,17 +125,17 @@ class Targets:
         order = np.lexsort((at, found, whose))
         found, at = found[order], at[order]
 
-        def ahead(match: Int64s, pair: Any) -> NDArray[np.bool_]:
+        def ahead(match: Int64s, pair: Int64s) -> Any:
             there, d = found[match], distances[pair]
             return (there < d) | ((there == d) & (at[match] < gallery[pair]))
 
         first = (ends - sizes)[run]
-        return low + _bisected(first, first + sizes[run], ahead) - first
+        behind = _bisected(first, first + sizes[run], ahead)
+        behind += low - first
+        return behind
 
 
-def _bisected(
-    low: Int64s, high: Int64s, ahead: Callable[[Int64s, Any], NDArray[np.bool_]]
-) -> Int64s:
+def _bisected(low: Int64s, high: Int64s, ahead: Callable[[Int64s, Int64s], Any]) -> Int64s:
     """Returns for each of P runs the first element that is not ahead, or the run's end."""
     low, high = low.copy(), high.copy()
     open_ = np.flatnonzero(low < high)
