@@ -35,13 +35,15 @@ class CountEngine:
         kernel: the kernel to use; None: the fastest for the problem at hand.
         query_rows, gallery_rows: rows per block at most; None: the kernel's. Counts do not depend
             on them.
-        undecided: pairs that the definition has decided so far.
+        left_open: pairs that the kernel's estimates left open so far.
+        undecided: those of them that the definition has decided.
     """
 
     device: str = "cpu"
     kernel: Kernel | None = None
     query_rows: int | None = None
     gallery_rows: int | None = None
+    left_open: int = field(default=0, init=False)
     undecided: int = field(default=0, init=False)
 
     def slots(
@@ -63,6 +65,7 @@ class CountEngine:
             if progress:
                 progress(rows * len(queries))
         result = counting.finish()
+        self.left_open += counting.left_open
         self.undecided += counting.undecided
         return result
 
@@ -88,12 +91,17 @@ class ShardCount:
         self._edges: dict[tuple[str, float], Edges] = {}
         self._lock, self._own = threading.Lock(), threading.local()
         self._counters: list[Counter] = []
-        self._pairs = 0
+        self._pairs = self._before = 0  # of this kernel, and what was open before it
 
     @property
     def undecided(self) -> int:
         """Pairs that the definition has decided."""
         return sum(counter.undecided for counter in self._counters)
+
+    @property
+    def left_open(self) -> int:
+        """Pairs that the kernel's estimates left open."""
+        return sum(counter.open for counter in self._counters)
 
     def add(self, start: int, stop: int, query_rows: int) -> None:
         """Counts gallery rows ``start`` to ``stop``, for ``query_rows`` queries at a time.
@@ -129,13 +137,12 @@ class ShardCount:
     def _refine(self, kernel: Kernel, pairs: int) -> None:
         """Goes on with a finer kernel if this one leaves so many pairs open that it pays."""
         with self._lock:
+            if kernel is not self._kernel:
+                return
             self._pairs += pairs
-            left_open = sum(counter.open for counter in self._counters)
-            if kernel is self._kernel and left_open > kernel.bearable * self._pairs:
+            if self.left_open - self._before > kernel.bearable * self._pairs:
                 self._kernel = kernel.finer() or kernel
-                self._pairs = 0
-                for counter in self._counters:
-                    counter.open = 0
+                self._pairs, self._before = 0, self.left_open
 
     def finish(self) -> Int64s:
         """Decides what is still open and returns the M slots."""
