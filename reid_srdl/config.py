@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from reid_srdl.errors import UserError, did_you_mean
 
 RulesName = Literal["ours", "official", "torchreid", "fastreid"]
+TaskName = Literal["reid", "classification"]
 
 # What a code's rules mean for settings that are not given: see retrieval.conventions.
 _BY_RULES: dict[str, dict[str, Any]] = {
@@ -47,9 +48,28 @@ class Section(BaseModel):
 class MethodOptions(Section):
     """What every training strategy has: its name. Each method's file adds its own options."""
 
-    minimum_epochs: ClassVar[int] = 1
-
     name: str = "srdl"
+
+    @property
+    def minimum_epochs(self) -> int:
+        """Epochs that the method needs at least."""
+        return 1
+
+    def epochs_in_all(self, epochs: int) -> int:
+        """Returns the epochs of all networks that the program trains, where the run's own has M."""
+        return epochs
+
+    def other_models(self) -> dict[str, str]:
+        """Networks that the method makes besides the run's own: their names by option."""
+        return {}
+
+    def placed(self) -> Self:
+        """Returns the options with every path made absolute."""
+        return self
+
+    def networks(self) -> tuple[str, ...]:
+        """Names that ensembles are made of: what the program returns, and its ``fit`` phases."""
+        return (self.name,)
 
 
 class DataConfig(Section):
@@ -69,7 +89,9 @@ class ModelConfig(Section):
 
     name: str = "resnet50"
     init: Literal["random", "imagenet"] = "random"
-    weights: Path | None = Field(None, description="torchvision weights file for init: imagenet")
+    weights: Path | None = Field(
+        None, description="weights file for init: imagenet, .pth or .safetensors"
+    )
 
 
 class OptimConfig(Section):
@@ -100,6 +122,7 @@ class TrainConfig(Section):
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     threads: int | None = Field(None, ge=1, description="CPU threads; None: all cores")
+    compile: bool = Field(False, description="train what torch.compile makes of the network")
 
 
 class EvalConfig(Section):
@@ -122,6 +145,9 @@ class EvalConfig(Section):
     expand: Literal["none", "aqe", "alpha-qe"] = "none"
     expand_n: int = Field(10, ge=1, description="neighbours that expand a query")
     expand_alpha: float = Field(3.0, ge=0)
+    ensembles: tuple[str, ...] = Field(
+        (), description="networks whose probabilities are averaged, e.g. srdl+first"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -157,6 +183,20 @@ class Config(Section, Generic[M]):
             raise ValueError(f"train.epochs: {self.method.name} needs at least {least}")
         return self
 
+    @model_validator(mode="after")
+    def _ensembles_of_known_networks(self) -> Self:
+        known = self.method.networks()
+        for ensemble in self.eval.ensembles:
+            members = ensemble.split("+")
+            if len(set(members)) < 2:
+                raise ValueError(f"eval.ensembles: {ensemble!r} joins no two names by '+'")
+            if unknown := sorted(set(members) - set(known)):
+                raise ValueError(
+                    f"eval.ensembles: {self.method.name} has no network {', '.join(unknown)}, "
+                    f"it has {', '.join(known)}"
+                )
+        return self
+
 
 AnyConfig = Config[MethodOptions]
 
@@ -166,6 +206,7 @@ PLACES = (*PATHS, "run.name", "train.device", "train.threads", "eval.enabled", "
 
 # Keys that older runs' configurations lack, and what these runs did.
 ADDED: dict[str, Any] = {
+    "train.compile": False,
     "eval.rules": "ours",
     "eval.index": None,
     "eval.retrieved": 100,
@@ -176,6 +217,8 @@ ADDED: dict[str, Any] = {
     "eval.expand": "none",
     "eval.expand_n": 10,
     "eval.expand_alpha": 3.0,
+    "eval.ensembles": [],
+    "method.models": 1,
 }
 
 

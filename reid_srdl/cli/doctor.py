@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from reid_srdl.jobs.doctor import Machine
+    from reid_srdl.jobs.doctor import FoundData, Machine
 
 EXAMPLE = "Example: REID_SRDL_DATA=/data reid-srdl doctor"
 _GIB = 2**30
@@ -92,10 +92,12 @@ def _data(machine: Machine) -> str:
         return "REID_SRDL_DATA is not set; give --data-dir, or set it to the folder of your data"
     if not data.exists:
         return f"{data.folder}: no such folder; set REID_SRDL_DATA to the folder of your data"
-    sets = [
-        f"{found.name} (in its zip)"
-        if found.train is None
-        else f"{found.name} ({found.train} training, {found.query} query, {found.gallery} gallery)"
-        for found in data.found
-    ]
-    return f"{data.folder}: {', '.join(sets) or 'no data set found'}"
+    sets = ", ".join(map(_data_set, data.found))
+    return f"{data.folder}: {sets or 'no data set found'}"
+
+
+def _data_set(found: FoundData) -> str:
+    if found.packed:
+        return f"{found.name} (in its archive)"
+    counts = ", ".join(f"{images} {split}" for split, images in found.images.items())
+    return f"{found.name} ({counts})" if counts else found.name

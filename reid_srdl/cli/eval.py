@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reid_srdl.cli import eval_classes
 from reid_srdl.errors import UserError
 
 if TYPE_CHECKING:
@@ -274,6 +275,11 @@ def evaluate(
     changes = {key: value for key, value in changes.items() if value is not None}
     lists = rank_lists or (_RANK_LISTS if top_k else None)
     _check(run, features, [file for file in (per_query, lists) if file])
+    if run is not None and eval_classes.is_classification(run):
+        asked = {"dataset": dataset, "per_query": per_query, "rank_lists": lists}
+        asked = changes | {key: value for key, value in asked.items() if value is not None}
+        eval_classes.evaluate_run(run, data_dir, asked, device, json)
+        return
     from reid_srdl.report.progress import Display
 
     with Display(0) as display:

@@ -25,7 +25,8 @@ def train(
     dataset: Annotated[
         str | None,
         typer.Option(
-            help="market1501, walkers, or folder (any crops named alike); default: market1501.",
+            help="market1501, cifar100, walkers, folder (any crops), class-folder, ...: see "
+            "reid-srdl data list. Default: market1501.",
             rich_help_panel=WHAT,
         ),
     ] = None,
@@ -39,12 +40,14 @@ def train(
     model: Annotated[
         str | None,
         typer.Option(
-            help="resnet50, densenet121 or resnet18; default: resnet50.", rich_help_panel=WHAT
+            help="resnet50, densenet121, resnet32, wrn-28-10, ..., or torchvision:NAME, "
+            "timm:NAME, torchreid:NAME; default: the data set's, or resnet50.",
+            rich_help_panel=WHAT,
         ),
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option(help="vanilla or srdl; default: srdl.", rich_help_panel=WHAT),
+        typer.Option(help="vanilla, srdl or kd; default: srdl.", rich_help_panel=WHAT),
     ] = None,
     config: Annotated[
         Path | None,
@@ -54,10 +57,15 @@ def train(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Epochs in all, both stages; default: 120.", rich_help_panel=HOW),
+        typer.Option(
+            help="Epochs in all, both stages; default: the data set's, or 120.", rich_help_panel=HOW
+        ),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Images of a batch; default: 32.", rich_help_panel=HOW)
+        int | None,
+        typer.Option(
+            help="Images of a batch; default: the data set's, or 32.", rich_help_panel=HOW
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Of every random draw; default: 0.", rich_help_panel=HOW)
@@ -150,15 +158,13 @@ def train(
 
 def _configuration(given: dict[str, Any], file: Path | None, assignments: list[str]) -> AnyConfig:
     """Lays options over the YAML file over the defaults."""
-    from reid_srdl.config import merge, parse_assignments, place, read_yaml, resolve
-    from reid_srdl.data import DATASETS
-    from reid_srdl.methods import OPTIONS
-    from reid_srdl.models import MODELS
+    from reid_srdl.config import merge, parse_assignments, place, read_yaml
+    from reid_srdl.jobs.experiment import experiment
 
     tree = merge(read_yaml(file) if file else {}, parse_assignments(assignments))
     for path, value in given.items():
         place(tree, path, value)
-    return resolve(tree, OPTIONS, names={"data": DATASETS, "model": MODELS})
+    return experiment(tree)
 
 
 def _check_nothing_else(
@@ -185,7 +191,7 @@ def _run(config: AnyConfig | None, resumed: Path | None = None, device: str | No
 
     settings = config or RunFolder(resumed or Path()).read_config(OPTIONS)
     try:
-        with Display(settings.train.epochs) as display:
+        with Display(settings.method.epochs_in_all(settings.train.epochs)) as display:
             record = go_on(resumed, display, device=device) if resumed else begin(settings, display)
     except KeyboardInterrupt:
         line = "stopped; finished epochs are kept, and the same command goes on from there"

@@ -1,13 +1,16 @@
-"""Finds a data set's folder from what the user gave: the folder, its parent, or the zip."""
+"""Finds a data set's folder from what the user gave: the folder, its parent, or the archive."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
-from reid_srdl.data.archive import extracted
+from reid_srdl.data.archive import extracted, is_archive
 from reid_srdl.data.cache import default_cache_dir
+from reid_srdl.data.normalisation import IMAGENET, Normalisation
 from reid_srdl.data.reid.market import LAYOUT, SPLITS
 from reid_srdl.errors import UserError
 
@@ -26,6 +29,14 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class ClassCounts:
+    """Official counts of one split of a classification data set."""
+
+    images: int
+    classes: int
+
+
+@dataclass(frozen=True)
 class Entry:
     """One row of the table of data sets.
 
@@ -34,10 +45,17 @@ class Entry:
         summary: one line.
         fetch: what to get from where, for the message when it is not there.
         folders: folder names looked for under ``--data-dir``.
-        archives: zip names looked for there.
+        archives: names of zips and tars looked for there.
         official: official counts of each split, None where nobody published any.
         partial_boxes: gt_bbox of the test identities only, which multi-query can use.
         default_dir: looked in where neither ``--data-dir`` nor the variable names it.
+        task: what is learnt from it.
+        marks: files, and folders with a slash behind, of which the set's own folder holds one.
+        layout: what its folder should hold, in words.
+        official_classes: ``official``, of a classification data set.
+        md5: official MD5 sums of archives, by name; compared where they are there.
+        normalisation: mean and deviation of each channel.
+        defaults: configuration keys that suit this set, laid under what the user gives.
     """
 
     name: str
@@ -48,21 +66,41 @@ class Entry:
     official: dict[str, Counts] | None = None
     partial_boxes: Counts | None = None
     default_dir: Path | None = None
+    task: Literal["reid", "classification"] = "reid"
+    marks: tuple[str, ...] = tuple(f"{split}/" for split in SPLITS)
+    layout: str = LAYOUT
+    official_classes: Mapping[str, ClassCounts] | None = None
+    md5: Mapping[str, str] = field(default_factory=dict)
+    normalisation: Normalisation = IMAGENET
+    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a data set was found: its folder, and the archive that it was extracted from."""
+
+    root: Path
+    archive: Path | None = None
 
 
 def locate(entry: Entry, data_dir: Path | None) -> Path:
-    """Returns the folder that holds the data set's splits, extracting a zip into the cache.
+    """Returns the folder that holds the data set, extracting an archive into the cache.
 
     Args:
         entry: which data set.
-        data_dir: its folder, the parent of that, the zip, or a folder with the zip. None: what
-            the environment variable REID_SRDL_DATA names, then the entry's own default.
+        data_dir: its folder, the parent of that, the archive, or a folder with the archive. None:
+            what the environment variable REID_SRDL_DATA names, then the entry's own default.
 
     Raises:
-        UserError: nothing there is the data set, or its zip is damaged or unsafe.
+        UserError: nothing there is the data set, or its archive is damaged or unsafe.
     """
+    return find_place(entry, data_dir).root
+
+
+def find_place(entry: Entry, data_dir: Path | None) -> Place:
+    """Does what :func:`locate` does, and tells the archive, too."""
     if data_dir is not None:
-        return _root(entry, data_dir)
+        return _place(entry, data_dir)
     named = os.environ.get(VARIABLE)
     places = [Path(named)] if named else []
     if entry.default_dir is not None:
@@ -73,41 +111,49 @@ def locate(entry: Entry, data_dir: Path | None) -> Path:
             f"give --data-dir DIR or set {VARIABLE}; {entry.fetch}",
         )
     for place in places[:-1]:
-        if place.exists() and (root := _search(entry, place)) is not None:
-            return root
-    return _root(entry, places[-1])
+        if place.exists() and (found := _search(entry, place)) is not None:
+            return found
+    return _place(entry, places[-1])
 
 
-def _root(entry: Entry, place: Path) -> Path:
+def _place(entry: Entry, place: Path) -> Place:
     if not place.exists():
         raise UserError(
             f"{place}: no such file or folder", f"give another --data-dir; {entry.fetch}"
         )
-    root = _search(entry, place)
-    if root is not None:
-        return root
+    found = _search(entry, place)
+    if found is not None:
+        return found
     if place.is_file():
-        raise UserError(f"{place}: not a zip of a data set", f"the zip should hold {LAYOUT}")
+        kind = "tar" if any(".tar" in name for name in entry.archives) else "zip"
+        raise UserError(
+            f"{place}: not a {kind} of a data set", f"the {kind} should hold {entry.layout}"
+        )
     if not any(place.iterdir()):
-        raise UserError(f"{place}: the folder is empty", f"it should hold {LAYOUT}; {entry.fetch}")
+        raise UserError(
+            f"{place}: the folder is empty", f"it should hold {entry.layout}; {entry.fetch}"
+        )
     sought = " nor ".join((*entry.folders[:1], *entry.archives[:1]))
-    what = f"neither a split ({', '.join(SPLITS)}) nor {sought}" if sought else "no split"
-    raise UserError(f"{place}: holds {what}", f"it should hold {LAYOUT}; {entry.fetch}")
+    parts = ", ".join(mark.rstrip("/") for mark in entry.marks)
+    what = f"neither a split ({parts}) nor {sought}" if sought else "no split"
+    raise UserError(f"{place}: holds {what}", f"it should hold {entry.layout}; {entry.fetch}")
 
 
-def _search(entry: Entry, place: Path) -> Path | None:
-    """Looks for the splits in ``place``, in folders of known names, in zips; in that order."""
+def _search(entry: Entry, place: Path) -> Place | None:
+    """Looks for the marks in ``place``, in folders of known names, in archives; in that order."""
     if place.is_file():
-        if place.suffix.lower() != ".zip":
+        if not is_archive(place):
             return None
-        return _unpacked(extracted(place, default_cache_dir()))
+        root = _unpacked(entry, extracted(place, default_cache_dir()))
+        return Place(root, place) if root is not None else None
     try:
-        if any((place / split).is_dir() for split in SPLITS):
-            return place
+        if _is_marked(entry, place):
+            return Place(place)
         for folder in entry.folders:
             # torchreid keeps market1501/Market-1501-v15.09.15, hence the search within
-            if (place / folder).is_dir() and (root := _search(entry, place / folder)) is not None:
-                return root
+            below = place / folder
+            if below.is_dir() and (found := _search(entry, below)) is not None:
+                return found
         for archive in entry.archives:
             if (place / archive).is_file():
                 return _search(entry, place / archive)
@@ -118,9 +164,16 @@ def _search(entry: Entry, place: Path) -> Path | None:
     return None
 
 
-def _unpacked(folder: Path) -> Path | None:
-    """Returns the folder with splits in an extracted zip: itself, or one below it."""
+def _unpacked(entry: Entry, folder: Path) -> Path | None:
+    """Returns the marked folder in an extracted archive: itself, or one below it."""
     for candidate in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
-        if any((candidate / split).is_dir() for split in SPLITS):
+        if _is_marked(entry, candidate):
             return candidate
     return None
+
+
+def _is_marked(entry: Entry, folder: Path) -> bool:
+    return any(
+        (folder / mark.rstrip("/")).is_dir() if mark.endswith("/") else (folder / mark).is_file()
+        for mark in entry.marks
+    )

@@ -9,16 +9,19 @@ import importlib
 import os
 import platform
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from reid_srdl.data.locate import VARIABLE
+from reid_srdl.data.locate import VARIABLE, locate
 from reid_srdl.errors import UserError
 from reid_srdl.machine import available_cores, packages, processor_name
 
-_NOT_A_SET = "folder"  # a layout that any folder may have, not a data set to look for
+_NOT_SETS = (
+    "folder",
+    "class-folder",
+)  # layouts that any folder may have, not data sets to look for
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,17 @@ class Faiss:
 
 @dataclass(frozen=True)
 class FoundData:
-    """A data set found under the data folder, and its splits' images; None while in its zip."""
+    """A data set found under the data folder.
+
+    Attributes:
+        name: as in ``--dataset``.
+        images: of each split, where counting them needs no reading; empty where it does.
+        packed: still in its zip or tar.
+    """
 
     name: str
-    train: int | None = None
-    query: int | None = None
-    gallery: int | None = None
+    images: dict[str, int] = field(default_factory=dict)
+    packed: bool = False
 
 
 @dataclass(frozen=True)
@@ -176,19 +184,23 @@ def _found(folder: Path) -> tuple[FoundData, ...]:
         return ()
     found: dict[Path, FoundData] = {}
     for name, entry in data.DATASETS.items():
-        if name == _NOT_A_SET:
+        if name in _NOT_SETS:
             continue
         if (archive := _unextracted(entry, folder)) is not None:
-            found[archive] = FoundData(name)
+            found[archive] = FoundData(name, packed=True)
             continue
         try:
+            if entry.task == "classification":
+                found.setdefault(locate(entry, folder), FoundData(name))
+                continue
             read = data.load_dataset(name, folder)
         except UserError:
             continue
         # A folder that is a set itself answers to every name: told once, by its own.
         told = folder.resolve().name if read.root == folder else name
-        counts = (len(read.train), len(read.query), len(read.gallery))
-        found.setdefault(read.root, FoundData(told, *counts))
+        splits = {"training": read.train, "query": read.query, "gallery": read.gallery}
+        counts = {split: len(crops) for split, crops in splits.items()}
+        found.setdefault(read.root, FoundData(told, counts))
     return tuple(found.values())
 
 

@@ -1,17 +1,23 @@
-"""Evaluates the network of a finished run, on its own data set or another."""
+"""Evaluates the networks of a finished run, for re-id on its own data set or another."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.config import with_rules
 from reid_srdl.evaluation import Evaluated, Progress, evaluate_by
 from reid_srdl.files import write_json
-from reid_srdl.jobs.extract import Steps, features_of_run
+from reid_srdl.jobs.extract import features_of_run
 from reid_srdl.methods import OPTIONS
+from reid_srdl.models.weights import load_network
 from reid_srdl.records.folder import RunFolder
+from reid_srdl.records.store import read_record
 from reid_srdl.retrieval.features import Features
+from reid_srdl.tasks.classification import ClassificationTask
+from reid_srdl.tasks.task import Steps
+from reid_srdl.training.precision import choose
 
 
 def evaluate_run(
@@ -66,3 +72,57 @@ def evaluate_run(
     }
     write_json(kept, facts)
     return features, result, kept
+
+
+def evaluate_classes(
+    run: Path,
+    *,
+    data_dir: Path | None = None,
+    flip: bool | None = None,
+    batch_size: int | None = None,
+    device: str = "auto",
+    steps: Steps | None = None,
+) -> tuple[dict[str, ClassScores], Path]:
+    """Evaluates the networks of a classification run again, and keeps the result in the run.
+
+    Args:
+        run: the run's folder.
+        data_dir: the data set's folder.
+        flip, batch_size: as in the ``eval`` section; None: the run's own.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        steps: told of the progress.
+
+    Returns:
+        Scores by network, and the file under ``RUN/evaluations`` that records them.
+
+    Raises:
+        UserError: no run folder, no weights in it, or data that cannot be read.
+    """
+    folder = RunFolder(run)
+    config = folder.read_config(OPTIONS)
+    changes = {"flip": flip, "batch_size": batch_size}
+    settings = config.eval.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    data = config.data.model_copy(update={"dir": data_dir or config.data.dir})
+    compute = choose(device, config.train.precision, config.train.threads)
+    task = ClassificationTask(
+        config.model_copy(update={"eval": settings, "data": data}),
+        compute,
+        steps or (lambda what, done, total: None),
+    )
+    names = [name for name in read_record(run).results if folder.weights(name).exists()]
+    with compute.activated():
+        networks = {name: load_network(folder.weights(name)).to(compute.device) for name in names}
+        judged = task.judge(networks, {})
+    scores = {
+        name: done.result for name, done in judged.items() if isinstance(done.result, ClassScores)
+    }
+    kept = folder.evaluation(config.data.name)
+    facts = {
+        "dataset": config.data.name,
+        "eval": settings.model_dump(mode="json"),
+        "device": compute.device_name,
+        "precision": compute.precision,
+        "results": {name: score.model_dump(mode="json") for name, score in scores.items()},
+    }
+    write_json(kept, facts)
+    return scores, kept

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from reid_srdl.data.reid.crops import Crops
 from reid_srdl.errors import UserError
 from reid_srdl.files import whole_file
-from reid_srdl.jobs.extract import Extractor
 from reid_srdl.records.folder import RunFolder
+from reid_srdl.tasks.features import Extractor
 
 _FORMAT = 1
 

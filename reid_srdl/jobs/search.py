@@ -23,7 +23,7 @@ from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.rank_lists import rank_lists
 
 if TYPE_CHECKING:
-    from reid_srdl.jobs.extract import Steps
+    from reid_srdl.tasks.task import Steps
 
 _UNKNOWN = -2  # pid and camid of a crop whose name does not tell them
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from reid_srdl.analysis.cost import count_parameters, multiply_accumulates, trcost
 from reid_srdl.config import PATHS, AnyConfig, fingerprint
-from reid_srdl.data.reid.crops import ReidData
-from reid_srdl.evaluation import Evaluated
 from reid_srdl.machine import versions
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models.network import Network
@@ -19,16 +17,17 @@ from reid_srdl.records.run import (
     DatasetFacts,
     Device,
     MethodFacts,
-    PerQuery,
-    QueryScores,
     RunRecord,
     Versions,
 )
 from reid_srdl.records.run import Phase as PhaseFacts
-from reid_srdl.retrieval.metrics import PerQuery as QueryResults
-from reid_srdl.retrieval.ranks import UNRETRIEVED
+from reid_srdl.tasks.task import Judged
 from reid_srdl.training.phases import Phase
 from reid_srdl.training.precision import Compute
+from reid_srdl.training.teacher import Teacher
+
+# What the record holds elsewhere, or what changes no number of the run's result.
+_NOT_THE_EXPERIMENT = ("train.seed", "train.precision", "eval.ensembles")
 
 
 def summarise(
@@ -36,10 +35,10 @@ def summarise(
     *,
     compute: Compute,
     networks: Mapping[str, Network],
-    results: Mapping[str, Evaluated | None],
-    data: ReidData,
-    training_images: int,
+    judged: Mapping[str, Judged | None],
+    facts: DatasetFacts,
     phases: Iterable[Phase],
+    teachers: Iterable[Teacher],
     created: datetime.datetime,
 ) -> RunRecord:
     """Gathers what a run's tables and figures need.
@@ -48,55 +47,57 @@ def summarise(
         config: the resolved configuration.
         compute: where it ran.
         networks: what the method returned, by name, the run's result first.
-        results: their evaluations, by the same names; None where left out.
-        data: the data set.
-        training_images: images that the run was trained on.
+        judged: evaluations of these and of ensembles, by name; None where left out.
+        facts: the data set.
         phases: the run's phases, in order, all finished.
+        teachers: the finished runs that served as teachers.
         created: now, with its time zone.
     """
     assert config.run.name is not None
     network = next(iter(networks.values()))
-    phases = tuple(phases)
-    method = config.method.model_dump(mode="json")
-    defaults = OPTIONS[config.method.name]().model_dump(mode="json")
+    phases, teachers = tuple(phases), tuple(teachers)
+    told = _with_teacher(config, " + ".join(teacher.name for teacher in teachers))
+    taught = _with_teacher(config, " + ".join(teacher.experiment for teacher in teachers))
+    defaults = OPTIONS[config.method.name].model_construct().model_dump(mode="json")
     return RunRecord(
         name=config.run.name,
         created=created,
-        experiment=fingerprint(config, without=["train.seed", "train.precision"]),
-        dataset=DatasetFacts(
-            name=config.data.name,
-            images=training_images,
-            identities=network.classes,
-            query=len(data.query),
-            gallery=len(data.gallery),
-            boxes=len(data.boxes) if data.boxes is not None else None,
-        ),
+        experiment=fingerprint(taught, without=_NOT_THE_EXPERIMENT),
+        dataset=facts,
         method=MethodFacts(
-            name=config.method.name, label=method_label(config.method.name, method, defaults)
+            name=config.method.name,
+            label=method_label(config.method.name, told.method.model_dump(mode="json"), defaults),
         ),
         model=config.model.name,
         seed=config.train.seed,
         epochs=config.train.epochs,
         parameters=count_parameters(network),
-        cost=_cost(config, network, training_images, phases),
+        cost=_cost(config, network, facts.images, phases, teachers),
         phases=tuple(_phase_facts(phase) for phase in phases),
-        results={name: done.evaluation if done else None for name, done in results.items()},
+        results={name: done.result if done else None for name, done in judged.items()},
         versions=Versions.model_validate(versions()),
         device=Device(
             name=compute.device_name,
             precision="bf16" if compute.precision == "bf16" else "fp32",
             threads=compute.threads,
         ),
-        config=_without_paths(config),
+        config=_without_paths(_with_teacher(config, " + ".join(t.run for t in teachers))),
         per_query={
-            name: PerQuery(
-                single_query=_query_scores(done.single),
-                multi_query=_query_scores(done.multi) if done.multi else None,
-            )
-            for name, done in results.items()
-            if done is not None
+            name: done.per_query for name, done in judged.items() if done and done.per_query
         },
     )
+
+
+def _with_teacher(config: AnyConfig, teacher: str) -> AnyConfig:
+    """Returns the configuration with a finished teacher told otherwise than by its folder.
+
+    In tables it is its network, in the experiment's fingerprint its own experiment: teachers that
+    differ in nothing but the seed make one experiment.
+    """
+    if not teacher:
+        return config
+    method = config.method.model_copy(update={"teacher": teacher})
+    return config.model_copy(update={"method": method})
 
 
 def _without_paths(config: AnyConfig) -> dict[str, Any]:
@@ -108,18 +109,24 @@ def _without_paths(config: AnyConfig) -> dict[str, Any]:
     return tree
 
 
-def _cost(config: AnyConfig, network: Network, images: int, phases: tuple[Phase, ...]) -> Cost:
-    macs = multiply_accumulates(network, config.data.height, config.data.width)
+def _cost(
+    config: AnyConfig,
+    network: Network,
+    images: int,
+    phases: tuple[Phase, ...],
+    teachers: tuple[Teacher, ...],
+) -> Cost:
     fits = [phase for phase in phases if phase.kind == "fit"]
-    epochs = sum(phase.epochs for phase in fits)
-    passes = sum(phase.passes for phase in phases)
     rows = [row for phase in fits for row in phase.rows]
+    finished = sum(teacher.trcost for teacher in teachers)
+    own = sum(trcost(phase.macs, phase.epochs, images, phase.passes) for phase in phases)
     return Cost(
-        macs=macs,
-        epochs=epochs,
+        macs=multiply_accumulates(network, config.data.height, config.data.width),
+        epochs=sum(phase.epochs for phase in fits),
         images=images,
-        extraction_passes=passes,
-        trcost=trcost(macs, epochs, images, extraction_passes=passes),
+        extraction_passes=sum(phase.passes for phase in phases),
+        trcost=own + finished,
+        teachers=finished,
         seconds=sum(phase.seconds for phase in phases),
         images_per_second=sum(row.images for row in rows) / sum(row.seconds for row in rows),
     )
@@ -134,24 +141,6 @@ def _phase_facts(phase: Phase) -> PhaseFacts:
         seconds=phase.seconds,
         loss=last.terms if last else {},
         accuracy=last.accuracy if last else None,
-    )
-
-
-def _query_scores(results: QueryResults) -> QueryScores:
-    """Returns the arrays as plain numbers, None where a query is left out or has no match."""
-    scored = results.scored.tolist()
-
-    def plain(values: list[float]) -> tuple[float | None, ...]:
-        return tuple(value if ok else None for value, ok in zip(values, scored, strict=True))
-
-    return QueryScores(
-        ap=plain(results.ap.tolist()),
-        ap_trapezoid=plain(results.ap_trapezoid.tolist()),
-        first_rank=tuple(
-            None if rank in (0, UNRETRIEVED) else rank for rank in results.first_rank.tolist()
-        ),
-        inp=plain(results.inp.tolist()),
-        pids=tuple(results.pids.tolist()),
-        camids=tuple(results.camids.tolist()),
-        names=results.names,
+        network=phase.network,
+        macs=phase.macs,
     )

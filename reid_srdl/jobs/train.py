@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from reid_srdl.config import AnyConfig, fingerprint
-from reid_srdl.data import load_dataset
-from reid_srdl.data.batches import Images, TrainingSet
-from reid_srdl.data.cache import decoded
-from reid_srdl.data.reid.crops import Crops, ReidData
-from reid_srdl.data.reid.names import class_labels
-from reid_srdl.errors import UserError
-from reid_srdl.evaluation import Evaluated, evaluate_by
-from reid_srdl.jobs.extract import extract_features
 from reid_srdl.jobs.summary import summarise
 from reid_srdl.methods import METHODS, OPTIONS
-from reid_srdl.models.build import build_network, file_digest, find_imagenet_weights
+from reid_srdl.models.build import check_network, find_imagenet_weights
+from reid_srdl.models.maker import NetworkMaker
 from reid_srdl.models.network import Network
 from reid_srdl.models.weights import save_network
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.run import RunRecord
 from reid_srdl.records.store import read_record, write_record
+from reid_srdl.tasks import open_task
+from reid_srdl.tasks.task import Judged, Task
 from reid_srdl.training.metrics_log import MetricsLog
 from reid_srdl.training.monitor import EpochRow, Monitor, Monitors, Progress
 from reid_srdl.training.phases import Phases
 from reid_srdl.training.precision import Compute, choose
 from reid_srdl.training.schedule import StepDecay
-from reid_srdl.training.trainer import Optimisation, Trainer
+from reid_srdl.training.trainer import Model, Optimisation, Trainer
 
 
 class Listener(Monitor, Protocol):
@@ -66,34 +58,35 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
             is writing to, a loss that is not finite.
     """
     listener = listener or Silence()
-    compute = choose(config.train.device, config.train.precision, config.train.threads)
+    compute = _choose(config)
     config = resolve_run(config, compute)
     folder = run_folder(config)
     folder.check_same(config, OPTIONS)
     if folder.record.exists() and _is_complete(record := read_record(folder.path), config):
         return record
 
-    ready = _prepare(config, compute, listener)
+    check_network(config.model.name, config.model.init, _size(config))
+    for name in config.method.other_models().values():
+        check_network(name, size=_size(config))
+    weights = None
+    if config.model.init == "imagenet":
+        weights = find_imagenet_weights(config.model.name, config.model.weights)
+    task = open_task(config, compute, listener.steps)
     with folder.locked(), compute.activated():
         folder.write_config(config)
-        phases = Phases(folder.phases)
-        trainer = _trainer(config, ready, compute, phases, folder, listener)
+        maker = NetworkMaker(config.model.name, task.classes, weights, _size(config))
+        trainer = _trainer(config, task, maker, compute, folder, listener)
         models = METHODS[config.method.name].program(trainer, config.train.epochs, config.method)
-        networks: dict[str, Network] = {name: model.network for name, model in models.items()}
-        for name, network in networks.items():
-            save_network(folder.weights(name), network, config.model.name)
-        results = {
-            name: _evaluation(network, ready.data, config, compute, listener)
-            for name, network in networks.items()
-        }
+        for name, model in models.items():
+            save_network(folder.weights(name), model.network, model.name)
         record = summarise(
             config,
             compute=compute,
-            networks=networks,
-            results=results,
-            data=ready.data,
-            training_images=len(ready.crops),
-            phases=phases.opened,
+            networks={name: model.network for name, model in models.items()},
+            judged=_judged(task, trainer, models, config),
+            facts=task.facts,
+            phases=trainer.phases.opened,
+            teachers=trainer.teachers.values(),
             created=datetime.datetime.now(datetime.UTC),
         )
         write_record(folder.path, record)
@@ -130,10 +123,11 @@ def resolve_run(config: AnyConfig, compute: Compute) -> AnyConfig:
         update={
             "train": config.train.model_copy(update=machine),
             "data": config.data.model_copy(update={"dir": directory}),
+            "method": config.method.placed(),
         }
     )
     name = config.run.name or (
-        f"{config.data.name}-{config.model.name}-{config.method.name}"
+        f"{config.data.name}-{config.model.name.replace(':', '-')}-{config.method.name}"
         f"-seed{config.train.seed}-{fingerprint(config)[:6]}"
     )
     return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
@@ -145,75 +139,28 @@ def run_folder(config: AnyConfig) -> RunFolder:
     return RunFolder(config.run.dir / config.run.name)
 
 
-@dataclass(frozen=True)
-class _Ready:
-    """What a run needs besides its configuration, read before its folder is touched."""
-
-    data: ReidData
-    crops: Crops
-    pixels: NDArray[np.uint8]
-    imagenet_weights: Path | None
+def _choose(config: AnyConfig) -> Compute:
+    train = config.train
+    return choose(train.device, train.precision, train.threads, compile=train.compile)
 
 
-def _prepare(config: AnyConfig, compute: Compute, listener: Listener) -> _Ready:
-    weights = None
-    if config.model.init == "imagenet":
-        weights = find_imagenet_weights(config.model.name, config.model.weights)
-    data = load_dataset(config.data.name, config.data.dir)
-    crops = _first_identities(data.train, config.data.identities)
-    if len(crops) < config.optim.batch_size:
-        raise UserError(
-            f"optim.batch_size: {config.optim.batch_size} is more than the "
-            f"{len(crops)} training images",
-            "lower optim.batch_size",
-        )
-    pixels = decoded(
-        data.train,
-        fallback_size=(config.data.height, config.data.width),
-        progress=lambda done, total: listener.steps("decoding train", done, total),
-    )
-    if len(crops) < len(data.train):
-        pixels = pixels[np.isin(data.train.pids, np.unique(crops.pids))]
-    return _Ready(data, crops, pixels, weights)
-
-
-def _first_identities(train: Crops, wanted: int | None) -> Crops:
-    """Returns the crops of the first ``wanted`` identities, by pid."""
-    identities = np.unique(train.pids)
-    if wanted is None:
-        return train
-    if wanted > len(identities):
-        raise UserError(
-            f"data.identities: {wanted} is more than the {len(identities)} of the training set",
-            "lower data.identities, or leave it out for all",
-        )
-    return train.select(np.isin(train.pids, identities[:wanted]))
+def _size(config: AnyConfig) -> tuple[int, int]:
+    return config.data.height, config.data.width
 
 
 def _trainer(
     config: AnyConfig,
-    ready: _Ready,
+    task: Task,
+    maker: NetworkMaker,
     compute: Compute,
-    phases: Phases,
     folder: RunFolder,
     listener: Listener,
 ) -> Trainer:
-    labels, identities = class_labels(ready.crops.pids)
-    images = Images(ready.pixels, (config.data.height, config.data.width), compute.device)
-    training_set = TrainingSet(images, labels, pad=config.data.pad, flip=config.data.flip)
-    weights = ready.imagenet_weights
-    digest = file_digest(weights) if weights else "random"
     optim = config.optim
-
-    def make_network(seed: int) -> Network:
-        return build_network(
-            config.model.name, len(identities), seed=seed, imagenet_weights=weights
-        )
-
     return Trainer(
-        make_network=make_network,
-        network_key=f"{config.model.name}:{len(identities)}:{digest}",
-        training_set=training_set,
+        maker=maker,
+        dataset=config.data.name,
+        training_set=task.training_set,
         optimisation=Optimisation(
             StepDecay(optim.lr, optim.milestones, optim.gamma),
             optim.momentum,
@@ -223,33 +170,27 @@ def _trainer(
         ),
         seed=config.train.seed,
         compute=compute,
-        phases=phases,
+        phases=Phases(folder.phases),
         monitor=Monitors(MetricsLog(folder.metrics), listener),
         extract_batch=config.eval.batch_size,
     )
 
 
-def _evaluation(
-    network: Network, data: ReidData, config: AnyConfig, compute: Compute, listener: Listener
-) -> Evaluated | None:
-    settings = config.eval
-    if not settings.enabled:
-        return None
-    features = extract_features(
-        network,
-        data,
-        size=(config.data.height, config.data.width),
-        compute=compute,
-        batch_size=settings.batch_size,
-        flip=settings.flip,
-        steps=listener.steps,
-    )
-    return evaluate_by(
-        features,
-        settings,
-        device=str(compute.device),
-        progress=lambda done, total: listener.steps("ranking", done, total),
-    )
+def _judged(
+    task: Task, trainer: Trainer, models: Mapping[str, Model], config: AnyConfig
+) -> dict[str, Judged | None]:
+    """Evaluates what the method returned, and the ensembles that the configuration asks for."""
+    if not config.eval.enabled:
+        return dict.fromkeys((*models, *config.eval.ensembles))
+    networks: dict[str, Network] = {name: model.network for name, model in models.items()}
+    ensembles = {
+        ensemble: [
+            networks[name] if name in networks else trainer.fitted(name)
+            for name in ensemble.split("+")
+        ]
+        for ensemble in config.eval.ensembles
+    }
+    return dict(task.judge(networks, ensembles))
 
 
 def _is_complete(record: RunRecord, config: AnyConfig) -> bool:

@@ -14,15 +14,15 @@ from typing import Any, NamedTuple
 
 from reid_srdl.config import ADDED, PLACES
 from reid_srdl.records.labels import differing_keys, flatten, tell, title
+from reid_srdl.records.metrics import METRICS, score_of
 from reid_srdl.records.run import DatasetFacts, RunRecord
 from reid_srdl.records.statistics import Measure, measure, paired_gain, unpaired_gain
 
 BASELINE = "vanilla"
-METRICS = ("single_rank1", "single_mAP", "multi_rank1", "multi_mAP")
 
 _NO_BASELINE = f"no gain: no single {BASELINE} experiment is otherwise configured alike"
 
-Scores = dict[str, Measure | None]  # by METRICS, fractions; None where there was no evaluation
+Scores = dict[str, Measure | None]  # by metric, fractions; None where there was no evaluation
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Row:
         experiment: fingerprint of the configuration without the seed.
         runs: names of the runs, by seed.
         seeds: their seeds, ascending.
-        scores: mean and deviation over the seeds, by ``METRICS``, fractions between 0 and 1.
+        scores: mean and deviation over the seeds, by the task's metrics, fractions from 0 to 1.
         trcost: TrCost of one run, 10^16.
     """
 
@@ -63,7 +63,7 @@ class Gain:
         label: ``gain (SRDL - vanilla)``.
         row, baseline: the two rows that are compared.
         paired: True where both have the same seeds and the differences are taken seed by seed.
-        scores: gain as a fraction, by ``METRICS``.
+        scores: gain as a fraction, by the task's metrics.
     """
 
     label: str
@@ -161,7 +161,7 @@ def _group(found: Sequence[RunRecord], notes: list[str]) -> _Group:
         parameters=first.parameters,
         epochs=first.epochs,
         trcost=measure([record.cost.trcost for record in records]).mean,
-        scores={metric: _mean(_by_seed(records, metric)) for metric in METRICS},
+        scores={metric: _mean(_by_seed(records, metric)) for metric in METRICS[first.dataset.task]},
     )
     facts = flatten({"dataset": first.dataset.model_dump()})
     return _Group(row, records, _setting(first), facts)
@@ -169,7 +169,7 @@ def _group(found: Sequence[RunRecord], notes: list[str]) -> _Group:
 
 def _setting(record: RunRecord) -> dict[str, Any]:
     """What two runs must share to be compared as methods."""
-    left_out = {*PLACES, "train.seed"}
+    left_out = {*PLACES, "train.seed", "eval.ensembles"}
     setting = {
         key: value
         for key, value in {**ADDED, **flatten(record.config)}.items()
@@ -224,7 +224,7 @@ def _gain(group: _Group, table: Sequence[_Group]) -> Gain | None:
     baseline = chosen[0]
     scores: Scores = {}
     paired = True
-    for metric in METRICS:
+    for metric in METRICS[group.row.dataset.task]:
         ours, theirs = (_by_seed(side.records, metric) for side in (group, baseline))
         if not ours or not theirs:
             scores[metric] = None
@@ -243,13 +243,8 @@ def _gain(group: _Group, table: Sequence[_Group]) -> Gain | None:
 
 def _by_seed(records: Sequence[RunRecord], metric: str) -> dict[int, float]:
     """Returns the score of each evaluated run, by ascending seed."""
-    query, name = metric.split("_")
-    found: dict[int, float] = {}
-    for record in records:
-        scores = getattr(record.result, f"{query}_query", None)
-        if scores is not None:
-            found[record.seed] = getattr(scores, name)
-    return found
+    found = {record.seed: score_of(record.result, metric) for record in records}
+    return {seed: score for seed, score in found.items() if score is not None}
 
 
 def _mean(values: Mapping[int, float]) -> Measure | None:

@@ -19,7 +19,7 @@ from reid_srdl.config import RulesName
 from reid_srdl.errors import UserError
 from reid_srdl.records.run import QueryScores
 from reid_srdl.records.store import RECORD, read_record
-from reid_srdl.retrieval.result import Protocol
+from reid_srdl.retrieval.result import Evaluation, Protocol
 
 _PROTOCOL = ("rules", "distance", "normalize", "pooling")
 _AGAIN = "write it again with reid-srdl eval --per-query"
@@ -91,7 +91,7 @@ def _of_run(path: Path) -> Results:
     record = read_record(path)
     name = next(iter(record.results))
     found, evaluation = record.per_query.get(name), record.result
-    if found is None or evaluation is None:
+    if found is None or not isinstance(evaluation, Evaluation):
         raise UserError(
             f"{path}: its record holds no per-query results",
             "compare files of reid-srdl eval RUN --per-query FILE",

@@ -15,7 +15,8 @@ from pydantic import (
     model_validator,
 )
 
-from reid_srdl.retrieval.result import Evaluation
+from reid_srdl.config import TaskName
+from reid_srdl.records.metrics import Result
 
 SCHEMA_VERSION = 1
 
@@ -29,21 +30,35 @@ class _Part(BaseModel):
 
 
 class DatasetFacts(_Part):
-    """What the run was trained and evaluated on.
+    """What the run was trained and evaluated on; None where the task knows no such thing.
 
     Attributes:
         name: the data set's name, e.g. ``market1501``.
-        images, identities: of the training set, as the run used it.
-        query, gallery: images, junk and distractors included.
-        boxes: hand-drawn boxes for multi-query; None where there are none.
+        task: what networks are trained for.
+        images: of the training set, as the run used it.
+        identities: of the training set, as the run used it (re-id).
+        query, gallery: images, junk and distractors included (re-id).
+        boxes: hand-drawn boxes for multi-query; None where there are none (re-id).
+        classes, test: classes and test images (classification).
     """
 
     name: str
+    task: TaskName = "reid"
     images: Count
-    identities: Count
-    query: Count
-    gallery: Count
+    identities: Count | None = None
+    query: Count | None = None
+    gallery: Count | None = None
     boxes: Count | None = None
+    classes: Count | None = None
+    test: Count | None = None
+
+    @model_validator(mode="after")
+    def _facts_of_its_task(self) -> DatasetFacts:
+        reid = {"identities", "query", "gallery"}
+        wanted = reid if self.task == "reid" else {"classes", "test"}
+        if missing := sorted(key for key in wanted if getattr(self, key) is None):
+            raise ValueError(f"a {self.task} data set has {', '.join(missing)}")
+        return self
 
 
 class MethodFacts(_Part):
@@ -57,11 +72,13 @@ class Cost(_Part):
     """What the training cost.
 
     Attributes:
-        macs: multiply-accumulates of one forward pass of one image.
-        epochs: epochs trained, all phases together.
+        macs: multiply-accumulates of one forward pass of one image through the run's network.
+        epochs: epochs trained, all phases together, a teacher's included.
         images: images of the training set.
         extraction_passes: forward passes over the training set to extract knowledge.
-        trcost: TrCost in 10^16, see :func:`reid_srdl.analysis.cost.trcost`.
+        trcost: TrCost in 10^16, see :func:`reid_srdl.analysis.cost.trcost`: each phase by the
+            network that it ran, finished runs that served as teachers included.
+        teachers: the part of it that such finished runs cost.
         seconds: wall-clock time of the training, all phases together.
         images_per_second: images trained per second of fitting.
     """
@@ -71,6 +88,7 @@ class Cost(_Part):
     images: Count
     extraction_passes: Count = 0
     trcost: float = Field(ge=0)
+    teachers: float = Field(0.0, ge=0)
     seconds: float = Field(ge=0)
     images_per_second: float = Field(ge=0)
 
@@ -83,6 +101,8 @@ class Phase(_Part):
         seconds: wall-clock time.
         loss: the last epoch's mean of each loss term; empty for ``extract``.
         accuracy: the last epoch's training accuracy, 0 to 1; None for ``extract``.
+        network: name of the network that it ran; None in older records.
+        macs: multiply-accumulates of one forward pass of one image through it.
     """
 
     name: str
@@ -91,6 +111,8 @@ class Phase(_Part):
     seconds: float = Field(ge=0)
     loss: dict[str, float] = {}
     accuracy: float | None = Field(None, ge=0, le=1)
+    network: str | None = None
+    macs: Count | None = None
 
 
 class QueryScores(_Part):
@@ -165,9 +187,9 @@ class RunRecord(_Part):
         model: the network's name.
         epochs: epochs in all, M in the SRDL paper.
         parameters: of the run's network, classifier included.
-        results: each network that the method returned by its name, the run's result first; None
-            where the evaluation was left out.
-        per_query: per-query results of the evaluated networks, by the same names.
+        results: each network that the method returned by its name, the run's result first, then
+            ensembles (``srdl+first``); None where the evaluation was left out.
+        per_query: per-query results of the networks evaluated for re-id, by the same names.
     """
 
     schema_version: Literal[1] = 1
@@ -183,7 +205,7 @@ class RunRecord(_Part):
     parameters: Count
     cost: Cost
     phases: tuple[Phase, ...] = ()
-    results: dict[str, Evaluation | None] = Field(min_length=1)
+    results: dict[str, Result | None] = Field(min_length=1)
     versions: Versions
     device: Device
     config: dict[str, JsonValue]
@@ -196,6 +218,6 @@ class RunRecord(_Part):
         return self
 
     @property
-    def result(self) -> Evaluation | None:
+    def result(self) -> Result | None:
         """The run's result: the evaluation of the first network."""
         return next(iter(self.results.values()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from reid_srdl.config import TaskName
 from reid_srdl.records.leaderboard import Gain, Leaderboard
 from reid_srdl.records.leaderboard import Row as BoardRow
 from reid_srdl.report.tables import Column, Row, Table, Value
@@ -22,20 +23,35 @@ _COLUMNS = (
     Column("parameters", "params", "millions", unit="M"),
     Column("epochs", "epochs", "count"),
     Column("trcost", "TrCost", "number", unit="10¹⁶"),
-    Column("single_rank1", "Rank-1", "percent", group="single"),
-    Column("single_mAP", "mAP", "percent", group="single"),
-    Column("multi_rank1", "Rank-1", "percent", group="multi"),
-    Column("multi_mAP", "mAP", "percent", group="multi"),
 )
+_SCORES: dict[TaskName, tuple[Column, ...]] = {
+    "reid": (
+        Column("single_rank1", "Rank-1", "percent", group="single"),
+        Column("single_mAP", "mAP", "percent", group="single"),
+        Column("multi_rank1", "Rank-1", "percent", group="multi"),
+        Column("multi_mAP", "mAP", "percent", group="multi"),
+    ),
+    "classification": (
+        Column("top1", "top-1", "percent"),
+        Column("top5", "top-5", "percent"),
+    ),
+}
+_WHAT: dict[TaskName, str] = {
+    "reid": "single- and multi-query",
+    "classification": "test images",
+}
 _LEGEND = "%: mean ± standard deviation over seeds (number of seeds)"
 
 
 def leaderboard_tables(board: Leaderboard) -> list[Table]:
     """Turns a leaderboard into one table for each data set; its notes stand below the last."""
     tables = []
-    for name, rows in groupby(board.rows, key=lambda row: row.dataset.name):
+    for (name, task), rows in groupby(
+        board.rows, key=lambda row: (row.dataset.name, row.dataset.task)
+    ):
         mine = tuple(_rows(list(rows), board.gains))
-        tables.append(Table(f"{name}: single- and multi-query, {_LEGEND}", _COLUMNS, mine))
+        columns = _COLUMNS + _SCORES[task]
+        tables.append(Table(f"{name}: {_WHAT[task]}, {_LEGEND}", columns, mine))
     if tables:
         last = tables[-1]
         tables[-1] = Table(last.title, last.columns, last.rows, board.notes)

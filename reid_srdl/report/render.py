@@ -145,9 +145,10 @@ def _latex(text: str) -> str:
 def to_csv(tables: Sequence[Table]) -> str:
     """Returns all rows as CSV with raw numbers; a mean takes three columns: mean, sd, n.
 
-    The first column, ``kind``, tells rows from gains. Tables must have the same columns.
+    The first column, ``kind``, tells rows from gains. A column that some tables lack is empty
+    in their rows.
     """
-    columns = tables[0].columns if tables else ()
+    columns = tuple(_all_columns(tables))
     heads = ["kind"]
     for column in columns:
         measured = _is_measured(column)
@@ -158,6 +159,12 @@ def to_csv(tables: Sequence[Table]) -> str:
     for table in tables:
         writer.writerows([_kind(row), *_csv_cells(row, columns)] for row in table.rows)
     return out.getvalue()
+
+
+def _all_columns(tables: Sequence[Table]) -> list[Column]:
+    """Returns each column once, in the order of the tables."""
+    columns = {column.key: column for table in tables for column in table.columns}
+    return list(columns.values())
 
 
 _PARTS = ("mean", "sd", "n")
@@ -183,7 +190,7 @@ def _kind(row: Row) -> str:
 def to_json(tables: Sequence[Table]) -> str:
     """Returns ``{"rows": [...], "gains": [...], "notes": [...]}`` with raw numbers."""
     rows = [row for table in tables for row in table.rows]
-    keys = [column.key for table in tables[:1] for column in table.columns]
+    keys = [column.key for column in _all_columns(tables)]
     tree = {
         "rows": [_json_row(row, keys) for row in rows if not row.gain],
         "gains": [_json_row(row, keys) for row in rows if row.gain],

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.records.run import RunRecord
+from reid_srdl.report.classes import class_table
 from reid_srdl.report.evaluation import evaluation_table, skipped_warnings
 from reid_srdl.report.render import to_rich
 
@@ -24,12 +26,18 @@ def print_run(record: RunRecord, folder: Path, console: Console) -> None:
         soft_wrap=True,
         highlight=False,
     )
+    classes: dict[str, ClassScores] = {}
     for name, evaluation in record.results.items():
         if evaluation is None:
+            continue
+        if isinstance(evaluation, ClassScores):
+            classes[name] = evaluation
             continue
         console.print(
             to_rich(evaluation_table(evaluation, f"{name} on {record.dataset.name}"), console)
         )
         for line in skipped_warnings(evaluation):
             print(f"warning: {line}", file=sys.stderr)
+    if classes:
+        console.print(to_rich(class_table(classes, record.dataset.name), console))
     console.print(f"record: {folder / 'record.json'}", soft_wrap=True, highlight=False)

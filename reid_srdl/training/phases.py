@@ -33,6 +33,8 @@ class Phase:
         passes: forward passes over the training set that an extraction takes (0 for a fit).
         rows: the epochs that are done.
         tensors: what the file holds; empty where nothing is done.
+        network: name of the network that it runs.
+        macs: multiply-accumulates of one forward pass of one image through it.
         seconds: time that the finished part took.
         finished: nothing is left to do.
     """
@@ -43,6 +45,8 @@ class Phase:
     path: Path
     epochs: int = 0
     passes: int = 0
+    network: str = ""
+    macs: int = 0
     rows: list[EpochRow] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     seconds: float = 0.0
@@ -67,6 +71,10 @@ class Phase:
         self.rows = [EpochRow.model_validate(row) for row in facts["rows"]]
         self.seconds = facts["seconds"]
         self.finished = facts["finished"]
+
+    def read(self) -> dict[str, Tensor]:
+        """Returns what the phase's file holds."""
+        return read_tensors(self.path)[0]
 
 
 class Phases:

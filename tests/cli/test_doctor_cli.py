@@ -91,6 +91,9 @@ def test_the_data_folder_is_told_when_it_is_missing(
     assert "gone: no such folder" in told
 
 
+ONE_EACH = {"training": 1, "query": 1, "gallery": 1}
+
+
 def a_set(root: Path) -> ReidData:
     one = Crops((root / "0001_c1s1_000001_01.jpg",), np.array([1]), np.array([1]))
     return ReidData("any", root, train=one, query=one, gallery=one, boxes=None)
@@ -106,8 +109,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, roots: dict[str, Path]) -> None:
 
     import reid_srdl.data
 
-    entry = SimpleNamespace(folders=("Market",), archives=("Market.zip",))
-    bare = SimpleNamespace(folders=(), archives=())
+    entry = SimpleNamespace(folders=("Market",), archives=("Market.zip",), task="reid")
+    bare = SimpleNamespace(folders=(), archives=(), task="reid")
     table = {"market1501": entry, "folder": bare, "walkers": bare, "other": bare}
     monkeypatch.setattr(reid_srdl.data, "DATASETS", table, raising=False)
     monkeypatch.setattr(reid_srdl.data, "load_dataset", load_dataset, raising=False)
@@ -119,14 +122,23 @@ def test_data_sets_under_the_data_folder_are_found(
     monkeypatch.setenv("REID_SRDL_DATA", str(tmp_path))
     stand_in(monkeypatch, {"market1501": tmp_path / "Market", "walkers": tmp_path / "w"})
     found = doctor.inspect().data.found
-    assert found == tuple(doctor.FoundData(name, 1, 1, 1) for name in ("market1501", "walkers"))
+    assert found == tuple(doctor.FoundData(name, ONE_EACH) for name in ("market1501", "walkers"))
 
 
 def test_a_zip_is_told_and_not_extracted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REID_SRDL_DATA", str(tmp_path))
     (tmp_path / "Market.zip").touch()
     stand_in(monkeypatch, {"market1501": tmp_path / "extracted"})
-    assert doctor.inspect().data.found == (doctor.FoundData("market1501"),)
+    assert doctor.inspect().data.found == (doctor.FoundData("market1501", packed=True),)
+
+
+def test_a_classification_set_is_found_without_reading_it(tmp_path: Path) -> None:
+    folder = tmp_path / "cifar-100-python"
+    folder.mkdir()
+    for name in ("train", "test", "meta"):
+        (folder / name).touch()
+    told = run_blocked(HEAVY, "doctor", REID_SRDL_DATA=str(tmp_path), COLUMNS="300")
+    assert f"{tmp_path}: cifar100" in told
 
 
 def test_a_folder_that_is_a_set_itself_is_told_once(
@@ -134,7 +146,7 @@ def test_a_folder_that_is_a_set_itself_is_told_once(
 ) -> None:
     monkeypatch.setenv("REID_SRDL_DATA", str(tmp_path))
     stand_in(monkeypatch, {"market1501": tmp_path, "folder": tmp_path, "walkers": tmp_path})
-    assert doctor.inspect().data.found == (doctor.FoundData(tmp_path.name, 1, 1, 1),)
+    assert doctor.inspect().data.found == (doctor.FoundData(tmp_path.name, ONE_EACH),)
 
 
 def test_auto_is_what_the_trainer_chooses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from torch import nn
 
 from reid_srdl.data.batches import Images, TrainingSet
 from reid_srdl.methods.srdl import SRDLOptions, srdl
+from reid_srdl.models.maker import NetworkMaker
 from reid_srdl.models.network import Network
 from reid_srdl.training.monitor import EpochRow, Progress
 from reid_srdl.training.phases import Phases
@@ -28,11 +29,17 @@ CLASSES = 3
 CPU = torch.device("cpu")
 
 
-def network(seed: int) -> Network:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        trunk = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU())
-        return Network(trunk, nn.Linear(6, CLASSES))
+class Maker(NetworkMaker):
+    """Makes networks of one layer: ``tiny`` with 6 channels, ``teacher`` with 12."""
+
+    def make(self, seed: int, name: str | None = None) -> Network:
+        width = 12 if name == "teacher" else 6
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            trunk = nn.Sequential(
+                nn.Conv2d(3, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()
+            )
+            return Network(trunk, nn.Linear(width, CLASSES))
 
 
 def training_set(images: int = 26) -> TrainingSet:
@@ -78,8 +85,7 @@ class Killer(Recorder):
 
 def trainer(folder: Path, monitor: Any = None, **changes: Any) -> Trainer:
     settings: dict[str, Any] = {
-        "make_network": network,
-        "network_key": "tiny",
+        "maker": Maker("tiny", CLASSES),
         "training_set": training_set(),
         "optimisation": Optimisation(StepDecay(0.1), 0.9, True, 2e-4, 8),
         "seed": 0,

@@ -1,0 +1,1 @@
+"""Classification data sets: their layouts, their images and labels, their checks."""

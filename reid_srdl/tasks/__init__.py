@@ -1,0 +1,33 @@
+"""The two kinds of task: how a data set is trained on, and how networks are judged on it."""
+
+from __future__ import annotations
+
+from reid_srdl.config import AnyConfig
+from reid_srdl.data import find_entry
+from reid_srdl.errors import UserError
+from reid_srdl.tasks.classification import ClassificationTask
+from reid_srdl.tasks.reid import ReidTask
+from reid_srdl.tasks.task import Steps, Task
+from reid_srdl.training.precision import Compute
+
+
+def open_task(config: AnyConfig, compute: Compute, steps: Steps) -> Task:
+    """Opens the configured data set.
+
+    Args:
+        config: the experiment.
+        compute: where it runs.
+        steps: told (what, pieces done, pieces in all) of decoding and evaluating.
+
+    Raises:
+        UserError: the data cannot be read, or holds fewer images than a batch.
+    """
+    kind = ReidTask if find_entry(config.data.name).task == "reid" else ClassificationTask
+    task: Task = kind(config, compute, steps)
+    if len(task.training_set) < config.optim.batch_size:
+        raise UserError(
+            f"optim.batch_size: {config.optim.batch_size} is more than the "
+            f"{len(task.training_set)} training images",
+            "lower optim.batch_size",
+        )
+    return task

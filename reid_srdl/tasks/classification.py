@@ -1,0 +1,95 @@
+"""Image classification: trained on classes, judged by top-1, top-5 and cross-entropy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from reid_srdl.analysis.accuracy import class_scores
+from reid_srdl.analysis.ensembles import mean_log_probabilities
+from reid_srdl.config import AnyConfig
+from reid_srdl.data import find_entry, load_classes
+from reid_srdl.data.batches import Images, TrainingSet
+from reid_srdl.errors import UserError
+from reid_srdl.models.network import Network
+from reid_srdl.records.run import DatasetFacts
+from reid_srdl.tasks.task import Judged, Steps
+from reid_srdl.training.precision import Compute
+
+
+class ClassificationTask:
+    """A data set of classes, see `tasks.task.Task`.
+
+    Args:
+        config: the experiment.
+        compute: where it runs.
+        steps: told of the work around the training.
+
+    Raises:
+        UserError: data that cannot be read, or a setting that only re-id knows.
+    """
+
+    def __init__(self, config: AnyConfig, compute: Compute, steps: Steps) -> None:
+        if config.data.identities is not None:
+            raise UserError(
+                f"data.identities: {config.data.name} has classes, no identities",
+                "leave data.identities out",
+                usage=True,
+            )
+        self._compute, self._steps = compute, steps
+        self._batch_size, self._flip = config.eval.batch_size, config.eval.flip
+        size = (config.data.height, config.data.width)
+        entry = find_entry(config.data.name)
+        data = load_classes(entry.name, config.data.dir, size=size, progress=steps)
+        self.classes = len(data.classes)
+        train, test = (
+            Images(part.pixels, size, compute.device, entry.normalisation)
+            for part in (data.train, data.test)
+        )
+        self.test_images, self.test_labels = test, data.test.labels
+        self.training_set = TrainingSet(
+            train, data.train.labels, pad=config.data.pad, flip=config.data.flip
+        )
+        self.facts = DatasetFacts(
+            name=config.data.name,
+            task="classification",
+            images=len(data.train),
+            classes=self.classes,
+            test=len(data.test),
+        )
+
+    def judge(
+        self, networks: Mapping[str, Network], ensembles: Mapping[str, Sequence[Network]]
+    ) -> dict[str, Judged]:
+        """Evaluates networks on the test images, and ensembles by their mean probabilities."""
+        labels = torch.from_numpy(self.test_labels)
+        logits = {network: self.test_logits(network, name) for name, network in networks.items()}
+        judged = {
+            name: Judged(class_scores(logits[network], labels))
+            for name, network in networks.items()
+        }
+        for name, members in ensembles.items():
+            parts = [
+                logits[network] if network in logits else self.test_logits(network, name)
+                for network in members
+            ]
+            judged[name] = Judged(class_scores(mean_log_probabilities(parts), labels))
+        return judged
+
+    @torch.inference_mode()
+    def test_logits(self, network: Network, what: str) -> Tensor:
+        """Returns N x C float32 logits of the test images, in order, on the CPU."""
+        network.eval()
+        rows: list[Tensor] = []
+        done = 0
+        for images in self.test_images.in_order(self._batch_size):
+            with self._compute.autocast():
+                logits = network(images).logits
+                if self._flip:
+                    logits = (logits + network(images.flip(3)).logits) / 2
+            rows.append(logits.float().cpu())
+            done += len(images)
+            self._steps(f"testing {what}", done, len(self.test_images))
+        return torch.cat(rows)

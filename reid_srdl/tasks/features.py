@@ -1,0 +1,131 @@
+"""Features of a re-id data set's test splits, computed by a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reid_srdl.data.batches import Images
+from reid_srdl.data.cache import decoded
+from reid_srdl.data.reid.crops import Crops, ReidData
+from reid_srdl.models.network import Network
+from reid_srdl.retrieval.features import Features, FeatureSet
+from reid_srdl.training.precision import Compute
+
+Steps = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A trained network with all that its features depend on.
+
+    Attributes:
+        network: the network, on its device; in evaluation mode once used, weights untouched.
+        size: (height, width) of its input, in pixels.
+        compute: device and precision of the forward passes.
+        batch_size: images of a forward pass.
+        flip: average the features of each image and its mirror image.
+        steps: told (what, images done, images in all) now and then.
+    """
+
+    network: Network
+    size: tuple[int, int]
+    compute: Compute
+    batch_size: int = 128
+    flip: bool = False
+    steps: Steps | None = None
+
+    def of_pixels(self, what: str, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Returns the N x D features of N x H x W x 3 images, in their order."""
+        with self.compute.activated():
+            images = Images(pixels, self.size, self.compute.device)
+            return _forward(self, images, what)
+
+    def decoded(self, what: str, crops: Crops) -> NDArray[np.uint8]:
+        """Returns the pixels of N crops: at their own size where all are alike, else at `size`.
+
+        Raises:
+            UserError: images that cannot be read, all named.
+        """
+        steps = self.steps
+        return decoded(
+            crops,
+            fallback_size=self.size,
+            progress=None if steps is None else lambda d, n: steps(f"decoding {what}", d, n),
+        )
+
+    def of_crops(self, what: str, crops: Crops) -> FeatureSet:
+        """Returns the features of N crops with their labels and names.
+
+        Raises:
+            UserError: images that cannot be read, all named.
+        """
+        pixels = self.decoded(what, crops)
+        names = tuple(path.name for path in crops.paths)
+        return FeatureSet(self.of_pixels(what, pixels), crops.pids, crops.camids, names)
+
+
+def extract_features(
+    network: Network,
+    data: ReidData,
+    *,
+    size: tuple[int, int],
+    compute: Compute,
+    batch_size: int = 128,
+    flip: bool = False,
+    steps: Steps | None = None,
+) -> Features:
+    """Computes the features of query, gallery and hand-drawn boxes.
+
+    Args:
+        network: in evaluation mode afterwards, weights untouched.
+        data: the data set.
+        size: (height, width) of the network's input, in pixels.
+        compute: device and precision of the forward passes.
+        batch_size: images of a forward pass.
+        flip: average the features of each image and its mirror image.
+        steps: told (what, images done, images in all) now and then.
+
+    Raises:
+        UserError: images that cannot be read, all named.
+    """
+
+    extractor = Extractor(network, size, compute, batch_size, flip, steps)
+    return all_parts(extractor, data)
+
+
+def all_parts(extractor: Extractor, data: ReidData) -> Features:
+    """Returns the features of query, gallery and boxes.
+
+    Raises:
+        UserError: images that cannot be read, all named.
+    """
+    return Features(
+        extractor.of_crops("query", data.query),
+        extractor.of_crops("gallery", data.gallery),
+        extractor.of_crops("boxes", data.boxes) if data.boxes is not None else None,
+    )
+
+
+@torch.inference_mode()
+def _forward(extractor: Extractor, images: Images, what: str) -> NDArray[np.float32]:
+    """Returns N x D features in the images' order."""
+    network, steps = extractor.network, extractor.steps
+    network.eval()
+    rows: list[Tensor] = []
+    done = 0
+    for batch in images.in_order(extractor.batch_size):
+        with extractor.compute.autocast():
+            features = network(batch).features
+            if extractor.flip:
+                features = (features + network(batch.flip(3)).features) / 2
+        rows.append(features.cpu())
+        done += len(batch)
+        if steps is not None:
+            steps(f"features of {what}", done, len(images))
+    return torch.cat(rows).numpy()
