@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -302,6 +303,10 @@ def _engine(engine: Literal["count", "faiss"] | Counting, device: str) -> Counti
     if engine == "faiss":
         from reid_srdl.retrieval.search import SearchEngine
 
+        if device != "cpu" and not re.fullmatch(r"cuda(:\d+)?", device):
+            raise UserError(
+                f"device {device!r} cannot be used by FAISS", "choose cpu or cuda", usage=True
+            )
         return SearchEngine(gpu=device.startswith("cuda"))
     if isinstance(engine, str):
         raise UserError(f"no such engine {engine!r}", "choose count or faiss", usage=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ Pieces = Iterator[tuple[int, NDArray[np.float32]]]
 
 _INTRINSIC = 64  # dimensions that identities and their variation span; the rest is faint noise
 _FAINT, _UNEVEN = 0.02, 0.2
+_FAR = 30.0  # length of the mean of collapsed features
 _STEP = 8192
 _TRIED_QUERIES, _TRIED_GALLERY, _TRIES = 100, 20000, 9
 
@@ -75,6 +76,37 @@ def scatter_for(size: Size, mean_ap: float, seed: int) -> float:
     return (low * high) ** 0.5
 
 
+def generate_collapsed(size: Size, dim: int, seed: int = 0) -> Features:
+    """Returns features as of a network that has hardly learned: nearly one point, rounded to bf16.
+
+    All lie at 0.3 around a mean of length 30, a hundredth of that is the identity's; mAP is below
+    1 %, and all distances nearly tie.
+    """
+    rng = np.random.default_rng(seed)
+    mean = rng.random(dim, dtype=np.float32)
+    mean *= np.float32(_FAR / np.linalg.norm(mean))
+    spread = np.float32(_FAR / 100 / dim**0.5)
+    centres = rng.standard_normal((size.identities + 1, dim), dtype=np.float32) * spread / 10
+
+    def draw(pids: NDArray[np.int64], cameras: NDArray[np.int64]) -> FeatureSet:
+        x = rng.standard_normal((len(pids), dim), dtype=np.float32)
+        for start in range(0, len(pids), _STEP):
+            part = slice(start, start + _STEP)
+            x[part] *= spread
+            x[part] += centres[pids[part]]
+            x[part] += mean
+            _round_to_bf16(x[part])
+        return FeatureSet(x, pids, cameras)
+
+    return _labelled(size, rng, draw)
+
+
+def _round_to_bf16(x: NDArray[np.float32]) -> None:
+    bits = x.view(np.uint32)
+    bits += 0x7FFF + ((bits >> 16) & 1)  # to nearest, ties to even
+    bits &= 0xFFFF0000
+
+
 def _drawn(size: Size, dim: int, scatter: float, seed: int) -> Features:
     sets = {}
     for name, pids, cameras, pieces in parts(size, dim, scatter, seed):
@@ -111,6 +143,15 @@ def parts(
             out += mean
             yield start, out
 
+    return _labelled(size, rng, draw)
+
+
+def _labelled(
+    size: Size,
+    rng: np.random.Generator,
+    draw: Callable[[NDArray[np.int64], NDArray[np.int64]], FeatureSet],
+) -> Features:
+    """Returns features of ``size`` as ``draw`` makes them for pids and cameras."""
     number = np.arange(size.queries)
     pids = number % size.identities + 1
     yield "query", pids, number // size.identities % size.cameras + 1, draw(pids)
