@@ -7,7 +7,7 @@ x. What B misses of p - q is no shorter than |rho_p - rho_q| and no longer than 
 
 One product of m + 1 dimensions gives all lower bounds. A row's k nearest lie among those whose
 lower bound is not above the k-th smallest of some k exact distances; its farthest among those whose
-upper bound is not below one of its exact distances. Only these pairs are computed, from differences.
+upper bound is not below one of its exact distances. Only these are computed, from differences.
 
 B spans the leading directions of a sample (Halko et al., Finding Structure with Randomness, 2011,
 algorithm 4.4), and m is chosen by what some rows would have cost; m = D, where B misses nothing, is
