@@ -67,6 +67,7 @@ class DataConfig(Section):
     pad: int = Field(4, ge=0, description="reflection padding before the random crop, in pixels")
     flip: bool = Field(True, description="random horizontal flip")
     identities: int | None = Field(None, ge=2, description="train on the first N identities only")
+    split: int = Field(0, ge=0, description="which division, where a data set has several")
 
 
 class ModelConfig(Section):
@@ -188,6 +189,7 @@ PLACES = (*PATHS, "run.name", "train.device", "train.threads", "eval.enabled", "
 
 # Keys that older runs' configurations lack, and what these runs did.
 ADDED: dict[str, Any] = {
+    "data.split": 0,
     "eval.rules": "ours",
     "eval.index": None,
     "eval.retrieved": 100,

@@ -56,6 +56,7 @@ class Entry:
         md5: official MD5 sums of archives, by name.
         normalisation: mean and deviation of each channel.
         defaults: configuration keys that suit this set, laid under what the user gives.
+        splits: how many divisions into training and test there are, for ``data.split``.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Entry:
     md5: Mapping[str, str] = field(default_factory=dict)
     normalisation: Normalisation = IMAGENET
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    splits: int = 1
 
 
 @dataclass(frozen=True)
