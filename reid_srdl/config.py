@@ -106,6 +106,7 @@ class TrainConfig(Section):
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     threads: int | None = Field(None, ge=1, description="CPU threads; None: all cores")
+    compile: bool = Field(False, description="train what torch.compile makes of the network")
 
 
 class EvalConfig(Section):
@@ -190,6 +191,7 @@ PLACES = (*PATHS, "run.name", "train.device", "train.threads", "eval.enabled", "
 # Keys that older runs' configurations lack, and what these runs did.
 ADDED: dict[str, Any] = {
     "data.split": 0,
+    "train.compile": False,
     "eval.rules": "ours",
     "eval.index": None,
     "eval.retrieved": 100,

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from reid_srdl.data.locate import Counts
-    from reid_srdl.data.reid.check import CheckReport
+    from rich.table import Table
+
+    from reid_srdl.data.check_report import CheckReport
+    from reid_srdl.data.locate import ClassCounts, Counts
 
 app = typer.Typer(name="data", help="Make and check data sets.", no_args_is_help=True)
 make_app = typer.Typer(name="make", help="Make an embedded data set.", no_args_is_help=True)
@@ -29,7 +31,7 @@ DataDir = Annotated[
         "--data-dir",
         metavar="DIR",
         rich_help_panel=_PLACE,
-        help="The set's folder, its parent, its zip, or a folder that holds the zip. "
+        help="The set's folder, its parent, its archive, or a folder that holds that. "
         "Default: the environment variable REID_SRDL_DATA; for walkers, else ./data.",
         show_default=False,
     ),
@@ -91,12 +93,12 @@ def walkers(
     "Exit status: 0 where the set is ready to use, else 1."
 )
 def check(
-    name: Annotated[str, typer.Argument(help="market1501, folder or walkers.")],
+    name: Annotated[str, typer.Argument(help="A data set's name, e.g. market1501 or cifar100.")],
     data_dir: DataDir = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
 ) -> None:
     """Count a data set, read every image, and name every file that is wrong."""
-    from reid_srdl.data.reid.check import check_dataset
+    from reid_srdl.data.check import check_dataset
 
     with _bar() as tell:
         report = check_dataset(name, data_dir, tell)
@@ -118,15 +120,18 @@ def _print_report(report: CheckReport) -> None:
     from rich.text import Text
 
     console = Console(highlight=False, soft_wrap=True)
-    table = Table(title=f"{report.name} in {report.root}", title_justify="left")
+    title = f"{report.name} in {report.root}"
+    table = Table(title=title, title_justify="left")
     table.add_column("split")
-    for kind in ("images", "identities", "cameras", "junk", "distractors"):
+    for kind in asdict(report.rows[0].counts) if report.rows else ():
         table.add_column(kind, justify="right")
     for row in report.rows:
         table.add_row(row.split, *_cells(row.counts))
         if row.official:
             table.add_row("  official", *_cells(row.official), style="dim")
-    console.print(table)
+    console.print(table if report.rows else title)
+    if report.sums:
+        console.print(_table_of_sums(report))
     for kind, style, findings in (
         ("note", "cyan", report.notes),
         ("problem", "bold red", report.problems),
@@ -141,7 +146,19 @@ def _print_report(report: CheckReport) -> None:
         console.print(Text(f"not ok: {len(report.problems)} problems", style="bold red"))
 
 
-def _cells(counts: Counts) -> list[str]:
+def _table_of_sums(report: CheckReport) -> Table:
+    from rich.table import Table
+
+    table = Table(title="MD5 sums", title_justify="left")
+    for column in ("file", "here", "official"):
+        table.add_column(column)
+    for row in report.sums:
+        same = row.md5 == row.official
+        table.add_row(row.file, row.md5, "the same" if same else row.official)
+    return table
+
+
+def _cells(counts: Counts | ClassCounts) -> list[str]:
     return [f"{number:,}" for number in asdict(counts).values()]
 
 

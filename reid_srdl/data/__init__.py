@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from reid_srdl.data.classes import cifar
+from reid_srdl.data.classes import cifar, folders, tiny
 from reid_srdl.data.classes.samples import ClassData, PixelSource, Samples
 from reid_srdl.data.images import Steps
 from reid_srdl.data.locate import ClassCounts, Counts, Entry, locate
@@ -32,6 +32,7 @@ _CUHK03 = (
 )
 _CUHK03_FOLDERS = ("CUHK03-NP", "cuhk03-np", "cuhk03_release", "CUHK03", "cuhk03")
 _MARKET = tuple(f"{split}/" for split in market.REQUIRED)
+_CLASS_FOLDERS = tuple(f"{folder}/" for folder in (folders.TRAIN, *folders.TESTS))
 
 DATASETS: dict[str, Entry] = {
     "market1501": Entry(
@@ -189,6 +190,53 @@ DATASETS: dict[str, Entry] = {
             "train": {"epochs": 200},
         },
     ),
+    "tiny-imagenet": Entry(
+        name="tiny-imagenet",
+        summary="Tiny ImageNet: 110,000 images of 64 x 64 pixels, 200 classes",
+        fetch="get tiny-imagenet-200.zip from Stanford's course CS231n",
+        task="classification",
+        folders=("tiny-imagenet-200", "tiny-imagenet"),
+        archives=("tiny-imagenet-200.zip",),
+        marks=(tiny.IDS, tiny.ANNOTATIONS),
+        layout=tiny.LAYOUT,
+        official_classes={"train": ClassCounts(100_000, 200), "val": ClassCounts(10_000, 200)},
+        md5={"tiny-imagenet-200.zip": "90528d7ca1a48142e341f4ef8d21d0de"},
+        defaults={
+            "data": {"height": 64, "width": 64},
+            "model": {"name": "resnet32"},
+            "optim": {"batch_size": 128},
+            "train": {"epochs": 150},
+        },
+    ),
+    "imagenet": Entry(
+        name="imagenet",
+        summary="ImageNet (ILSVRC2012): 1,331,167 images, 1,000 classes, read as a stream",
+        fetch="get ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from image-net.org, and "
+        "extract them into class folders",
+        task="classification",
+        folders=("imagenet", "ImageNet", "ILSVRC2012", "ILSVRC/Data/CLS-LOC"),
+        marks=_CLASS_FOLDERS,
+        layout=folders.LAYOUT,
+        official_classes={"train": ClassCounts(1_281_167, 1000), "val": ClassCounts(50_000, 1000)},
+        defaults={
+            "data": {"height": 224, "width": 224},
+            "model": {"name": "densenet201"},
+            "optim": {"batch_size": 128},
+        },
+    ),
+    "class-folder": Entry(
+        name="class-folder",
+        summary="any folder with train and val (or test), of one folder of images for each class",
+        fetch="name the folder that holds train and val",
+        task="classification",
+        marks=_CLASS_FOLDERS,
+        layout=folders.LAYOUT,
+        defaults={
+            "data": {"height": 224, "width": 224},
+            "model": {"name": "resnet50"},
+            "optim": {"batch_size": 128},
+        },
+    ),
 }
 
 # Readers of re-id sets in other layouts than Market-1501's.
@@ -202,7 +250,13 @@ READERS: dict[str, Callable[[str, Path, int], ReidData]] = {
     "grid": grid.load,
 }
 
-_CLASSES: dict[str, Callable[..., ClassData]] = {"cifar10": cifar.load, "cifar100": cifar.load}
+_CLASSES: dict[str, Callable[..., ClassData]] = {
+    "cifar10": cifar.load,
+    "cifar100": cifar.load,
+    "tiny-imagenet": tiny.load,
+    "imagenet": folders.load,
+    "class-folder": folders.load,
+}
 
 
 def find_entry(name: str) -> Entry:

@@ -37,6 +37,12 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith((".zip", *_TARS))
 
 
+def md5_of(path: Path) -> str:
+    """Returns a file's MD5 sum, as data sets are published with."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
 def extracted(archive: Path, cache_dir: Path) -> Path:
     """Returns the folder with an archive's content, extracting it at the first call.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
@@ -53,18 +54,39 @@ def resize(images: Tensor, height: int, width: int) -> Tensor:
     return resized
 
 
+def draw_corners(
+    generator: np.random.Generator, images: int, flip: bool
+) -> tuple[NDArray[np.float64], Tensor]:
+    """Draws the crops of streamed images: N x 2 corners, uniform in [0, 1), and N fair flips."""
+    uniform = generator.random((images, 3))
+    flips = uniform[:, 2] < (0.5 if flip else 0.0)
+    return uniform[:, :2], torch.from_numpy(flips)
+
+
 def crop_and_flip(images: Tensor, draws: Draws, pad: int) -> Tensor:
     """Crops B x 3 x H x W images from their reflection-padded selves, and mirrors some.
 
-    The padded image is never made: reflection is a matter of which pixel to read.
+    The padded image is never made: reflection is a matter of which pixel to read. Whole rows are
+    taken first, then the three bytes of each pixel within its row.
     """
-    height, width = images.shape[-2:]
+    count, _, height, width = images.shape
+    pixels = images.permute(0, 2, 3, 1).contiguous()
     rows = _reflected(height, draws.offsets[:, 0], pad)
     columns = _reflected(width, draws.offsets[:, 1], pad)
     columns = torch.where(draws.flips[:, None], columns.flip(1), columns)
-    batch = torch.arange(len(images), device=images.device)[:, None, None]
-    pixels = images.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None, :]]
-    return pixels.permute(0, 3, 1, 2)
+    device = images.device
+    first_rows = torch.arange(0, count * height, height, device=device)[:, None]
+    taken = pixels.view(count * height, width * 3).index_select(0, (first_rows + rows).flatten())
+    channels = torch.arange(3, device=device)
+    places = (columns[:, :, None] * 3 + channels).view(count, 1, width * 3)
+    taken = taken.view(count, height, width * 3)
+    crops = taken.gather(2, places.expand(count, height, width * 3))
+    return crops.view(count, height, width, 3).permute(0, 3, 1, 2)
+
+
+def mirror(images: Tensor, flips: Tensor) -> Tensor:
+    """Mirrors those of B x 3 x H x W images where ``flips`` (B booleans) is true."""
+    return torch.where(flips[:, None, None, None], images.flip(3), images)
 
 
 class Normaliser:
@@ -73,15 +95,29 @@ class Normaliser:
     Args:
         normalisation: mean and deviation of each channel, of pixels in 0..1.
         device: where the images are.
+        width: the images' usual width in pixels; others work too, a little slower.
     """
 
-    def __init__(self, normalisation: Normalisation, device: torch.device) -> None:
-        self._mean = torch.tensor(normalisation.mean, device=device)[:, None, None] * 255
-        self._std = torch.tensor(normalisation.std, device=device)[:, None, None] * 255
+    def __init__(
+        self, normalisation: Normalisation, device: torch.device, width: int | None = None
+    ) -> None:
+        mean = torch.tensor(normalisation.mean, device=device) * 255
+        std = torch.tensor(normalisation.std, device=device) * 255
+        # One value for each byte of a row, so that the work is on long stretches of memory.
+        self._mean = mean.repeat(width or 1)
+        self._std = std.repeat(width or 1)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Returns B x 3 x H x W float32 of the same memory order."""
-        return images.float().sub_(self._mean).div_(self._std)
+        """Returns B x 3 x H x W float32 images, channels last in memory."""
+        pixels = images.permute(0, 2, 3, 1).contiguous()
+        count, height, width, _ = pixels.shape
+        if 3 * width != len(self._mean):
+            rows, mean, std = pixels, self._mean[:3], self._std[:3]
+        else:
+            rows, mean, std = pixels.view(count, height, width * 3), self._mean, self._std
+        # (x - mean) / std
+        result = rows.float().sub_(mean).div_(std)
+        return result.view(count, height, width, 3).permute(0, 3, 1, 2)
 
 
 def normalise(images: Tensor, normalisation: Normalisation = IMAGENET) -> Tensor:

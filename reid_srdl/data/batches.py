@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reid_srdl.data.augment import Normaliser, crop_and_flip, draw_epoch, resize
+from reid_srdl.data.augment import (
+    Normaliser,
+    crop_and_flip,
+    draw_corners,
+    draw_epoch,
+    mirror,
+    resize,
+)
 from reid_srdl.data.classes.samples import PixelSource
 from reid_srdl.data.normalisation import IMAGENET, Normalisation
+from reid_srdl.data.prefetch import prefetched
 from reid_srdl.seeds import generator
+
+A = TypeVar("A", NDArray[np.int64], Tensor)
 
 
 @dataclass(frozen=True)
@@ -51,36 +62,61 @@ class Images:
     ) -> None:
         self.size = size
         self.device = device
-        self.normalise = Normaliser(normalisation, device)
         self.normalisation = normalisation
+        self.normalise = Normaliser(normalisation, device, size[1])
         self._pixels = pixels
         self._resident: Tensor | None = None
         if isinstance(pixels, np.ndarray) and _fits(pixels, device):
-            self._resident = _move(pixels, device)
+            self._resident = _moved(np.array(pixels), device)
 
     def __len__(self) -> int:
         return len(self._pixels)
 
+    @property
+    def streams(self) -> bool:
+        """True where the images are decoded each time that they are read."""
+        return not isinstance(self._pixels, np.ndarray)
+
     def read(self, index: Tensor) -> Tensor:
-        """Returns the B x 3 x H x W uint8 images at B positions, resized, on the device."""
+        """Returns the clean view of B images: B x 3 x H x W uint8, resized, on the device."""
         if self._resident is not None:
-            pixels = self._resident[index.to(self.device)]
-        elif isinstance(self._pixels, np.ndarray):
-            pixels = _move(self._pixels[index.numpy()], self.device)
+            return self._resized(self._resident[index.to(self.device)])
+        return self._resized(_moved(self._from_host(index.cpu().numpy()), self.device))
+
+    def in_batches(self, order: NDArray[np.int64], batch_size: int) -> Iterator[Tensor]:
+        """Yields the clean views of the images in ``order``, as ``read`` does, reading ahead."""
+        if self._resident is not None:
+            there = torch.from_numpy(order).to(self.device)  # once, not at each batch
+            for index in _chunks(there, batch_size):
+                yield self._resized(self._resident[index])
         else:
-            pixels = _move(self._pixels.read(index.numpy()), self.device)
-        return resize(pixels.permute(0, 3, 1, 2), *self.size)
+            yield from self._ahead(self._from_host, _chunks(order, batch_size))
+
+    def crops(
+        self, order: NDArray[np.int64], corners: NDArray[np.float64], batch_size: int
+    ) -> Iterator[Tensor]:
+        """Yields random crops of a stream's images: B x 3 x H x W uint8, on the device.
+
+        Args:
+            order: the images' positions.
+            corners: N x 2, one crop for each image of the whole split (see PixelSource.crops).
+            batch_size: B; the last batch may be smaller.
+        """
+        source = self._pixels
+        assert not isinstance(source, np.ndarray)
+        yield from self._ahead(
+            lambda index: source.crops(index, corners[index]), _chunks(order, batch_size)
+        )
 
     def in_order(self, batch_size: int) -> Iterator[Tensor]:
         """Yields the clean view of all images, normalised, in order and without dropping any."""
-        for start in range(0, len(self), batch_size):
-            stop = min(start + batch_size, len(self))
-            yield self.normalise(self.read(torch.arange(start, stop)))
+        for images in self.in_batches(np.arange(len(self)), batch_size):
+            yield self.normalise(images)
 
     def digest(self) -> str:
         """Returns a hash of all pixels, or of the stream, and of the input size."""
         content = hashlib.blake2b(repr((self._pixels.shape, self.size)).encode(), digest_size=16)
-        if self.normalisation != IMAGENET:  # else as it always was, so that old phases are found
+        if self.normalisation != IMAGENET:  # so that the keys of older runs stand
             content.update(repr(self.normalisation).encode())
         if not isinstance(self._pixels, np.ndarray):
             content.update(self._pixels.digest().encode())
@@ -88,6 +124,33 @@ class Images:
         for start in range(0, len(self), 1024):
             content.update(self._pixels[start : start + 1024].tobytes())
         return content.hexdigest()
+
+    def _from_host(self, index: NDArray[np.int64]) -> NDArray[np.uint8]:
+        # Indexing copies: torch must not hold a view of a read-only memory map.
+        if isinstance(self._pixels, np.ndarray):
+            return np.asarray(self._pixels[index])
+        return self._pixels.read(index)
+
+    def _ahead(
+        self,
+        read: Callable[[NDArray[np.int64]], NDArray[np.uint8]],
+        chunks: Iterator[NDArray[np.int64]],
+    ) -> Iterator[Tensor]:
+        """Yields what ``read`` returns for each chunk, on the device; perhaps reads ahead."""
+        on_cuda = self.device.type == "cuda"
+
+        def on_host(index: NDArray[np.int64]) -> Tensor:
+            images = torch.from_numpy(read(index))
+            return images.pin_memory() if on_cuda else images
+
+        # On CPU, pixels in memory are there faster than a thread could fetch them.
+        ahead = self.streams or on_cuda
+        batches = prefetched(on_host, chunks) if ahead else map(on_host, chunks)
+        for images in batches:
+            yield self._resized(images.to(self.device, non_blocking=True))
+
+    def _resized(self, pixels: Tensor) -> Tensor:
+        return resize(pixels.permute(0, 3, 1, 2), *self.size)
 
 
 class TrainingSet:
@@ -97,6 +160,8 @@ class TrainingSet:
         images: N images.
         labels: N classes, int64, 0..C-1.
         pad: reflection padding before the random crop, in pixels.
+            NOTE: a stream's images are larger than the network's input, so their random crops are
+            taken from themselves, and nothing is padded.
         flip: mirror images at random.
     """
 
@@ -117,14 +182,37 @@ class TrainingSet:
     def epoch(self, batch_size: int, seed: int, phase: str, epoch: int) -> Iterator[Batch]:
         """Yields one epoch's batches, a function of (seed, phase, epoch) and the sample index."""
         order = generator(seed, phase, epoch, "shuffle").permutation(len(self))
-        draws = draw_epoch(generator(seed, phase, epoch, "augment"), len(self), self.pad, self.flip)
-        for step in range(self.steps(batch_size)):
-            index = torch.from_numpy(order[step * batch_size : (step + 1) * batch_size])
-            images = crop_and_flip(
-                self.images.read(index), draws.take(index).to(self.images.device), self.pad
-            )
-            index = index.to(self.images.device)
+        order = order[: self.steps(batch_size) * batch_size]
+        # The draws go to the device once an epoch, so that no step waits for them.
+        indices = list(_chunks(torch.from_numpy(order).to(self.images.device), batch_size))
+        views = self._views(order, indices, generator(seed, phase, epoch, "augment"), batch_size)
+        for index, images in zip(indices, views, strict=True):
             yield Batch(self.images.normalise(images), self.labels[index], index)
+
+    def _views(
+        self,
+        order: NDArray[np.int64],
+        indices: Sequence[Tensor],
+        draw: np.random.Generator,
+        batch_size: int,
+    ) -> Iterator[Tensor]:
+        """Yields the augmented images of each batch, B x 3 x H x W uint8."""
+        device = self.images.device
+        if self.images.streams:
+            corners, flips = draw_corners(draw, len(self), self.flip)
+            flips = flips.to(device)
+            crops = self.images.crops(order, corners, batch_size)
+            for index, images in zip(indices, crops, strict=True):
+                yield mirror(images, flips[index])
+        else:
+            draws = draw_epoch(draw, len(self), self.pad, self.flip).to(device)
+            clean = self.images.in_batches(order, batch_size)
+            for index, images in zip(indices, clean, strict=True):
+                yield crop_and_flip(images, draws.take(index), self.pad)
+
+
+def _chunks(order: A, size: int) -> Iterator[A]:
+    return (order[start : start + size] for start in range(0, len(order), size))
 
 
 def _fits(pixels: NDArray[np.uint8], device: torch.device) -> bool:
@@ -135,6 +223,5 @@ def _fits(pixels: NDArray[np.uint8], device: torch.device) -> bool:
     return pixels.nbytes < free // 4
 
 
-def _move(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
-    # A copy, because torch must not hold a view of a read-only memory map.
-    return torch.from_numpy(np.array(pixels)).to(device, non_blocking=True)
+def _moved(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+    return torch.from_numpy(pixels).to(device, non_blocking=True)

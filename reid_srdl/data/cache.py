@@ -8,13 +8,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
 from reid_srdl.data.images import Progress, UnreadableError, image_size, map_files, read_rgb
-from reid_srdl.data.reid.crops import Crops
 from reid_srdl.data.reid.names import first_ten
 from reid_srdl.errors import UserError
 from reid_srdl.files import whole_file, write_json
@@ -33,16 +33,27 @@ def default_cache_dir() -> Path:
     return (Path(user) if user else Path.home() / ".cache") / "reid-srdl"
 
 
+class ImageFiles(Protocol):
+    """N images in files, such as the crops of a split."""
+
+    @property
+    def paths(self) -> Sequence[Path]:
+        """The N files."""
+
+    def __len__(self) -> int:
+        """Returns N."""
+
+
 def decoded(
-    crops: Crops, *, fallback_size: tuple[int, int], progress: Progress | None = None
+    crops: ImageFiles, *, fallback_size: tuple[int, int], progress: Progress | None = None
 ) -> NDArray[np.uint8]:
-    """Returns the pixels of N crops; decodes them at the first call, maps the cache later.
+    """Returns the pixels of N images; decodes them at the first call, maps the cache later.
 
     The cache is rebuilt when a file's size or time changes; a second process that asks for the
-    same crops waits for the first one's cache; one that is killed leaves nothing that counts.
+    same images waits for the first one's cache; one that is killed leaves nothing that counts.
 
     Args:
-        crops: N crops.
+        crops: N crops of persons, or other images in files.
         fallback_size: (height, width) in pixels for images that are not all of one size; they
             are resized bilinearly with antialiasing. Images that are all alike stay as they are.
         progress: called with (files done, files in all) while decoding.
@@ -86,7 +97,7 @@ class _Places:
     resized: Path
 
     @classmethod
-    def of(cls, crops: Crops, folder: Path, size: tuple[int, int]) -> _Places:
+    def of(cls, crops: ImageFiles, folder: Path, size: tuple[int, int]) -> _Places:
         sources = tuple(_source(path) for path in crops.paths)
         split = _hash(sorted({str(path.parent.absolute()) for path in crops.paths}))
         stem = f"{split}-{_hash([FORMAT, *sources])}"
@@ -146,10 +157,10 @@ def _is_current(listing: Path) -> bool:
 
 
 def _build(
-    crops: Crops, places: _Places, fallback_size: tuple[int, int], progress: Progress | None
+    crops: ImageFiles, places: _Places, fallback_size: tuple[int, int], progress: Progress | None
 ) -> Path:
     if not len(crops):
-        raise UserError("no crops to decode", "give a split that holds images")
+        raise UserError("no images to decode", "give a split that holds images")
     sizes = {size for size in map_files(image_size, crops.paths) if isinstance(size, tuple)}
     alike = len(sizes) == 1
     size = next(iter(sizes)) if alike else fallback_size

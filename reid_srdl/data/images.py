@@ -62,6 +62,51 @@ def read_rgb(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.uint
     return np.asarray(rgb)
 
 
+def read_crop(
+    path: Path,
+    size: tuple[int, int],
+    cover: tuple[int, int],
+    corner: tuple[float, float],
+) -> NDArray[np.uint8]:
+    """Decodes an image, resizes it so that it just covers ``cover``, and cuts a window out of it.
+
+    Args:
+        path: a JPEG, PNG or BMP file; JPEGs are decoded at a half, a quarter or an eighth of
+            their size where that is no smaller than what they are resized to.
+        size: (height, width) of the window.
+        cover: (height, width), no smaller than ``size``; the image's proportions are kept.
+        corner: where the window's top and left edge lies between its first and its last possible
+            place, both in [0, 1].
+
+    Returns:
+        height x width x 3, uint8, RGB.
+
+    Raises:
+        UnreadableError: as ``read_rgb``.
+    """
+    with _opened(path) as image:
+        scale = max(cover[0] / image.height, cover[1] / image.width)
+        # Rounding must not make it smaller than what it covers.
+        height = max(cover[0], round(image.height * scale))
+        width = max(cover[1], round(image.width * scale))
+        draft = image.draft("RGB", (width, height))
+        rgb = image.convert("RGB")
+    # A part of the size may be no whole number: what the image's own edges have become.
+    _, (_, _, right_edge, bottom_edge) = draft or ("RGB", (0, 0, rgb.width, rgb.height))
+    top = min(int(corner[0] * (height - size[0] + 1)), height - size[0])
+    left = min(int(corner[1] * (width - size[1] + 1)), width - size[1])
+    # Only the window is computed: its box in the image as decoded.
+    down, right = bottom_edge / height, right_edge / width
+    # The least of both, since Pillow would refuse an edge that rounding puts outside.
+    box = (
+        left * right,
+        top * down,
+        min((left + size[1]) * right, rgb.width),
+        min((top + size[0]) * down, rgb.height),
+    )
+    return np.asarray(rgb.resize((size[1], size[0]), Image.Resampling.BILINEAR, box))
+
+
 def map_files(
     read: Callable[[Path], T], paths: Sequence[Path], progress: Progress | None = None
 ) -> Iterator[T | UnreadableError]:
@@ -88,6 +133,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         if path.stat().st_size == 0:
             raise UnreadableError("zero bytes")
         with Image.open(path, formats=_FORMATS) as image:
+            limit = Image.MAX_IMAGE_PIXELS
+            if limit is not None and image.width * image.height > limit:
+                raise UnreadableError("too many pixels for a crop")
             yield image
     except UnidentifiedImageError:
         raise UnreadableError("not a JPEG, PNG or BMP image") from None

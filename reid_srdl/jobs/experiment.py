@@ -8,7 +8,7 @@ from typing import Any
 from reid_srdl.config import AnyConfig, DataConfig, merge, resolve
 from reid_srdl.data import DATASETS
 from reid_srdl.methods import OPTIONS
-from reid_srdl.models import MODELS
+from reid_srdl.models import NETWORK_NAMES
 
 
 def experiment(tree: Mapping[str, Any]) -> AnyConfig:
@@ -24,4 +24,4 @@ def experiment(tree: Mapping[str, Any]) -> AnyConfig:
     given = section.get("name") if isinstance(section, Mapping) else None
     entry = DATASETS.get(str(given or DataConfig().name))
     whole = merge(entry.defaults, tree) if entry else tree
-    return resolve(whole, OPTIONS, names={"data": DATASETS, "model": MODELS})
+    return resolve(whole, OPTIONS, names={"data": DATASETS, "model": NETWORK_NAMES})

@@ -10,7 +10,7 @@ from typing import Protocol
 from reid_srdl.config import AnyConfig, fingerprint
 from reid_srdl.jobs.summary import summarise
 from reid_srdl.methods import METHODS, OPTIONS
-from reid_srdl.models.build import find_imagenet_weights
+from reid_srdl.models.build import check_network, find_imagenet_weights
 from reid_srdl.models.maker import NetworkMaker
 from reid_srdl.models.network import Network
 from reid_srdl.models.weights import save_network
@@ -58,20 +58,21 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
             is writing to, a loss that is not finite.
     """
     listener = listener or Silence()
-    compute = choose(config.train.device, config.train.precision, config.train.threads)
+    compute = _choose(config)
     config = resolve_run(config, compute)
     folder = run_folder(config)
     folder.check_same(config, OPTIONS)
     if folder.record.exists() and _is_complete(record := read_record(folder.path), config):
         return record
 
+    check_network(config.model.name, config.model.init)
     weights = None
     if config.model.init == "imagenet":
         weights = find_imagenet_weights(config.model.name, config.model.weights)
     task = open_task(config, compute, listener.steps)
     with folder.locked(), compute.activated():
         folder.write_config(config)
-        maker = NetworkMaker(config.model.name, task.classes, weights)
+        maker = NetworkMaker(config.model.name, task.classes, weights, _size(config))
         trainer = _trainer(config, task, maker, compute, folder, listener)
         models = METHODS[config.method.name].program(trainer, config.train.epochs, config.method)
         for name, model in models.items():
@@ -123,7 +124,7 @@ def resolve_run(config: AnyConfig, compute: Compute) -> AnyConfig:
         }
     )
     name = config.run.name or (
-        f"{config.data.name}-{config.model.name}-{config.method.name}"
+        f"{config.data.name}-{config.model.name.replace(':', '-')}-{config.method.name}"
         f"-seed{config.train.seed}-{fingerprint(config)[:6]}"
     )
     return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
@@ -133,6 +134,15 @@ def run_folder(config: AnyConfig) -> RunFolder:
     """Returns the folder of a resolved configuration's run."""
     assert config.run.name is not None
     return RunFolder(config.run.dir / config.run.name)
+
+
+def _choose(config: AnyConfig) -> Compute:
+    train = config.train
+    return choose(train.device, train.precision, train.threads, compile=train.compile)
+
+
+def _size(config: AnyConfig) -> tuple[int, int]:
+    return config.data.height, config.data.width
 
 
 def _trainer(

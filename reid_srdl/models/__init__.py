@@ -1,52 +1,117 @@
-"""The networks by name; a new one is a row here. Nothing in this file imports torch."""
+"""The networks by name; a new one is a row here. Nothing in this file imports torch.
+
+Any network of torchvision, timm or torchreid has a name, too, without a row: ``torchvision:NAME``,
+``timm:NAME`` or ``torchreid:NAME``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """How to get a network from its library.
+    """Where a network comes from.
 
     Attributes:
-        builder: the constructor's name in ``torchvision.models``.
-        trunk: its children, in order, that turn images into the last feature maps.
-        classifier: its child that holds the final linear layer.
-        weights_file: torchvision's file of ImageNet weights, the first version, as in the
-            re-id literature.
+        builder: the function that makes it.
         summary: one line for people.
+        module: holds the builder; one of ours takes the number of classes and returns a Network.
+        trunk: a torchvision network's children, in order, that turn images into the last feature
+            maps.
+        classifier: a torchvision network's child that holds the final linear layer.
+        weights_file: torchvision's file of ImageNet weights, the first version, as in the
+            re-id literature; None where there is none.
     """
 
     builder: str
-    trunk: tuple[str, ...]
-    classifier: str
-    weights_file: str
     summary: str
+    module: str = "torchvision.models"
+    trunk: tuple[str, ...] = ()
+    classifier: str = ""
+    weights_file: str | None = None
 
 
 _RESNET = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
 
 MODELS: dict[str, ModelEntry] = {
+    "resnet32": ModelEntry(
+        "resnet32",
+        "ResNet-32 for small images, 64-d features (He et al. 2016, section 4.2)",
+        module="reid_srdl.models.cifar_resnet",
+    ),
+    "resnet110": ModelEntry(
+        "resnet110",
+        "ResNet-110 for small images, 64-d features (He et al. 2016, section 4.2)",
+        module="reid_srdl.models.cifar_resnet",
+    ),
+    "wrn-28-10": ModelEntry(
+        "wrn_28_10",
+        "WRN-28-10 for small images, 640-d features (Zagoruyko and Komodakis 2016)",
+        module="reid_srdl.models.wide_resnet",
+    ),
+    "densenet-bc-190-40": ModelEntry(
+        "densenet_bc_190_40",
+        "DenseNet-BC (L=190, k=40) for small images, 2190-d features (Huang et al. 2017)",
+        module="reid_srdl.models.densenet_bc",
+    ),
     "resnet50": ModelEntry(
         "resnet50",
-        _RESNET,
-        "fc",
-        "resnet50-0676ba61.pth",
         "ResNet-50, 2048-d features (He et al. 2016)",
+        trunk=_RESNET,
+        classifier="fc",
+        weights_file="resnet50-0676ba61.pth",
     ),
     "densenet121": ModelEntry(
         "densenet121",
-        ("features",),
-        "classifier",
-        "densenet121-a639ec97.pth",
         "DenseNet-121, 1024-d features (Huang et al. 2017)",
+        trunk=("features",),
+        classifier="classifier",
+        weights_file="densenet121-a639ec97.pth",
+    ),
+    "densenet201": ModelEntry(
+        "densenet201",
+        "DenseNet-201, 1920-d features (Huang et al. 2017)",
+        trunk=("features",),
+        classifier="classifier",
+        weights_file="densenet201-c1103571.pth",
     ),
     "resnet18": ModelEntry(
         "resnet18",
-        _RESNET,
-        "fc",
-        "resnet18-f37072fd.pth",
         "ResNet-18, 512-d features (He et al. 2016)",
+        trunk=_RESNET,
+        classifier="fc",
+        weights_file="resnet18-f37072fd.pth",
     ),
 }
+
+LIBRARIES = ("torchvision", "timm", "torchreid")
+
+
+def split_name(name: str) -> tuple[str, str] | None:
+    """Splits ``library:NAME``; None for a name that is not of this form.
+
+    >>> split_name("timm:vit_tiny_patch16_224")
+    ('timm', 'vit_tiny_patch16_224')
+    """
+    library, colon, rest = name.partition(":")
+    return (library, rest) if colon and rest and library in LIBRARIES else None
+
+
+class NetworkNames:
+    """All that ``model.name`` may be: the rows of MODELS and every ``library:NAME``.
+
+    Whether the library knows NAME is found out when the network is built, or by
+    ``models.build.check_network``; this needs no library.
+    """
+
+    def __contains__(self, name: object) -> bool:
+        return name in MODELS or (isinstance(name, str) and split_name(name) is not None)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from MODELS
+        yield from (f"{library}:NAME" for library in LIBRARIES)
+
+
+NETWORK_NAMES = NetworkNames()

@@ -3,60 +3,96 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
-import re
-import warnings
+import importlib
 from collections import OrderedDict
 from pathlib import Path
 
 import torch
-import torchvision
-from torch import Tensor, nn
+from torch import nn
 
 from reid_srdl.errors import UserError
-from reid_srdl.models import MODELS, ModelEntry
+from reid_srdl.models import MODELS, ModelEntry, split_name
+from reid_srdl.models.adapters import adapter
 from reid_srdl.models.network import Network
-
-# torchvision's DenseNet files date from a release that named these layers with a dot.
-_OLD_DENSENET_KEY = re.compile(
-    r"^(features\..*denselayer\d+\.(?:norm|conv))\.([12]\.(?:weight|bias|running_mean|running_var))$"
-)
+from reid_srdl.models.state_files import load_all_but_classifier
 
 
 def build_network(
-    name: str, classes: int, *, seed: int, imagenet_weights: Path | None = None
+    name: str,
+    classes: int,
+    *,
+    seed: int,
+    imagenet_weights: Path | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Network:
-    """Makes a network with a classifier for ``classes`` identities.
+    """Makes a network with a classifier for ``classes`` identities or classes.
 
     Args:
-        name: a row of MODELS.
+        name: a row of MODELS, or ``torchvision:NAME``, ``timm:NAME`` or ``torchreid:NAME``.
         classes: C, the classifier's outputs.
         seed: of the initialisation alone; the global generator is left as it was.
-        imagenet_weights: torchvision's file, for the trunk; the classifier stays random.
+        imagenet_weights: the library's file, for the trunk; the classifier stays random.
+        size: (height, width) of the input in pixels, which some networks are built for; a
+            library's network is tried with it.
 
     Raises:
-        UserError: the weights file is missing, is not what torchvision wrote, or does not fit.
+        UserError: the library does not know the name or is not installed; the network does not
+            take images of this size; the weights file is missing, is not what the library wrote,
+            or does not fit.
     """
-    entry = MODELS[name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        library_network = getattr(torchvision.models, entry.builder)(num_classes=classes)
-    if imagenet_weights is not None:
-        _load_all_but_classifier(library_network, imagenet_weights, entry)
-    parts = OrderedDict((part, getattr(library_network, part)) for part in entry.trunk)
-    if entry.builder.startswith("densenet"):  # its last ReLU is a call in torchvision, no module
-        parts["relu"] = nn.ReLU(inplace=True)
-    return Network(nn.Sequential(parts), getattr(library_network, entry.classifier))
+        if foreign := split_name(name):
+            library, library_name = foreign
+            return adapter(library).build(library_name, classes, imagenet_weights, size)
+        entry = MODELS[name]
+        builder = getattr(importlib.import_module(entry.module), entry.builder)
+        if not entry.trunk:
+            network: Network = builder(classes)
+            return network
+        return _from_parts(builder(num_classes=classes), entry, imagenet_weights)
+
+
+def check_network(name: str, init: str = "random") -> None:
+    """Checks that a network of this name can be built here, without building it.
+
+    Args:
+        name: as for ``build_network``.
+        init: ``random`` or ``imagenet``.
+
+    Raises:
+        UserError: the library does not know the name (the message names near ones) or is not
+            installed; there are no ImageNet weights for it.
+    """
+    if foreign := split_name(name):
+        library, library_name = foreign
+        adapter(library).check(library_name)
+    elif init == "imagenet" and MODELS[name].weights_file is None:
+        raise UserError(
+            f"model.init: there are no ImageNet weights of {name}",
+            "use model.init=random",
+            usage=True,
+        )
 
 
 def find_imagenet_weights(name: str, given: Path | None) -> Path:
-    """Returns the file with torchvision's ImageNet weights: the given one, else torch's cache.
+    """Returns the file with a network's ImageNet weights: the given one, else torch's cache.
 
     Raises:
         UserError: the file is not there; the hint says what to put where.
     """
+    check_network(name, "imagenet")
+    if foreign := split_name(name):
+        if given is None or not given.is_file():
+            where = f"{given}: " if given else "model.weights: "
+            raise UserError(
+                f"{where}no file with the ImageNet weights of {name}",
+                f"fetch the state dictionary that {foreign[0]} publishes (.pth or .safetensors) "
+                "and name it with --set model.weights=FILE",
+            )
+        return given
     file_name = MODELS[name].weights_file
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / file_name
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / str(file_name)
     path = given or cached
     if not path.is_file():
         raise UserError(
@@ -73,36 +109,11 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _load_all_but_classifier(network: nn.Module, path: Path, entry: ModelEntry) -> None:
-    weights = _read_torch_file(path)
-    trunk = {
-        _OLD_DENSENET_KEY.sub(r"\1\2", key): value
-        for key, value in weights.items()
-        if not key.startswith(f"{entry.classifier}.")
-    }
-    try:
-        missing = network.load_state_dict(trunk, strict=False)
-        fits = not missing.unexpected_keys and all(
-            key.startswith(f"{entry.classifier}.") for key in missing.missing_keys
-        )
-    except RuntimeError:  # shapes differ
-        fits = False
-    if not fits:
-        raise UserError(
-            f"{path}: these are not the weights of {entry.builder}",
-            f"give torchvision's {entry.weights_file}",
-        )
-
-
-def _read_torch_file(path: Path) -> dict[str, Tensor]:
-    try:
-        with warnings.catch_warnings(action="ignore"):  # of foreign pickles, refused below
-            weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError):
-        weights = None
-    if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
-        raise UserError(
-            f"{path}: not a file of plain weights; nothing in it was executed",
-            "give a state dictionary as torchvision publishes it",
-        )
-    return weights
+def _from_parts(made: nn.Module, entry: ModelEntry, weights: Path | None) -> Network:
+    if weights is not None:
+        hint = f"give torchvision's {entry.weights_file}"
+        load_all_but_classifier(made, weights, entry.classifier, name=entry.builder, hint=hint)
+    parts = OrderedDict((part, getattr(made, part)) for part in entry.trunk)
+    if entry.builder.startswith("densenet"):  # its last ReLU is a call in torchvision, no module
+        parts["relu"] = nn.ReLU(inplace=True)
+    return Network(nn.Sequential(parts), getattr(made, entry.classifier))

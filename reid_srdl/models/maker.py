@@ -17,11 +17,13 @@ class NetworkMaker:
         name: the configured network's name.
         classes: C, the classifier's outputs.
         imagenet_weights: file for its trunk, see `build_network`; other networks start at random.
+        size: (height, width) of their input in pixels, see `build_network`.
     """
 
     name: str
     classes: int
     imagenet_weights: Path | None = None
+    size: tuple[int, int] | None = None
 
     def make(self, seed: int, name: str | None = None) -> Network:
         """Returns a newly initialised network; None is the configured one.
@@ -30,7 +32,13 @@ class NetworkMaker:
             UserError: as `build_network`.
         """
         weights = self.imagenet_weights if name is None else None
-        return build_network(name or self.name, self.classes, seed=seed, imagenet_weights=weights)
+        return build_network(
+            name or self.name,
+            self.classes,
+            seed=seed,
+            imagenet_weights=weights,
+            size=self.size,
+        )
 
     def key(self, name: str | None = None) -> str:
         """Names what ``make`` makes, apart from the seed."""

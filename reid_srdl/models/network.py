@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import torch
@@ -22,21 +23,29 @@ class Output:
 
 
 class Network(nn.Module):
-    """A trunk, average pooling, and the identity classifier on the pooled feature (Eq 1: z = W x).
+    """A trunk, average pooling, and the classifier on the pooled feature (Eq 1: z = W x).
 
     Args:
-        trunk: maps B x 3 x H x W images to B x D x h x w feature maps.
+        trunk: maps B x 3 x H x W images to B x D x h x w feature maps, which are averaged here, or
+            to B x D features that it pooled itself.
         classifier: maps B x D features to B x C logits.
+        input_size: (H, W) in pixels that the trunk was built for; None where it takes any.
     """
 
-    def __init__(self, trunk: nn.Module, classifier: nn.Linear) -> None:
+    def __init__(
+        self,
+        trunk: nn.Module,
+        classifier: nn.Linear,
+        input_size: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__()
         self.trunk = trunk
         self.classifier = classifier
+        self.input_size = input_size
 
     @property
     def classes(self) -> int:
-        """C, the number of identities that the classifier knows."""
+        """C, the number of identities or classes that the classifier knows."""
         return self.classifier.out_features
 
     @property
@@ -46,9 +55,18 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor) -> Output:
         """Returns logits and features of B x 3 x H x W normalised images."""
-        maps = self.trunk(images)
+        features = self.trunk(images)
         # Under bf16 autocast only the trunk is worth it: rounded features would tie in retrieval.
-        with torch.autocast(images.device.type, enabled=False):
-            features = maps.float().mean(dim=(2, 3))
+        with without_autocast(images.device.type):
+            features = features.float()
+            if features.dim() == 4:
+                features = features.mean(dim=(2, 3))
             logits = self.classifier(features)
         return Output(logits, features)
+
+
+def without_autocast(device_type: str) -> contextlib.AbstractContextManager[object]:
+    """Returns a context in which operations keep their arguments' precision."""
+    if not torch.amp.is_autocast_available(device_type):  # e.g. meta, where costs are counted
+        return contextlib.nullcontext()
+    return torch.autocast(device_type, enabled=False)

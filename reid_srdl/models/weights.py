@@ -13,7 +13,7 @@ from torch import Tensor
 
 from reid_srdl.errors import UserError
 from reid_srdl.files import whole_file
-from reid_srdl.models import MODELS
+from reid_srdl.models import NETWORK_NAMES
 from reid_srdl.models.build import build_network
 from reid_srdl.models.network import Network
 
@@ -52,7 +52,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def save_network(path: Path, network: Network, name: str) -> None:
     """Writes a network's weights with what is needed to build it again."""
-    write_tensors(path, network.state_dict(), {"model": name, "classes": network.classes})
+    facts: dict[str, Any] = {"model": name, "classes": network.classes}
+    if network.input_size is not None:
+        facts["size"] = network.input_size
+    write_tensors(path, network.state_dict(), facts)
 
 
 def load_network(path: Path) -> Network:
@@ -63,9 +66,11 @@ def load_network(path: Path) -> Network:
     """
     tensors, facts = read_tensors(path)
     name, classes = facts.get("model"), facts.get("classes")
-    if name not in MODELS or not isinstance(classes, int):
+    if not isinstance(name, str) or name not in NETWORK_NAMES or not isinstance(classes, int):
         raise UserError(f"{path}: names no known network", "name a weights file of a finished run")
-    network = build_network(name, classes, seed=0)
+    height, width = facts.get("size", (0, 0))
+    size = (int(height), int(width)) if height else None
+    network = build_network(name, classes, seed=0, size=size)
     try:
         network.load_state_dict(tensors)
     except RuntimeError:

@@ -6,8 +6,10 @@ import contextlib
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
+from torch import nn
 
 from reid_srdl.errors import UserError
 from reid_srdl.machine import available_cores, processor_name
@@ -21,11 +23,14 @@ class Compute:
         device: where networks and batches live.
         precision: ``bf16`` (autocast: products in bfloat16, weights in float32) or ``fp32``.
         threads: CPU threads; they change the order of sums, so a run records and restores them.
+        compile: networks in training run as torch.compile makes them; other kernels round
+            otherwise, so it is part of what a phase is.
     """
 
     device: torch.device
     precision: str
     threads: int
+    compile: bool = False
 
     @property
     def device_name(self) -> str:
@@ -40,6 +45,18 @@ class Compute:
             self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
         )
 
+    def prepared(self, network: nn.Module) -> nn.Module:
+        """Returns what trains a network: itself, or a compiled form that shares its weights.
+
+        The first step with a compiled form takes from seconds to minutes. Whatever was compiled
+        before is forgotten, so that a phase never falls back to the plain network because many
+        were compiled before it: its numbers depend on nothing that ran earlier.
+        """
+        if not self.compile:
+            return network
+        torch.compiler.reset()
+        return cast(nn.Module, torch.compile(network, dynamic=False))
+
     @contextlib.contextmanager
     def activated(self) -> Iterator[None]:
         """Sets the thread count and leaves it as it was."""
@@ -51,16 +68,24 @@ class Compute:
             torch.set_num_threads(before)
 
 
-def choose(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Compute:
+def choose(
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    *,
+    compile: bool = False,
+) -> Compute:
     """Chooses what ``auto`` means on this machine, and checks what was asked for by name.
 
     Raises:
-        UserError: the device does not exist here.
+        UserError: the device does not exist here; nothing can be compiled here.
     """
     chosen = _device(device)
     if precision == "auto":
         precision = "bf16" if bf16_is_fast(chosen) else "fp32"
-    return Compute(chosen, precision, threads or available_cores())
+    if compile:
+        _try_compiler(chosen)
+    return Compute(chosen, precision, threads or available_cores(), compile)
 
 
 def bf16_is_fast(device: torch.device) -> bool:
@@ -75,6 +100,20 @@ def cpu_has_bf16() -> bool:
     if platform.machine().lower() in ("aarch64", "arm64"):
         return bool(torch.cpu.get_capabilities().get("bf16", False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _try_compiler(device: torch.device) -> None:
+    """Compiles a small function, so that what is missing is told before anything is trained."""
+    try:
+        torch.compile(torch.sin, dynamic=False)(torch.zeros(8, device=device))
+    except Exception as error:  # whatever the compiler's many layers raise
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        raise UserError(
+            f"train.compile: nothing can be compiled for {device.type} here "
+            f"({lines[0] if lines else type(error).__name__})",
+            "install a C++ compiler (g++, or set CXX) with Python's headers, "
+            "or leave train.compile off",
+        ) from None
 
 
 def _device(name: str) -> torch.device:

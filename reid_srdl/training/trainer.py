@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from reid_srdl.analysis.cost import multiply_accumulates
 from reid_srdl.data.batches import TrainingSet
@@ -171,8 +171,9 @@ class Trainer:
         network = copy.deepcopy(model.network)
         optimizer = self._optimisation.sgd(network)
         _restore(phase, network, optimizer)
+        prepared = self._compute.prepared(network) if len(phase.rows) < epochs else network
         for epoch in range(len(phase.rows), epochs):
-            self._fit_epoch(phase, network, optimizer, loss, epoch, span)
+            self._fit_epoch(phase, network, prepared, optimizer, loss, epoch, span)
         phase.tensors = {}
         return Model(network, phase.key, model.name)
 
@@ -204,6 +205,7 @@ class Trainer:
             pad=self._training_set.pad,
             flip=self._training_set.flip,
             precision=self._compute.precision,
+            **({"compile": True} if self._compute.compile else {}),  # else keys as they always were
             **settings,
         )
         phase.network, phase.macs = model.name, self._macs_of(model)
@@ -221,6 +223,7 @@ class Trainer:
         self,
         phase: Phase,
         network: Network,
+        prepared: nn.Module,
         optimizer: torch.optim.SGD,
         loss: Loss,
         epoch: int,
@@ -242,7 +245,7 @@ class Trainer:
         )
         try:
             train_epoch(
-                network,
+                prepared,
                 optimizer,
                 images.epoch(optimisation.batch_size, self._seed, phase.name, epoch),
                 loss,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.data.classes.factory import write_class_folders
+
 SMALL = ("--train-identities", "2", "--test-identities", "2", "--images", "2", "--cameras", "3")
 
 
@@ -61,6 +63,36 @@ def test_check_fails(made: Path, tmp_path: Path) -> None:
     assert "did you mean 'walkers'?" in done.stderr
 
 
+def test_check_of_classes(tmp_path: Path) -> None:
+    root = write_class_folders(tmp_path / "set")
+    done = run("check", "class-folder", "--data-dir", root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "classes" in done.stdout
+    assert "ok: ready to use" in done.stdout
+    victim = next((root / "val" / "n02099712").iterdir())
+    victim.unlink()
+    victim.parent.rmdir()
+    done = run("check", "class-folder", "--data-dir", root)
+    assert done.returncode == 1
+    assert "problem: val lacks a class folder that train has\n  n02099712" in done.stdout
+    done = run("check", "imagenet", "--data-dir", root, "--json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert report["rows"][0]["official"] == {"images": 1281167, "classes": 1000}
+
+
+def test_check_of_sums(tmp_path: Path) -> None:
+    folder = tmp_path / "cifar-100-python"
+    folder.mkdir()
+    for name in ("train", "test", "meta"):
+        (folder / name).write_bytes(b"")
+    done = run("check", "cifar100", "--data-dir", tmp_path)
+    assert done.returncode == 1
+    assert "d41d8cd98f00b204e9800998ecf8427e" in done.stdout  # of nothing
+    assert "16019d7e3df5f24257cddd939b257f8d" in done.stdout
+    assert "train: corrupt" in done.stdout
+
+
 @pytest.mark.parametrize("command", [("check",), ("make", "walkers"), ()])
 def test_help_is_light(command: tuple[str, ...]) -> None:
     done = run(*command, "--help")
@@ -68,7 +100,7 @@ def test_help_is_light(command: tuple[str, ...]) -> None:
     if command:
         assert "Example" in done.stdout
     program = (
-        "import sys; from reid_srdl.cli import app; import reid_srdl.data.reid.check; "
+        "import sys; from reid_srdl.cli import app; import reid_srdl.data.check; "
         "import reid_srdl.data.walkers; "
         "assert not {'torch', 'faiss', 'scipy'} & set(sys.modules)"
     )

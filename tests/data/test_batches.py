@@ -1,5 +1,7 @@
 """Augmentation against libraries' own padding and cropping, pixel by pixel."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,20 +9,22 @@ import torch.nn.functional as F
 
 from reid_srdl.data.augment import (
     Draws,
+    Normaliser,
     crop_and_flip,
     draw_epoch,
     normalise,
     resize,
 )
 from reid_srdl.data.batches import Images, TrainingSet
-from reid_srdl.data.normalisation import IMAGENET
+from reid_srdl.data.normalisation import CIFAR10, IMAGENET
+from reid_srdl.seeds import generator
 
 CPU = torch.device("cpu")
 
 
 def pixels(images: int = 6, height: int = 12, width: int = 8) -> np.ndarray:
-    generator = np.random.default_rng(0)
-    return generator.integers(0, 256, (images, height, width, 3), dtype=np.uint8)
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (images, height, width, 3), dtype=np.uint8)
 
 
 def test_crops_come_from_the_reflection_padded_image() -> None:
@@ -112,3 +116,50 @@ def test_the_key_tells_pixels_labels_and_size() -> None:
         ]
     }
     assert len(keys) == 4
+
+
+@pytest.mark.parametrize("width", [None, 8, 5])
+def test_a_normaliser_works_at_any_width_and_layout(width: int | None) -> None:
+    images = torch.from_numpy(pixels()).permute(0, 3, 1, 2)
+    kept = Normaliser(CIFAR10, CPU, width)
+    mean = torch.tensor(CIFAR10.mean)[:, None, None] * 255
+    std = torch.tensor(CIFAR10.std)[:, None, None] * 255
+    expected = (images.float() - mean) / std
+    for layout in (images, images.contiguous()):
+        assert torch.equal(kept(layout), expected)
+        assert kept(layout).is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("size", [(12, 8), (24, 16), (9, 11)])
+def test_served_batches_are_crops_of_the_normalised_images(size: tuple[int, int]) -> None:
+    labels = np.arange(6, dtype=np.int64)
+    images = Images(pixels(), size, CPU, CIFAR10)
+    served = TrainingSet(images, labels, pad=2, flip=True)
+    draws = draw_epoch(generator(3, "phase", 1, "augment"), 6, pad=2, flip=True)
+    for batch in served.epoch(3, 3, "phase", 1):
+        clean = images.normalise(images.read(batch.index))
+        padded = F.pad(clean, (2, 2, 2, 2), mode="reflect")
+        for image, source, i in zip(batch.images, padded, batch.index.tolist(), strict=True):
+            top, left = draws.offsets[i].tolist()
+            view = source[:, top : top + size[0], left : left + size[1]]
+            assert torch.equal(image, view.flip(2) if draws.flips[i] else view)
+
+
+def test_a_memory_map_is_served_like_an_array(tmp_path: Path) -> None:
+    np.save(tmp_path / "pixels.npy", pixels())
+    mapped = np.load(tmp_path / "pixels.npy", mmap_mode="r")
+    labels = np.arange(6, dtype=np.int64)
+    sets = [
+        TrainingSet(Images(array, (24, 16), CPU), labels, pad=2, flip=True)
+        for array in (pixels(), mapped)
+    ]
+    assert sets[0].key == sets[1].key
+    for one, other in zip(*(served.epoch(2, 0, "phase", 0) for served in sets), strict=True):
+        assert torch.equal(one.images, other.images)
+    clean = [torch.cat(list(served.images.in_order(4))) for served in sets]
+    assert torch.equal(*clean)
+
+
+def test_the_key_tells_the_normalisation() -> None:
+    keys = {Images(pixels(), (12, 8), CPU, kind).digest() for kind in (IMAGENET, CIFAR10)}
+    assert len(keys) == 2

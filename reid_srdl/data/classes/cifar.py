@@ -22,6 +22,8 @@ from reid_srdl.errors import UserError
 
 SIDE = 32  # pixels
 
+_AGAIN = "fetch the official archive again"
+
 
 @dataclass(frozen=True)
 class Files:
@@ -33,6 +35,7 @@ class Files:
         meta: the file with the classes' names.
         labels: the key of the labels in a batch.
         names: the key of the classes' names in ``meta``.
+        classes: how many classes there are.
         md5: the official MD5 sum of each file.
     """
 
@@ -41,6 +44,7 @@ class Files:
     meta: str
     labels: str
     names: str
+    classes: int
     md5: dict[str, str]
 
 
@@ -51,6 +55,7 @@ FILES: dict[str, Files] = {
         meta="batches.meta",
         labels="labels",
         names="label_names",
+        classes=10,
         md5={
             "data_batch_1": "c99cafc152244af753f735de768cd75f",
             "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
@@ -67,6 +72,7 @@ FILES: dict[str, Files] = {
         meta="meta",
         labels="fine_labels",
         names="fine_label_names",
+        classes=100,
         md5={
             "train": "16019d7e3df5f24257cddd939b257f8d",
             "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
@@ -100,10 +106,10 @@ def load(
         if progress is not None:
             progress(f"reading {what}", done, len(files.md5))
 
-    def split(batches: tuple[str, ...], classes: int) -> Samples:
+    def split(batches: tuple[str, ...]) -> Samples:
         pixels, labels = [], []
         for batch in batches:
-            images, targets = read_batch(root / batch, files, classes)
+            images, targets = read_batch(root / batch, files)
             pixels.append(images)
             labels.append(targets)
             tell(batch)
@@ -111,9 +117,9 @@ def load(
 
     classes = read_names(root / files.meta, files)
     tell(files.meta)
-    return ClassData(
-        name, root, classes, split(files.train, len(classes)), split(files.test, len(classes))
-    )
+    if len(classes) != files.classes:
+        raise UserError(f"{root / files.meta}: names {len(classes)} classes", _AGAIN)
+    return ClassData(name, root, classes, split(files.train), split(files.test))
 
 
 def read_names(path: Path, files: Files) -> tuple[str, ...]:
@@ -124,14 +130,12 @@ def read_names(path: Path, files: Files) -> tuple[str, ...]:
     """
     names = _content(path, files).get(files.names)
     if not isinstance(names, list) or len(names) < 2:
-        raise UserError(f"{path}: holds no {files.names}", "fetch the official archive again")
+        raise UserError(f"{path}: holds no {files.names}", _AGAIN)
     return tuple(names)
 
 
-def read_batch(
-    path: Path, files: Files, classes: int
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Returns one file's N x 32 x 32 x 3 pixels and N labels, 0..classes-1.
+def read_batch(path: Path, files: Files) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Returns one file's N x 32 x 32 x 3 pixels and N labels.
 
     Raises:
         UserError: as :func:`load`.
@@ -139,27 +143,21 @@ def read_batch(
     content = _content(path, files)
     data, labels = content.get("data"), content.get(files.labels)
     if not isinstance(data, np.ndarray) or data.ndim != 2 or data.shape[1] != 3 * SIDE * SIDE:
-        raise UserError(f"{path}: holds no images", "fetch the official archive again")
-    if not isinstance(labels, list) or len(labels) != len(data):
-        raise UserError(
-            f"{path}: holds no {files.labels} for its {len(data):,} images",
-            "fetch the official archive again",
-        )
+        raise UserError(f"{path}: holds no images", _AGAIN)
+    if (
+        not isinstance(labels, list)
+        or len(labels) != len(data)
+        or not all(isinstance(label, int) for label in labels)
+    ):
+        raise UserError(f"{path}: holds no {files.labels} for its {len(data):,} images", _AGAIN)
     targets = np.array(labels, dtype=np.int64)
-    if len(targets) and not 0 <= targets.min() <= targets.max() < classes:
+    if len(targets) and not 0 <= targets.min() <= targets.max() < files.classes:
         raise UserError(
-            f"{path}: labels {targets.min()} to {targets.max()}, but only {classes} classes",
-            "fetch the official archive again",
+            f"{path}: labels {targets.min()} to {targets.max()}, but {files.classes} classes",
+            _AGAIN,
         )
     planes = data.reshape(-1, 3, SIDE, SIDE)
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), targets
-
-
-def wrong_sum(path: Path, official: str) -> str | None:
-    """Returns a file's MD5 sum where it is not the official one, else None."""
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "md5").hexdigest()
-    return None if found == official else found
 
 
 def _content(path: Path, files: Files) -> dict[str, Any]:
@@ -174,9 +172,9 @@ def _content(path: Path, files: Files) -> dict[str, Any]:
     if found != official:
         raise UserError(
             f"{path}: corrupt: its MD5 sum is {found}, the official file's {official}",
-            "fetch the official archive again",
+            _AGAIN,
         )
     try:
         return read_pickle(content)
     except pickle.UnpicklingError as error:
-        raise UserError(f"{path}: refused: {error}", "fetch the official archive again") from None
+        raise UserError(f"{path}: refused: {error}", _AGAIN) from None

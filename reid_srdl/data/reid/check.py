@@ -2,62 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from reid_srdl.data import find_entry
-from reid_srdl.data.images import UnreadableError, map_files, read_rgb
+from reid_srdl.data.check_report import (
+    CheckReport,
+    Finding,
+    Row,
+    SplitProgress,
+    check_images,
+    say_files,
+)
 from reid_srdl.data.locate import Counts, Entry, locate
 from reid_srdl.data.reid import gt_query, market
 from reid_srdl.data.reid.crops import DISTRACTOR, JUNK, Crops
 from reid_srdl.data.reid.names import EXAMPLE, Scan, is_litter, scan
-
-# Told the split's name, files read, files in all.
-SplitProgress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing found: a line of text, and the files that it is about (all of them)."""
-
-    text: str
-    files: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Row:
-    """One split: what is there, and what officially should be (None: nothing published)."""
-
-    split: str
-    counts: Counts
-    official: Counts | None
-
-
-@dataclass
-class CheckReport:
-    """What a check found.
-
-    Attributes:
-        name: the data set's name.
-        root: the folder that was checked.
-        rows: one for each split that is there.
-        notes: worth knowing; nothing to mend.
-        problems: what to mend.
-    """
-
-    name: str
-    root: Path
-    rows: list[Row] = field(default_factory=list)
-    notes: list[Finding] = field(default_factory=list)
-    problems: list[Finding] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """True where the data set is ready to use: nothing to mend."""
-        return not self.problems
 
 
 def check_dataset(
@@ -121,12 +82,12 @@ def _check_split(
     elif official is not None:
         _compare_counts(report, entry, split, counts, official)
     if found.unexpected:
-        text = f"{split}: {_files(found.unexpected)} not named as a crop (like {EXAMPLE})"
+        text = f"{split}: {say_files(found.unexpected)} not named as a crop (like {EXAMPLE})"
         report.problems.append(Finding(text, found.unexpected))
     if found.litter:
-        text = f"{split}: {_files(found.litter)} left by a file manager, ignored"
+        text = f"{split}: {say_files(found.litter)} left by a file manager, ignored"
         report.notes.append(Finding(text, found.litter))
-    _check_images(report, split, found.crops, progress)
+    check_images(report, split, found.crops.paths, progress)
 
 
 def _compare_counts(
@@ -139,42 +100,22 @@ def _compare_counts(
         text = "usable, the test identities only, which is all that multi-query evaluation uses"
         report.notes.append(Finding(f"{split}: {counts.images:,} boxes: {text}"))
     else:
-        differences = [
-            f"{there:,} {what} where {should:,} are official"
-            for what, there, should in _pairs(counts, official)
-            if there != should
-        ]
-        report.problems.append(Finding(f"{split}: {', '.join(differences)}"))
+        report.problems.append(Finding(f"{split}: {differences(counts, official)}"))
+
+
+def differences(counts: Counts, official: Counts) -> str:
+    """Says in words which counts are not the official ones; nothing where all are."""
+    found = [
+        f"{there:,} {what} where {should:,} are official"
+        for what, there, should in _pairs(counts, official)
+        if there != should
+    ]
+    return ", ".join(found)
 
 
 def _pairs(counts: Counts, official: Counts) -> list[tuple[str, int, int]]:
     kinds = ("images", "identities", "cameras", "junk", "distractors")
     return [(kind, getattr(counts, kind), getattr(official, kind)) for kind in kinds]
-
-
-def _check_images(
-    report: CheckReport, split: str, crops: Crops, progress: SplitProgress | None
-) -> None:
-    def tell(done: int, total: int) -> None:
-        if progress is not None:
-            progress(split, done, total)
-
-    sizes: set[tuple[int, int]] = set()
-    unreadable = []
-    # Only the size is kept of each image; the pixels go as soon as they are decoded.
-    results = map_files(lambda path: read_rgb(path).shape[:2], crops.paths, tell)
-    for path, result in zip(crops.paths, results, strict=True):
-        if isinstance(result, UnreadableError):
-            unreadable.append(f"{path.name} ({result})")
-        else:
-            sizes.add((result[0], result[1]))
-    if unreadable:
-        report.problems.append(
-            Finding(f"{split}: {_files(unreadable)} can't be read", tuple(unreadable))
-        )
-    if len(sizes) > 1:
-        text = f"{split}: images of {len(sizes):,} sizes, resized when used"
-        report.notes.append(Finding(text))
 
 
 def _check_root(report: CheckReport) -> None:
@@ -185,7 +126,7 @@ def _check_root(report: CheckReport) -> None:
         if path.name not in known and not is_litter(path.name)
     )
     if others:
-        text = f"{_files(others)} beside the splits, unexpected and not used"
+        text = f"{say_files(others)} beside the splits, unexpected and not used"
         report.notes.append(Finding(text, tuple(others)))
 
 
@@ -250,7 +191,3 @@ def _check_lists(report: CheckReport, official: dict[str, Counts], crops: dict[s
         agreeing = lists.compared - len(lists.disagreeing)
         text = f"{agreeing:,} of {lists.compared:,} queries agree with the official lists"
         report.notes.append(Finding(f"{gt_query.FOLDER}: {text}"))
-
-
-def _files(names: tuple[str, ...] | list[str]) -> str:
-    return "1 file" if len(names) == 1 else f"{len(names):,} files"
