@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+from numpy.typing import NDArray
+from PIL import Image
+
+from reid_srdl.data import DATASETS, READERS, load_dataset
+from reid_srdl.data.locate import Counts
+from reid_srdl.data.reid.check_read import check_read
+from reid_srdl.errors import UserError
+from tests.data.conftest import write_image
+
+# People of each pair of cameras; which of their ten images are there.
+PAIRS = (3, 2)
+THERE = (0, 3, 5, 9)
+LISTS = {
+    "train": ["1_001_1_01.png", "1_001_2_06.png", "1_003_1_04.png", "1_003_2_10.png"],
+    "query": ["1_002_1_01.png", "1_002_2_06.png", "2_001_1_01.png"],
+    "gallery": ["1_002_1_04.png", "1_002_2_10.png", "2_001_2_06.png"],
+}
+PIDS = {"1_001": 1, "1_002": 2, "1_003": 3, "2_001": 4, "2_002": 5}
+
+
+def picture(pair: int, person: int, number: int) -> NDArray[np.uint8]:
+    rng = np.random.default_rng((pair, person, number))
+    return rng.integers(0, 256, (12, 6, 3), dtype=np.uint8)
+
+
+def write_mat(path: Path, sets: list[list[tuple[int, int]]]) -> None:
+    """Writes cells as MATLAB 7.3 does: references, transposed; empty cells as two zeros."""
+    with h5py.File(path, "w") as file:
+        hidden = file.create_group("#refs#")
+
+        def kept(value: NDArray[np.generic]) -> h5py.Reference:
+            return hidden.create_dataset(str(len(hidden)), data=value).ref
+
+        for kind in ("detected", "labeled"):
+            pairs = []
+            for pair, people in enumerate(PAIRS, 1):
+                cells = np.empty((10, people), h5py.ref_dtype)
+                for number in range(10):
+                    for person in range(people):
+                        there = number in THERE and (kind == "labeled" or number != 9)
+                        image = picture(pair, person + 1, number + 1)
+                        empty = np.zeros(2, np.uint64)
+                        cells[number, person] = kept(image.T if there else empty)
+                pairs.append(hidden.create_dataset(f"{kind}{pair}", data=cells).ref)
+            file.create_dataset(kind, data=np.array([pairs], h5py.ref_dtype))
+        references = [kept(np.array(table, np.float64).T) for table in sets]
+        file.create_dataset("testsets", data=np.array([references], h5py.ref_dtype))
+
+
+def write_lists(path: Path, lists: dict[str, list[str]]) -> None:
+    names = [name for part in lists.values() for name in part]
+    cells = np.empty((len(names), 1), object)
+    cells[:, 0] = names
+    labels = np.array([[PIDS[name[:5]]] for name in names], np.uint16)
+    content: dict[str, object] = {"filelist": cells, "labels": labels}
+    first = 1
+    for part, own in lists.items():
+        content[f"{part}_idx"] = np.arange(first, first + len(own), dtype=np.uint16)[:, None]
+        first += len(own)
+    scipy.io.savemat(path, content)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "cuhk03"  # as torchreid keeps it
+    (root / "cuhk03_release").mkdir(parents=True)
+    write_mat(root / "cuhk03_release" / "cuhk-03.mat", [[(1, 2)], [(1, 1), (2, 2)]])
+    write_lists(root / "cuhk03_new_protocol_config_labeled.mat", LISTS)
+    return root
+
+
+def test_new_protocol_from_the_mat_files(root: Path, cache: Path) -> None:
+    data = load_dataset("cuhk03-labeled", root.parent)
+    for crops, names in zip((data.train, data.query, data.gallery), LISTS.values(), strict=True):
+        assert [path.name for path in crops.paths] == names
+        assert crops.pids.tolist() == [PIDS[name[:5]] for name in names]
+        assert crops.camids.tolist() == [int(name[6]) for name in names]
+    for path in data.gallery.paths:
+        pair, person, _, number = (int(part) for part in path.stem.split("_"))
+        assert np.array_equal(np.asarray(Image.open(path)), picture(pair, person, number))
+        assert path.is_relative_to(cache)
+    times = [path.stat().st_mtime_ns for path in data.gallery.paths]
+    again = load_dataset("cuhk03-labeled", root / "cuhk03_release")
+    assert [path.stat().st_mtime_ns for path in again.gallery.paths] == times  # extracted once
+
+
+def test_new_protocol_from_the_published_folders(tmp_path: Path) -> None:
+    for kind in ("labeled", "detected"):
+        for split in ("bounding_box_train", "query", "bounding_box_test"):
+            folder = tmp_path / "CUHK03-NP" / kind / split
+            folder.mkdir(parents=True)
+            for name in ("0003_c1_21.png", "0004_c2_7.png"):
+                write_image(folder / name)
+    data = load_dataset("cuhk03-detected", tmp_path)
+    assert data.root.name == "detected"
+    assert data.train.pids.tolist() == [3, 4]
+    assert data.query.camids.tolist() == [1, 2]
+    with pytest.raises(UserError, match="holds detected boxes, not labeled"):
+        load_dataset("cuhk03-labeled", tmp_path / "CUHK03-NP" / "detected")
+
+
+def test_classic_protocol(root: Path) -> None:
+    data = load_dataset("cuhk03-classic-labeled", root, 1)
+    names = sorted({path.name[:5] for path in data.query.paths})
+    assert names == ["1_001", "2_002"]
+    assert data.query.paths == data.gallery.paths
+    assert len(data.query) == 8
+    assert len(data.train) == 12
+    assert len(set(data.train.pids.tolist())) == 3
+    assert data.query.camids.tolist() == [1, 1, 2, 2] * 2
+    assert len(load_dataset("cuhk03-classic-detected", root, 1).query) == 6
+    assert DATASETS["cuhk03-classic-labeled"].defaults["eval"]["gallery"] == "single-shot"
+    with pytest.raises(UserError, match=r"cuhk-03.mat: holds no classic test set 2"):
+        load_dataset("cuhk03-classic-labeled", root, 2)
+    with pytest.raises(UserError, match="has no split 20"):
+        load_dataset("cuhk03-classic-labeled", root, 20)
+
+
+def test_wrong_files_are_named(root: Path) -> None:
+    config = root / "cuhk03_new_protocol_config_labeled.mat"
+    with pytest.raises(UserError, match=r"lacks cuhk03_new_protocol_config_detected.mat"):
+        load_dataset("cuhk03-detected", root)
+    write_lists(config, {**LISTS, "gallery": ["1_002_1_02.png"]})
+    with pytest.raises(UserError, match=r"config_labeled.mat: names 1 images .* 1_002_1_02.png"):
+        load_dataset("cuhk03-labeled", root)
+    write_lists(config, {**LISTS, "gallery": LISTS["train"][:1]})
+    with pytest.raises(UserError, match=r"config_labeled.mat: an image is in two splits"):
+        load_dataset("cuhk03-labeled", root)
+    write_lists(config, {**LISTS, "gallery": ["1_001_1_04.png"]})
+    with pytest.raises(UserError, match="people to train on are tested on, too"):
+        load_dataset("cuhk03-labeled", root)
+    scipy.io.savemat(config, {"filelist": np.zeros(3)})
+    with pytest.raises(UserError, match=r"config_labeled.mat: not the new protocol's lists"):
+        load_dataset("cuhk03-labeled", root)
+    mat = root / "cuhk03_release" / "cuhk-03.mat"
+    write_mat(mat, [[(1, 2), (2, 9)]])
+    with pytest.raises(UserError, match="test set 0 names people who have no labeled images"):
+        load_dataset("cuhk03-classic-labeled", root)
+    with h5py.File(mat, "w") as file:
+        file.create_dataset("features", data=np.zeros(3))
+    with pytest.raises(UserError, match=r"cuhk-03.mat: holds no classic test set 0"):
+        load_dataset("cuhk03-classic-labeled", root)
+    write_lists(config, LISTS)
+    with pytest.raises(UserError, match=r"cuhk-03.mat: holds no cells of labeled images"):
+        load_dataset("cuhk03-labeled", root)
+    mat.write_bytes(b"MATLAB 5.0")
+    with pytest.raises(UserError, match=r"cuhk-03.mat: not a MATLAB 7.3 file"):
+        load_dataset("cuhk03-labeled", root)
+
+
+def test_check(root: Path) -> None:
+    official = {"train": Counts(4, 2, 2), "query": Counts(3, 2, 2), "gallery": Counts(3, 2, 2)}
+    entry = replace(DATASETS["cuhk03-labeled"], official=official)
+    reader, place = READERS["cuhk03-labeled"], root / "cuhk03_release"
+    assert check_read(entry, reader, place).ok
+    report = check_read(DATASETS["cuhk03-labeled"], reader, place)
+    assert "train: 4 images where 7,368 are official" in report.problems[0].text
+
+
+def test_official_counts() -> None:
+    for kind, train, gallery in (("labeled", 7_368, 5_328), ("detected", 7_365, 5_332)):
+        official = DATASETS[f"cuhk03-{kind}"].official
+        assert official is not None
+        assert [(part.images, part.identities) for part in official.values()] == [
+            (train, 767),
+            (1_400, 700),
+            (gallery, 700),
+        ]
