@@ -118,6 +118,11 @@ class EvalConfig(Section):
     distance: Literal["euclidean", "cosine"] = "euclidean"
     normalize: bool = False
     pooling: Literal["mean", "max"] = "mean"
+    gallery: Literal["all", "single-shot"] = Field(
+        "all", description="the whole gallery, or random ones with an image of each identity"
+    )
+    trials: int = Field(100, ge=1, description="random galleries of a single-shot evaluation")
+    trial_seed: int = Field(0, ge=0, description="of the draws of a single-shot evaluation")
     flip: bool = Field(False, description="average the features of each image and its mirror image")
     batch_size: int = Field(128, ge=1)
     index: str | None = Field(None, description="FAISS factory string; None: exact")
@@ -193,6 +198,9 @@ ADDED: dict[str, Any] = {
     "data.split": 0,
     "train.compile": False,
     "eval.rules": "ours",
+    "eval.gallery": "all",
+    "eval.trials": 100,
+    "eval.trial_seed": 0,
     "eval.index": None,
     "eval.retrieved": 100,
     "eval.rerank": "none",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -56,11 +57,28 @@ class Whose(StrEnum):
     FASTREID = "fastreid"
 
 
+class Galleries(StrEnum):
+    """What a query is searched in."""
+
+    ALL = "all"
+    SINGLE_SHOT = "single-shot"
+
+
 class Pooling(StrEnum):
     """How a multi-query's boxes become one feature."""
 
     MEAN = "mean"
     MAX = "max"
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Which data a run's network is evaluated on; None: the run's own."""
+
+    dataset: str | None
+    data_dir: Path | None
+    split: int | None
+    distractors: Path | None
 
 
 WHAT, RULES, ENGINE, OUTPUT = "What is evaluated", "Rules", "Engine", "Output"
@@ -98,6 +116,23 @@ def evaluate(
             metavar="DIR",
             rich_help_panel=WHAT,
             help="Where the data set is; default: the run's own, or $REID_SRDL_DATA.",
+        ),
+    ] = None,
+    split: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            rich_help_panel=WHAT,
+            help="Which division, where the data set has several; default: the run's own, or 0.",
+        ),
+    ] = None,
+    distractors: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            rich_help_panel=WHAT,
+            help="A folder of images that join the gallery as nobody's, e.g. Market-1501's 500k.",
         ),
     ] = None,
     flip: Annotated[
@@ -145,6 +180,23 @@ def evaluate(
             rich_help_panel=RULES,
             help="Of a multi-query's boxes; default: the run's own, or mean.",
         ),
+    ] = None,
+    gallery: Annotated[
+        Galleries | None,
+        typer.Option(
+            rich_help_panel=RULES,
+            help="all of it, or single-shot: one random image of each identity from the other "
+            "cameras, averaged over trials; default: the run's or the data set's own, or all.",
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            min=1, rich_help_panel=RULES, help="Random galleries of single-shot; default: 100."
+        ),
+    ] = None,
+    trial_seed: Annotated[
+        int | None, typer.Option(min=0, rich_help_panel=RULES, help="Of their draws; default: 0.")
     ] = None,
     rerank: Annotated[
         Rerank | None,
@@ -261,6 +313,9 @@ def evaluate(
         "distance": distance and distance.value,
         "normalize": normalize,
         "pooling": pooling and pooling.value,
+        "gallery": gallery and gallery.value,
+        "trials": trials,
+        "trial_seed": trial_seed,
         "engine": engine and engine.value,
         "rerank": rerank and rerank.value,
         "rerank_k1": rerank_k1,
@@ -276,7 +331,8 @@ def evaluate(
     lists = rank_lists or (_RANK_LISTS if top_k else None)
     _check(run, features, [file for file in (per_query, lists) if file])
     if run is not None and eval_classes.is_classification(run):
-        asked = {"dataset": dataset, "per_query": per_query, "rank_lists": lists}
+        asked: dict[str, Any] = {"dataset": dataset, "per_query": per_query, "rank_lists": lists}
+        asked |= {"split": split, "distractors": distractors}
         asked = changes | {key: value for key, value in asked.items() if value is not None}
         eval_classes.evaluate_run(run, data_dir, asked, device, json)
         return
@@ -284,10 +340,12 @@ def evaluate(
 
     with Display(0) as display:
         if run is not None:
-            tested, result, kept = _of_run(run, dataset, data_dir, changes, device, display)
+            which = TestSet(dataset, data_dir, split, distractors)
+            tested, result, kept = _of_run(run, which, changes, device, display)
         else:
             assert features is not None
-            given = {"--dataset": dataset, "--data-dir": data_dir, "--flip": flip}
+            given: dict[str, Any] = {"--dataset": dataset, "--data-dir": data_dir, "--flip": flip}
+            given |= {"--split": split, "--distractors": distractors}
             _refuse(given | {"--batch-size": batch_size})
             tested, result = _of_file(features, changes, device, display)
             kept = None
@@ -321,8 +379,7 @@ def _refuse(options: dict[str, Any]) -> None:
 
 def _of_run(
     run: Path,
-    dataset: str | None,
-    data_dir: Path | None,
+    which: TestSet,
     changes: dict[str, Any],
     device: str,
     display: Display,
@@ -331,8 +388,10 @@ def _of_run(
 
     return evaluate_run(
         run,
-        dataset=dataset,
-        data_dir=data_dir,
+        dataset=which.dataset,
+        data_dir=which.data_dir,
+        split=which.split,
+        distractors=which.distractors,
         changes=changes,
         device=device,
         steps=display.steps,

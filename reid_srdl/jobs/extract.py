@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reid_srdl.config import AnyConfig
 from reid_srdl.data import load_dataset
+from reid_srdl.data.reid.distractors import with_distractors
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models.weights import load_network
 from reid_srdl.records.folder import RunFolder
@@ -20,6 +21,8 @@ def features_of_run(
     *,
     dataset: str | None = None,
     data_dir: Path | None = None,
+    split: int | None = None,
+    distractors: Path | None = None,
     flip: bool | None = None,
     batch_size: int | None = None,
     device: str = "auto",
@@ -32,6 +35,8 @@ def features_of_run(
         run: the run's folder.
         dataset: evaluate on another data set than the run's.
         data_dir: its folder.
+        split: which division of it; by default the run's own, on another data set the first.
+        distractors: a folder of images that join the gallery as nobody's.
         flip: average the features of each image and its mirror image.
         batch_size: images of a forward pass.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -48,7 +53,11 @@ def features_of_run(
     extractor = extractor_of_run(
         run, flip=flip, batch_size=batch_size, device=device, network=network, steps=steps
     )
-    data = load_dataset(dataset or config.data.name, data_dir or _own_dir(config, dataset))
+    if split is None:
+        split = config.data.split if dataset in (None, config.data.name) else 0
+    data = load_dataset(dataset or config.data.name, data_dir or _own_dir(config, dataset), split)
+    if distractors is not None:
+        data = with_distractors(data, distractors)
     return all_parts(extractor, data), extractor.compute
 
 

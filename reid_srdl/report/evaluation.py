@@ -28,9 +28,17 @@ def evaluation_table(evaluation: Evaluation, title: str) -> Table:
     """
     kinds = {"single-query": evaluation.single_query, "multi-query": evaluation.multi_query}
     shown = {name: scores for name, scores in kinds.items() if scores is not None}
-    columns = (Column("score", "%"), *(Column(name, name, "number") for name in shown))
+    spread = {} if evaluation.spread is None else evaluation.spread.model_dump()
+    over = (Column("spread", "± over trials", "number"),) if spread else ()
+    columns = (Column("score", "%"), *(Column(name, name, "number") for name in shown), *over)
     rows = tuple(
-        Row({"score": label, **{name: _text(scores, key) for name, scores in shown.items()}})
+        Row(
+            {
+                "score": label,
+                **{name: _text(scores, key) for name, scores in shown.items()},
+                **({"spread": f"{100 * spread[key]:.2f}"} if key in spread else {}),
+            }
+        )
         for label, key in _LINES
     )
     return Table(title, columns, rows, rule_notes(evaluation.protocol))
@@ -47,10 +55,11 @@ def rule_notes(rules: Rules) -> tuple[str, ...]:
         f"{rules.junk}; {rules.same_camera}",
         f"{rules.ties}; {rules.no_match}",
         rules.ap,
+        *((f"{rules.distractors:,} distractors (pid 0) in the gallery",) * bool(rules.distractors)),
         *(f"not reproduced: {quirk}" for quirk in rules.not_reproduced),
         *(
             line
-            for line in (rules.index, rules.rerank, rules.expand)
+            for line in (rules.single_shot, rules.index, rules.rerank, rules.expand)
             if not line.startswith("none")
         ),
     )
