@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reid_srdl.cli import eval_classes
+from reid_srdl.cli import eval_classes, eval_splits
 from reid_srdl.errors import UserError
 
 if TYPE_CHECKING:
@@ -119,12 +119,12 @@ def evaluate(
         ),
     ] = None,
     split: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            min=0,
             metavar="N",
             rich_help_panel=WHAT,
-            help="Which division, where the data set has several; default: the run's own, or 0.",
+            help="Which division, where the data set has several, or all: means over them; "
+            "default: the run's own, or 0.",
         ),
     ] = None,
     distractors: Annotated[
@@ -336,17 +336,26 @@ def evaluate(
         asked = changes | {key: value for key, value in asked.items() if value is not None}
         eval_classes.evaluate_run(run, data_dir, asked, device, json)
         return
+    if run is not None and split == "all":
+        single = {"--per-query": per_query, "--top-k": lists, "--distractors": distractors}
+        _refuse(single, "is for one split", "choose one")
+        eval_splits.evaluate_run(run, dataset, data_dir, changes, device, json)
+        return
     from reid_srdl.report.progress import Display
 
     with Display(0) as display:
         if run is not None:
-            which = TestSet(dataset, data_dir, split, distractors)
+            which = TestSet(dataset, data_dir, eval_splits.read_split(split), distractors)
             tested, result, kept = _of_run(run, which, changes, device, display)
         else:
             assert features is not None
             given: dict[str, Any] = {"--dataset": dataset, "--data-dir": data_dir, "--flip": flip}
             given |= {"--split": split, "--distractors": distractors}
-            _refuse(given | {"--batch-size": batch_size})
+            _refuse(
+                given | {"--batch-size": batch_size},
+                "says nothing about a file of features",
+                "evaluate a run",
+            )
             tested, result = _of_file(features, changes, device, display)
             kept = None
     _write(tested, result, per_query, lists, top_k or 10)
@@ -367,14 +376,10 @@ def _check(run: Path | None, features: Path | None, outputs: list[Path]) -> None
         tables.check_suffix(file)
 
 
-def _refuse(options: dict[str, Any]) -> None:
+def _refuse(options: dict[str, Any], why: str, instead: str) -> None:
     for name, value in options.items():
         if value is not None:
-            raise UserError(
-                f"{name}: says nothing about a file of features",
-                f"leave {name} out, or evaluate a run",
-                usage=True,
-            )
+            raise UserError(f"{name}: {why}", f"leave {name} out, or {instead}", usage=True)
 
 
 def _of_run(

@@ -7,6 +7,7 @@ from pathlib import Path
 from reid_srdl.config import AnyConfig
 from reid_srdl.data import load_dataset
 from reid_srdl.data.reid.distractors import with_distractors
+from reid_srdl.errors import UserError
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models.weights import load_network
 from reid_srdl.records.folder import RunFolder
@@ -47,14 +48,23 @@ def features_of_run(
         The features, and what computed them.
 
     Raises:
-        UserError: no run folder, no weights in it, or data that cannot be read.
+        UserError: no run folder, no weights in it, data that cannot be read, or another split than
+            the run was trained on.
     """
     config = RunFolder(run).read_config(OPTIONS)
     extractor = extractor_of_run(
         run, flip=flip, batch_size=batch_size, device=device, network=network, steps=steps
     )
+    own = dataset in (None, config.data.name)
+    if own and split not in (None, config.data.split):
+        raise UserError(
+            f"--split {split}: the run was trained on split {config.data.split}, with people whom "
+            "other splits test on",
+            "leave --split out, or evaluate another data set",
+            usage=True,
+        )
     if split is None:
-        split = config.data.split if dataset in (None, config.data.name) else 0
+        split = config.data.split if own else 0
     data = load_dataset(dataset or config.data.name, data_dir or _own_dir(config, dataset), split)
     if distractors is not None:
         data = with_distractors(data, distractors)

@@ -6,7 +6,7 @@ from reid_srdl.evaluation import Evaluated
 from reid_srdl.report.tables import Column, Row, Table
 from reid_srdl.retrieval.conventions import CONVENTIONS
 from reid_srdl.retrieval.protocol import JUNK, Labels
-from reid_srdl.retrieval.result import Evaluation, Rules, Scores
+from reid_srdl.retrieval.result import Evaluation, Rules, Scores, Spread
 
 _LINES = (
     ("Rank-1", "rank1"),
@@ -42,6 +42,28 @@ def evaluation_table(evaluation: Evaluation, title: str) -> Table:
         for label, key in _LINES
     )
     return Table(title, columns, rows, rule_notes(evaluation.protocol))
+
+
+def splits_table(mean: Spread, spread: Spread, rules: Rules, title: str) -> Table:
+    """Returns the means of scores over splits, and their standard deviations."""
+    means, deviations = mean.model_dump(), spread.model_dump()
+    columns = (
+        Column("score", "%"),
+        Column("mean", "mean", "number"),
+        Column("spread", "± over splits", "number"),
+    )
+    rows = tuple(
+        Row(
+            {
+                "score": label,
+                "mean": f"{100 * means[key]:.2f}",
+                "spread": f"{100 * deviations[key]:.2f}",
+            }
+        )
+        for label, key in _LINES
+        if key in means
+    )
+    return Table(title, columns, rows, rule_notes(rules))
 
 
 def rule_notes(rules: Rules) -> tuple[str, ...]:

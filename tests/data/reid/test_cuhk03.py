@@ -7,7 +7,6 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
-from numpy.typing import NDArray
 from PIL import Image
 
 from reid_srdl.data import DATASETS, READERS, load_dataset
@@ -15,72 +14,17 @@ from reid_srdl.data.locate import Counts
 from reid_srdl.data.reid.check_read import check_read
 from reid_srdl.errors import UserError
 from tests.data.conftest import write_image
-
-# People of each pair of cameras; which of their ten images are there.
-PAIRS = (3, 2)
-THERE = (0, 3, 5, 9)
-LISTS = {
-    "train": ["1_001_1_01.png", "1_001_2_06.png", "1_003_1_04.png", "1_003_2_10.png"],
-    "query": ["1_002_1_01.png", "1_002_2_06.png", "2_001_1_01.png"],
-    "gallery": ["1_002_1_04.png", "1_002_2_10.png", "2_001_2_06.png"],
-}
-PIDS = {"1_001": 1, "1_002": 2, "1_003": 3, "2_001": 4, "2_002": 5}
-
-
-def picture(pair: int, person: int, number: int) -> NDArray[np.uint8]:
-    rng = np.random.default_rng((pair, person, number))
-    return rng.integers(0, 256, (12, 6, 3), dtype=np.uint8)
-
-
-def write_mat(path: Path, sets: list[list[tuple[int, int]]]) -> None:
-    """Writes cells as MATLAB 7.3 does: references, transposed; empty cells as two zeros."""
-    with h5py.File(path, "w") as file:
-        hidden = file.create_group("#refs#")
-
-        def kept(value: NDArray[np.generic]) -> h5py.Reference:
-            return hidden.create_dataset(str(len(hidden)), data=value).ref
-
-        for kind in ("detected", "labeled"):
-            pairs = []
-            for pair, people in enumerate(PAIRS, 1):
-                cells = np.empty((10, people), h5py.ref_dtype)
-                for number in range(10):
-                    for person in range(people):
-                        there = number in THERE and (kind == "labeled" or number != 9)
-                        image = picture(pair, person + 1, number + 1)
-                        empty = np.zeros(2, np.uint64)
-                        cells[number, person] = kept(image.T if there else empty)
-                pairs.append(hidden.create_dataset(f"{kind}{pair}", data=cells).ref)
-            file.create_dataset(kind, data=np.array([pairs], h5py.ref_dtype))
-        references = [kept(np.array(table, np.float64).T) for table in sets]
-        file.create_dataset("testsets", data=np.array([references], h5py.ref_dtype))
-
-
-def write_lists(path: Path, lists: dict[str, list[str]]) -> None:
-    names = [name for part in lists.values() for name in part]
-    cells = np.empty((len(names), 1), object)
-    cells[:, 0] = names
-    labels = np.array([[PIDS[name[:5]]] for name in names], np.uint16)
-    content: dict[str, object] = {"filelist": cells, "labels": labels}
-    first = 1
-    for part, own in lists.items():
-        content[f"{part}_idx"] = np.arange(first, first + len(own), dtype=np.uint16)[:, None]
-        first += len(own)
-    scipy.io.savemat(path, content)
+from tests.data.reid.trees import CUHK03, PIDS, picture, write_cuhk03, write_lists, write_mat
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    root = tmp_path / "cuhk03"  # as torchreid keeps it
-    (root / "cuhk03_release").mkdir(parents=True)
-    write_mat(root / "cuhk03_release" / "cuhk-03.mat", [[(1, 2)], [(1, 1), (2, 2)]])
-    write_lists(root / "cuhk03_new_protocol_config_labeled.mat", LISTS)
-    return root
+    return write_cuhk03(tmp_path / "cuhk03")
 
 
 def test_new_protocol_from_the_mat_files(root: Path, cache: Path) -> None:
     data = load_dataset("cuhk03-labeled", root.parent)
-    for crops, names in zip((data.train, data.query, data.gallery), LISTS.values(), strict=True):
+    for crops, names in zip((data.train, data.query, data.gallery), CUHK03.values(), strict=True):
         assert [path.name for path in crops.paths] == names
         assert crops.pids.tolist() == [PIDS[name[:5]] for name in names]
         assert crops.camids.tolist() == [int(name[6]) for name in names]
@@ -129,13 +73,13 @@ def test_wrong_files_are_named(root: Path) -> None:
     config = root / "cuhk03_new_protocol_config_labeled.mat"
     with pytest.raises(UserError, match=r"lacks cuhk03_new_protocol_config_detected.mat"):
         load_dataset("cuhk03-detected", root)
-    write_lists(config, {**LISTS, "gallery": ["1_002_1_02.png"]})
+    write_lists(config, {**CUHK03, "gallery": ["1_002_1_02.png"]})
     with pytest.raises(UserError, match=r"config_labeled.mat: names 1 images .* 1_002_1_02.png"):
         load_dataset("cuhk03-labeled", root)
-    write_lists(config, {**LISTS, "gallery": LISTS["train"][:1]})
+    write_lists(config, {**CUHK03, "gallery": CUHK03["train"][:1]})
     with pytest.raises(UserError, match=r"config_labeled.mat: an image is in two splits"):
         load_dataset("cuhk03-labeled", root)
-    write_lists(config, {**LISTS, "gallery": ["1_001_1_04.png"]})
+    write_lists(config, {**CUHK03, "gallery": ["1_001_1_04.png"]})
     with pytest.raises(UserError, match="people to train on are tested on, too"):
         load_dataset("cuhk03-labeled", root)
     scipy.io.savemat(config, {"filelist": np.zeros(3)})
@@ -149,7 +93,7 @@ def test_wrong_files_are_named(root: Path) -> None:
         file.create_dataset("features", data=np.zeros(3))
     with pytest.raises(UserError, match=r"cuhk-03.mat: holds no classic test set 0"):
         load_dataset("cuhk03-classic-labeled", root)
-    write_lists(config, LISTS)
+    write_lists(config, CUHK03)
     with pytest.raises(UserError, match=r"cuhk-03.mat: holds no cells of labeled images"):
         load_dataset("cuhk03-labeled", root)
     mat.write_bytes(b"MATLAB 5.0")

@@ -14,32 +14,17 @@ from reid_srdl.data.locate import Counts
 from reid_srdl.data.reid.check_read import check_read
 from reid_srdl.errors import UserError
 from tests.data.conftest import write_image
-
-VIPER = (0, 1, 2, 5, 9, 45, 700, 873)
-GRID = (1, 2, 3, 4, 5, 6)
+from tests.data.reid.trees import VIPER, write_grid, write_viper
 
 
 @pytest.fixture
 def viper(tmp_path: Path) -> Path:
-    root = tmp_path / "viper" / "VIPeR"
-    for camera, angle in (("a", 0), ("b", 90)):
-        (root / f"cam_{camera}").mkdir(parents=True)
-        for pid in VIPER:
-            write_image(root / f"cam_{camera}" / f"{pid:03d}_{angle}.bmp")
-    (root / "cam_a" / "Thumbs.db").write_bytes(b"")
-    return root
+    return write_viper(tmp_path / "viper" / "VIPeR")
 
 
 @pytest.fixture
 def grid(tmp_path: Path) -> Path:
-    root = tmp_path / "grid" / "underground_reid"
-    for part, camera in (("probe", 1), ("gallery", 8)):
-        (root / part).mkdir(parents=True)
-        for pid in GRID:
-            write_image(root / part / f"{pid:04d}_{camera}_25004_107_32_106_221.jpeg")
-    for number in range(3):
-        write_image(root / "gallery" / f"0000_{number + 1}_2500{number}_1_2_3_4.jpeg")
-    return root
+    return write_grid(tmp_path / "grid" / "underground_reid")
 
 
 def partitions(root: Path, splits: list[list[int]]) -> None:

@@ -10,31 +10,13 @@ from reid_srdl.data.locate import Counts
 from reid_srdl.data.reid import msmt17
 from reid_srdl.data.reid.check_read import check_read
 from reid_srdl.errors import UserError
-from tests.data.conftest import write_image
-
-LISTS = {
-    "train": (
-        "0000/0000_000_01_0303morning_0015_0.jpg 0",
-        "0001/0001_000_14_0303noon_0001_0.jpg 1",
-    ),
-    "val": ("0000/0000_001_15_0303afternoon_0016_1.jpg 0",),
-    "query": ("0000/0000_002_03_0113morning_0001_0_ex.jpg 0",),
-    "gallery": ("0000/0000_003_05_0113noon_0001_0.jpg 0", "0007/0007_000_05_0113noon_0009_2.jpg 7"),
-}
+from tests.data.reid.trees import MSMT17, write_msmt17
 
 
 @pytest.fixture(params=["MSMT17_V1", "MSMT17_V2"])
 def root(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    root = tmp_path / "data" / request.param
-    train, test = ("train", "test") if request.param[-1] == "1" else msmt17._FOLDERS[1]
-    for name, lines in LISTS.items():
-        folder = root / (train if name in ("train", "val") else test)
-        for line in lines:
-            file = folder / line.split(" ")[0]
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_image(file)
-        (root / f"list_{name}.txt").write_text("\n".join(lines) + "\n")
-    return root
+    folders = ("train", "test") if request.param[-1] == "1" else msmt17._FOLDERS[1]
+    return write_msmt17(tmp_path / "data" / request.param, folders)
 
 
 def change(root: Path, name: str, old: str, new: str) -> None:
@@ -63,8 +45,12 @@ def test_lists_are_followed(root: Path) -> None:
         ("train", ".jpg 1", ".jpg 2", r"list_train.txt, line 2: .*not that of the file's name"),
         ("train", "0001/0001_000_14", "0001/street", r"list_train.txt, line 2: .* is not a file"),
         ("train", ".jpg 0", ".jpg", r"list_train.txt, line 1"),
-        ("val", *(LISTS[part][0] for part in ("val", "train")), r"is in list_train.txt and list_v"),
-        ("query", LISTS["query"][0], "", r"list_query.txt: names no images"),
+        (
+            "val",
+            *(MSMT17[part][0] for part in ("val", "train")),
+            r"is in list_train.txt and list_v",
+        ),
+        ("query", MSMT17["query"][0], "", r"list_query.txt: names no images"),
         ("query", "0000/0000_002", "../test/0000/0000_002", r"is not a file and an identity"),
     ],
 )
@@ -99,7 +85,7 @@ def test_check(root: Path) -> None:
     victim.unlink()
     (finding,) = check_read(entry, msmt17.load, root).problems
     assert "list_gallery.txt: 1 image is not in" in finding.text
-    change(root, "gallery", LISTS["gallery"][1], "")
+    change(root, "gallery", MSMT17["gallery"][1], "")
     (finding,) = check_read(entry, msmt17.load, root).problems
     assert "gallery: 1 images where 2 are official, 1 identities where 2" in finding.text
 
