@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -48,9 +48,20 @@ class Section(BaseModel):
 class MethodOptions(Section):
     """What every training strategy has: its name. Each method's file adds its own options."""
 
-    minimum_epochs: ClassVar[int] = 1
-
     name: str = "srdl"
+
+    @property
+    def minimum_epochs(self) -> int:
+        """Epochs that the method needs at least."""
+        return 1
+
+    def other_models(self) -> dict[str, str]:
+        """Networks that the method makes besides the run's own: their names by option."""
+        return {}
+
+    def placed(self) -> Self:
+        """Returns the options with every path made absolute."""
+        return self
 
     def networks(self) -> tuple[str, ...]:
         """Names that ensembles are made of: what the program returns, and its ``fit`` phases."""
@@ -211,6 +222,7 @@ ADDED: dict[str, Any] = {
     "eval.expand_n": 10,
     "eval.expand_alpha": 3.0,
     "eval.ensembles": [],
+    "method.models": 1,
 }
 
 

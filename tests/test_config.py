@@ -122,7 +122,8 @@ def test_known_keys_follow_the_method() -> None:
 def test_every_yaml_in_configs_loads() -> None:
     from reid_srdl.models import MODELS
 
-    files = sorted((ROOT / "configs").rglob("*.yaml"))
+    configs = ROOT / "configs"
+    files = [path for path in sorted(configs.rglob("*.yaml")) if path.parent.name != "studies"]
     assert len(files) >= 6
     for file in files:
         config = resolve(read_yaml(file), OPTIONS, names={"model": MODELS})

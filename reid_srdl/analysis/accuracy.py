@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -37,12 +35,3 @@ def class_scores(logits: Tensor, labels: Tensor) -> ClassScores:
         loss=float(F.cross_entropy(logits, labels)),
         images=len(labels),
     )
-
-
-def mean_probabilities(logits: Sequence[Tensor]) -> Tensor:
-    """Returns the N x C float64 mean of the members' softmax (SRDL paper, section 4.4).
-
-    Args:
-        logits: of each member, N x C.
-    """
-    return torch.stack([F.softmax(member.double(), dim=1) for member in logits]).mean(dim=0)

@@ -9,13 +9,24 @@ from rich.console import Console
 from rich.text import Text
 
 from reid_srdl import __version__
-from reid_srdl.cli import compare, data, doctor, extract, index_study, leaderboard, search, train
+from reid_srdl.cli import (
+    analyse,
+    compare,
+    data,
+    doctor,
+    extract,
+    index_study,
+    leaderboard,
+    search,
+    study,
+    train,
+)
 from reid_srdl.cli import eval as eval_
 from reid_srdl.errors import UserError
 
 app = typer.Typer(
     name="reid-srdl",
-    help="Train, evaluate and compare person re-identification networks.",
+    help="Train, evaluate and compare person re-identification and image-classification networks.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -35,7 +46,7 @@ def _shell(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
-    """Train, evaluate and compare person re-identification networks.
+    """Train, evaluate and compare person re-identification and image-classification networks.
 
     Add --debug to any command for a traceback.
     """
@@ -49,7 +60,9 @@ app.command(epilog=search.EXAMPLE)(search.search)
 app.command("index-study", epilog=index_study.EXAMPLE)(index_study.index_study)
 app.command(epilog=leaderboard.EXAMPLE)(leaderboard.leaderboard)
 app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
+app.add_typer(analyse.app)
 app.add_typer(data.app)
+app.add_typer(study.app)
 
 
 def main() -> None:

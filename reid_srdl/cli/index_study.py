@@ -77,12 +77,13 @@ def index_study(
 
     from reid_srdl.jobs.index_study import study_indexes
     from reid_srdl.report import index_study as report
+    from reid_srdl.report.figures import check_figure
     from reid_srdl.report.render import to_rich
     from reid_srdl.retrieval.feature_files import load_features
     from reid_srdl.retrieval.result import Protocol
 
     if plot is not None:
-        report.check_figure(plot)
+        check_figure(plot)
     study = study_indexes(
         load_features(features),
         index or (),

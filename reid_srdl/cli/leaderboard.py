@@ -103,16 +103,17 @@ def _text(tables: Sequence[Table], form: Format, *, to_terminal: bool) -> str:
         case Format.LATEX:
             return render.to_latex(tables)
         case Format.TABLE:
-            return _drawn(tables, to_terminal=to_terminal)
+            return drawn(tables, to_terminal=to_terminal)
 
 
-def _drawn(tables: Sequence[Table], *, to_terminal: bool) -> str:
+def drawn(tables: Sequence[Table], *, to_terminal: bool) -> str:
+    """Returns tables drawn as wide as the terminal, or as a pipe may be."""
     from reid_srdl.report import render
 
     console = Console() if to_terminal else Console(file=io.StringIO(), width=_PIPE_WIDTH)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _PIPE_WIDTH
-    with console.capture() as drawn:
+    with console.capture() as captured:
         for table in tables:
             console.print(render.to_rich(table, console))
-    return drawn.get()
+    return captured.get()

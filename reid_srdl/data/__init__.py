@@ -218,6 +218,10 @@ DATASETS: dict[str, Entry] = {
         marks=_CLASS_FOLDERS,
         layout=folders.LAYOUT,
         official_classes={"train": ClassCounts(1_281_167, 1000), "val": ClassCounts(50_000, 1000)},
+        md5={
+            "ILSVRC2012_img_train.tar": "1d675b47d978889d74fa0da5fadfb00e",
+            "ILSVRC2012_img_val.tar": "29b22e2961454d5413ddabcf34fc5622",
+        },
         defaults={
             "data": {"height": 224, "width": 224},
             "model": {"name": "densenet201"},

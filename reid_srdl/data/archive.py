@@ -10,6 +10,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -37,10 +38,23 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith((".zip", *_TARS))
 
 
-def md5_of(path: Path) -> str:
-    """Returns a file's MD5 sum, as data sets are published with."""
+def md5_of(path: Path, progress: Callable[[int, int], None] | None = None) -> str:
+    """Returns a file's MD5 sum, as data sets are published with.
+
+    Args:
+        path: the file, of any size.
+        progress: called with (MiB read, MiB in all).
+    """
+    content = hashlib.md5(usedforsecurity=False)
+    whole = -(-path.stat().st_size // 2**20)
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
+        done = 0
+        while piece := file.read(16 * 2**20):
+            content.update(piece)
+            done += 16
+            if progress is not None:
+                progress(min(done, whole), whole)
+    return content.hexdigest()
 
 
 def extracted(archive: Path, cache_dir: Path) -> Path:

@@ -108,9 +108,9 @@ class Images:
             lambda index: source.crops(index, corners[index]), _chunks(order, batch_size)
         )
 
-    def in_order(self, batch_size: int) -> Iterator[Tensor]:
-        """Yields the clean view of all images, normalised, in order and without dropping any."""
-        for images in self.in_batches(np.arange(len(self)), batch_size):
+    def in_order(self, batch_size: int, first: int = 0) -> Iterator[Tensor]:
+        """Yields the clean view of all images, normalised, from ``first`` on, dropping none."""
+        for images in self.in_batches(np.arange(first, len(self)), batch_size):
             yield self.normalise(images)
 
     def digest(self) -> str:

@@ -53,7 +53,7 @@ class Entry:
         marks: files, and folders with a slash behind, of which the set's own folder holds one.
         layout: what its folder should hold, in words.
         official_classes: ``official``, of a classification data set.
-        md5: official MD5 sums of archives, by name.
+        md5: official MD5 sums of archives, by name; compared where they are there.
         normalisation: mean and deviation of each channel.
         defaults: configuration keys that suit this set, laid under what the user gives.
         splits: how many divisions into training and test there are, for ``data.split``.

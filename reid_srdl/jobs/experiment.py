@@ -7,6 +7,7 @@ from typing import Any
 
 from reid_srdl.config import AnyConfig, DataConfig, merge, resolve
 from reid_srdl.data import DATASETS
+from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models import NETWORK_NAMES
 
@@ -24,4 +25,9 @@ def experiment(tree: Mapping[str, Any]) -> AnyConfig:
     given = section.get("name") if isinstance(section, Mapping) else None
     entry = DATASETS.get(str(given or DataConfig().name))
     whole = merge(entry.defaults, tree) if entry else tree
-    return resolve(whole, OPTIONS, names={"data": DATASETS, "model": NETWORK_NAMES})
+    config = resolve(whole, OPTIONS, names={"data": DATASETS, "model": NETWORK_NAMES})
+    for option, name in config.method.other_models().items():
+        if name not in NETWORK_NAMES:
+            what = f"method.{option}: no such network {name!r}, and no folder (./{name} would be)"
+            raise UserError(what, did_you_mean(name, NETWORK_NAMES), usage=True)
+    return config

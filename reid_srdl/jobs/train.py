@@ -66,6 +66,8 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
         return record
 
     check_network(config.model.name, config.model.init)
+    for name in config.method.other_models().values():
+        check_network(name)
     weights = None
     if config.model.init == "imagenet":
         weights = find_imagenet_weights(config.model.name, config.model.weights)
@@ -121,6 +123,7 @@ def resolve_run(config: AnyConfig, compute: Compute) -> AnyConfig:
         update={
             "train": config.train.model_copy(update=machine),
             "data": config.data.model_copy(update={"dir": directory}),
+            "method": config.method.placed(),
         }
     )
     name = config.run.name or (
@@ -156,6 +159,7 @@ def _trainer(
     optim = config.optim
     return Trainer(
         maker=maker,
+        dataset=config.data.name,
         training_set=task.training_set,
         optimisation=Optimisation(
             StepDecay(optim.lr, optim.milestones, optim.gamma),

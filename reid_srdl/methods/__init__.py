@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reid_srdl.config import MethodOptions
+from reid_srdl.methods.kd import KDOptions, kd
 from reid_srdl.methods.srdl import SRDLOptions, srdl
 from reid_srdl.methods.vanilla import VanillaOptions, vanilla
 
@@ -32,6 +33,7 @@ class Method:
 METHODS: dict[str, Method] = {
     "vanilla": Method(vanilla, VanillaOptions, "cross-entropy in one stage"),
     "srdl": Method(srdl, SRDLOptions, "Self-Referenced Deep Learning, the paper's Algorithm 1"),
+    "kd": Method(kd, KDOptions, "knowledge distillation from a teacher network or a finished run"),
 }
 
 OPTIONS: dict[str, type[MethodOptions]] = {name: method.options for name, method in METHODS.items()}

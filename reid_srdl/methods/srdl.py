@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 class SRDLOptions(MethodOptions):
     """SRDL as published, and each departure that the paper analyses."""
 
-    minimum_epochs: ClassVar[int] = 2  # one for each stage
-
     name: str = "srdl"
     temperature: float = Field(3.0, gt=0, description="T in Eq 5 and Eq 7")
     schedule: Literal["complete", "incomplete"] = Field(
@@ -26,6 +24,11 @@ class SRDLOptions(MethodOptions):
     view: Literal["clean", "clean+flip"] = Field(
         "clean", description="images whose logits are the knowledge; clean+flip averages both"
     )
+
+    @property
+    def minimum_epochs(self) -> int:
+        """One for each stage."""
+        return 2
 
     def networks(self) -> tuple[str, ...]:
         """The result, and its half-trained self."""

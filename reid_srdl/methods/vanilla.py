@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from reid_srdl.config import MethodOptions
 
 if TYPE_CHECKING:
@@ -11,14 +13,34 @@ if TYPE_CHECKING:
 
 
 class VanillaOptions(MethodOptions):
-    """Vanilla training has no options."""
+    """One network, or several that share the epochs, for an ensemble of equal cost."""
 
     name: str = "vanilla"
+    models: int = Field(1, ge=1, description="independent networks, each of epochs // models")
+
+    @property
+    def minimum_epochs(self) -> int:
+        """One for each network."""
+        return self.models
+
+    def networks(self) -> tuple[str, ...]:
+        """``vanilla``, ``vanilla-2``, ``vanilla-3``, ..."""
+        return ("vanilla", *(f"vanilla-{number}" for number in range(2, self.models + 1)))
 
 
 def vanilla(trainer: Trainer, epochs: int, options: VanillaOptions) -> dict[str, Model]:
-    """Trains a network for ``epochs`` epochs by cross-entropy (Eq 2) under the decay of Eq 3."""
+    """Trains networks by cross-entropy (Eq 2), each under a complete decay (Eq 3).
+
+    With two networks of M/2 epochs each, their ensemble is the one of the paper's Table 6.
+
+    NOTE: where ``models`` does not divide the epochs, the remainder is not trained.
+    """
     from reid_srdl.training.losses import cross_entropy  # brings torch, so only when it runs
 
-    model = trainer.fit(trainer.new_model(), epochs=epochs, loss=cross_entropy, name="vanilla")
-    return {"vanilla": model}
+    share = epochs // options.models
+    models = {}
+    for name in options.networks():
+        draw = "init" if name == "vanilla" else name
+        model = trainer.new_model(draw)
+        models[name] = trainer.fit(model, epochs=share, loss=cross_entropy, name=name)
+    return models

@@ -38,6 +38,10 @@ class RunFolder:
         """Returns the file of the newest later evaluation on a data set."""
         return self.path / "evaluations" / f"{dataset}.json"
 
+    def analysis(self, name: str) -> Path:
+        """Returns the file of the newest analysis of this name."""
+        return self.path / "analyses" / f"{name}.json"
+
     def read_config(self, methods: Mapping[str, type[MethodOptions]]) -> AnyConfig:
         """Reads the run's configuration.
 

@@ -74,7 +74,7 @@ def read_records(runs: Path) -> tuple[list[RunRecord], list[str]]:
     if (runs / RECORD).exists():
         return [read_record(runs)], []
     records, problems, unfinished = [], [], []
-    for folder in _run_folders(runs):
+    for folder in run_folders(runs):
         if not (folder / RECORD).exists():
             unfinished.append(folder.name)
             continue
@@ -91,7 +91,8 @@ def read_records(runs: Path) -> tuple[list[RunRecord], list[str]]:
     return records, problems
 
 
-def _run_folders(top: Path) -> Iterator[Path]:
+def run_folders(top: Path) -> Iterator[Path]:
+    """Yields the folder of each run at or below ``top``, finished or not, by path."""
     for name, folders, files in os.walk(top):
         folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
         if RECORD in files or CONFIG in files:

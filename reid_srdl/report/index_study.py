@@ -6,12 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from reid_srdl.errors import UserError
-from reid_srdl.files import whole_file
 from reid_srdl.jobs.index_study import RECALLS, IndexStudy
+from reid_srdl.report.figures import check_figure, new_figure, save_figure
 from reid_srdl.report.tables import Column, Row, Table
-
-FIGURES = (".png", ".svg", ".pdf")
 
 
 def study_table(study: IndexStudy) -> Table:
@@ -75,26 +72,10 @@ def advice_lines(study: IndexStudy) -> list[str]:
     ]
 
 
-def check_figure(path: Path) -> None:
-    """Checks a figure's name before the work that leads to it.
-
-    Raises:
-        UserError: it ends in none of .png, .svg, .pdf.
-    """
-    if path.suffix not in FIGURES:
-        raise UserError(
-            f"{path}: not a figure by its name", f"end it in {', '.join(FIGURES)}", usage=True
-        )
-
-
 def plot_study(study: IndexStudy, path: Path) -> None:
     """Draws truncated mAP and recall over queries/s, marks sized by memory; PNG, SVG or PDF."""
     check_figure(path)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(11, 4.5)
     left, right = figure.subplots(1, 2, sharex=True)
     largest = max(cost.bytes for cost in study.indexes)
     position = len([k for k in RECALLS if k <= 10]) - 1
@@ -119,5 +100,4 @@ def plot_study(study: IndexStudy, path: Path) -> None:
         f"{study.queries:,} queries, {study.gallery:,} images, {study.dim} dimensions; "
         "area of a mark: memory"
     )
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:])
+    save_figure(figure, path)

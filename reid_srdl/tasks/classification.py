@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from reid_srdl.analysis.accuracy import class_scores, mean_probabilities
+from reid_srdl.analysis.accuracy import class_scores
+from reid_srdl.analysis.ensembles import mean_log_probabilities
 from reid_srdl.config import AnyConfig
 from reid_srdl.data import find_entry, load_classes
 from reid_srdl.data.batches import Images, TrainingSet
@@ -74,7 +75,7 @@ class ClassificationTask:
                 logits[network] if network in logits else self.test_logits(network, name)
                 for network in members
             ]
-            judged[name] = Judged(class_scores(mean_probabilities(parts).log(), labels))
+            judged[name] = Judged(class_scores(mean_log_probabilities(parts), labels))
         return judged
 
     @torch.inference_mode()

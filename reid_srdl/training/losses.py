@@ -1,4 +1,7 @@
-"""Losses as the papers write them: pure functions of an output and a batch, one tensor per term."""
+"""Losses as the papers write them: pure functions of an output and a batch, one tensor per term.
+
+The term ``ce`` is always the plain cross-entropy with the labels, so that records compare.
+"""
 
 from __future__ import annotations
 
@@ -70,6 +73,37 @@ class Referenced:
 referenced = Referenced
 
 
+@dataclass(frozen=True)
+class Balanced:
+    """L = (1 - a) CE(y, q) + a T^2 CE(p_T, q_T): the lecture's knowledge distillation.
+
+    Its gradient is that of (1 - a) CE + a T^2 KL: the teacher's entropy is a constant.
+
+    Attributes:
+        knowledge: the teacher's logits, one row per training sample.
+        temperature: T, which softens both predictions.
+        alpha: a, the weight of the teacher.
+    """
+
+    knowledge: Knowledge
+    temperature: float
+    alpha: float
+
+    @property
+    def key(self) -> str:
+        return f"balanced(knowledge={self.knowledge.key}, T={self.temperature}, alpha={self.alpha})"
+
+    def __call__(self, output: Output, batch: Batch) -> Terms:
+        z_t, z_s = self.knowledge.logits_of(batch.index), output.logits
+        a, T = self.alpha, self.temperature  # noqa: N806 - the lecture's name
+        hard = F.cross_entropy(z_s, batch.labels)
+        soft = soft_cross_entropy(z_t, z_s, T)
+        return {"weighted_ce": (1 - a) * hard, "soft_ce": a * T**2 * soft}
+
+
+balanced = Balanced
+
+
 def soft_kl(z_star: Tensor, z: Tensor, temperature: float) -> Tensor:
     """R_kl = sum_j p~(j|x, theta*) log(p~(j|x, theta*) / p~(j|x, theta)) (SRDL paper, Eq 6).
 
@@ -89,3 +123,10 @@ def soft_kl(z_star: Tensor, z: Tensor, temperature: float) -> Tensor:
     log_p_star = F.log_softmax(z_star / temperature, dim=1)  # Eq 5 at theta*
     log_p = F.log_softmax(z / temperature, dim=1)  # Eq 5 at theta
     return (log_p_star.exp() * (log_p_star - log_p)).sum(dim=1).mean()
+
+
+def soft_cross_entropy(z_star: Tensor, z: Tensor, temperature: float) -> Tensor:
+    """CE(p_T, q_T) = -sum_j p_T(j) log q_T(j), averaged over the batch; shapes as ``soft_kl``."""
+    p_star = F.softmax(z_star / temperature, dim=1)
+    log_p = F.log_softmax(z / temperature, dim=1)
+    return -(p_star * log_p).sum(dim=1).mean()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,17 @@ from reid_srdl.errors import UserError
 from reid_srdl.models.maker import NetworkMaker
 from reid_srdl.models.network import Network
 from reid_srdl.seeds import derive
-from reid_srdl.training.knowledge import Knowledge, to_half
+from reid_srdl.training.knowledge import Knowledge, knowledge_in, to_half
+from reid_srdl.training.logit_table import BLOCK_BYTES, LogitTable
 from reid_srdl.training.loop import Meter, NonFiniteLossError, train_epoch
 from reid_srdl.training.losses import Loss
 from reid_srdl.training.monitor import Monitor, Progress
 from reid_srdl.training.phases import Phase, Phases, phase_key
 from reid_srdl.training.precision import Compute
 from reid_srdl.training.schedule import Span, StepDecay
-from reid_srdl.training.teacher import read_teacher
+from reid_srdl.training.teacher import Teacher, read_teacher
+
+_ROWS_DONE = "rows_done"  # what an extraction's phase remembers; the rows stand beside it
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,11 @@ class Trainer:
         phases: where finished and half-finished phases are kept.
         monitor: told of the progress.
         extract_batch: images of a batch in ``extract``.
+        dataset: the data set's name, which a finished run must share to teach; None: any.
 
     Attributes:
         phases: the run's phases so far.
-        teachers: TrCost of each finished run that served as a teacher, by its weights' digest.
+        teachers: each finished run that served as a teacher, by its weights' digest.
     """
 
     def __init__(
@@ -88,6 +93,7 @@ class Trainer:
         phases: Phases,
         monitor: Monitor,
         extract_batch: int = 128,
+        dataset: str | None = None,
     ) -> None:
         self._maker = maker
         self._training_set = training_set
@@ -98,7 +104,8 @@ class Trainer:
         self._monitor = monitor
         self._extract_batch = extract_batch
         self._macs: dict[str, int] = {}
-        self.teachers: dict[str, float] = {}
+        self._dataset = dataset
+        self.teachers: dict[str, Teacher] = {}
 
     def new_model(self, draw: str = "init", network: str | None = None) -> Model:
         """Returns a newly initialised model; another ``draw`` is another initialisation.
@@ -119,10 +126,11 @@ class Trainer:
         """Returns the network of a finished run, to be extracted from; its cost is counted.
 
         Raises:
-            UserError: no finished run, or one of other classes.
+            UserError: no finished run, or one of other classes, data or input size.
         """
-        teacher = read_teacher(run, classes=self._maker.classes)
-        self.teachers[teacher.digest] = teacher.trcost
+        size = self._training_set.images.size
+        teacher = read_teacher(run, classes=self._maker.classes, size=size, dataset=self._dataset)
+        self.teachers[teacher.digest] = teacher
         return Model(self._placed(teacher.network), f"run:{teacher.digest}", teacher.name)
 
     def fitted(self, name: str) -> Network:
@@ -187,13 +195,16 @@ class Trainer:
         """
         passes = 2 if flip else 1
         phase = self._open(name, "extract", model, passes=passes)
+        shape = (len(self._training_set), model.network.classes)
+        path = phase.path.with_suffix(".npy")
+        table = LogitTable.matching(path, shape)
+        if table is None or not phase.tensors:
+            table = LogitTable.create(path, shape)
+            phase.finished, phase.tensors = False, {_ROWS_DONE: torch.tensor(0)}
         if not phase.finished:
-            began = time.perf_counter()
-            phase.tensors = {"logits": to_half(self._logits(phase, model.network, flip))}
-            phase.seconds = time.perf_counter() - began
-            phase.save(phase.tensors, finished=True)
-        logits = phase.tensors.pop("logits").to(self._compute.device)
-        return Knowledge(logits, phase.key)
+            self._fill(table, phase, model.network, flip)
+        phase.tensors = {}
+        return knowledge_in(table, self._compute.device, phase.key)
 
     def _open(self, name: str, kind: str, model: Model, **settings: Any) -> Phase:
         phase = self.phases.open(
@@ -262,24 +273,39 @@ class Trainer:
         phase.save(_state(network, None if finished else optimizer), finished=finished)
         self._monitor.epoch_finished(row)
 
+    def _fill(self, table: LogitTable, phase: Phase, network: Network, flip: bool) -> None:
+        """Extracts the rows that a table lacks; each block that is on the disk is a checkpoint."""
+        batch = self._extract_batch
+        first = int(phase.tensors[_ROWS_DONE])
+        block: list[Tensor] = []
+        before, began = phase.seconds, time.perf_counter()
+        for logits in self._logits(phase.name, network, flip, first):
+            block.append(to_half(logits))
+            done = first + sum(map(len, block))
+            block_is_full = len(block) * batch * 2 * table.shape[1] >= BLOCK_BYTES
+            if block_is_full or done == len(table):
+                table.write(first, torch.cat(block))
+                first, block = done, []
+                phase.seconds = before + time.perf_counter() - began
+                state = {_ROWS_DONE: torch.tensor(done)}
+                phase.save(state, finished=done == len(table))
+
     @torch.inference_mode()
-    def _logits(self, phase: Phase, network: Network, flip: bool) -> Tensor:
-        """Returns N x C float32 logits of the clean view, in sample order."""
+    def _logits(self, phase: str, network: Network, flip: bool, first: int) -> Iterator[Tensor]:
+        """Yields B x C float32 logits of the clean view, in sample order from ``first`` on."""
         network.eval()
-        rows: list[Tensor] = []
-        steps = -(-len(self._training_set) // self._extract_batch)
+        batch, images = self._extract_batch, self._training_set.images
+        steps = -(-len(images) // batch)
         began = time.perf_counter()
-        for images in self._training_set.images.in_order(self._extract_batch):
+        for step, clean in enumerate(images.in_order(batch, first), first // batch + 1):
             with self._compute.autocast():
-                logits = network(images).logits
+                logits = network(clean).logits
                 if flip:
-                    logits = (logits + network(images.flip(3)).logits) / 2
-            rows.append(logits)
-            done = len(rows) * self._extract_batch
+                    logits = (logits + network(clean.flip(3)).logits) / 2
             seconds = time.perf_counter() - began
-            told = Progress(phase.name, 1, 1, len(rows), steps, seconds, done / seconds)
-            self._monitor.progressed(told)
-        return torch.cat(rows)
+            rate = (step * batch - first) / seconds
+            self._monitor.progressed(Progress(phase, 1, 1, step, steps, seconds, rate))
+            yield logits
 
 
 def _state(network: Network, optimizer: torch.optim.SGD | None) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.metrics import log_loss, top_k_accuracy_score
 
-from reid_srdl.analysis.accuracy import class_scores, mean_probabilities
+from reid_srdl.analysis.accuracy import class_scores
 
 
 def made(classes: int = 9, images: int = 200) -> tuple[torch.Tensor, torch.Tensor]:
@@ -37,8 +37,3 @@ def test_equal_logits_go_to_the_lower_class() -> None:
 
 def test_five_classes_have_no_top5() -> None:
     assert class_scores(*made(classes=5)).top5 is None
-
-
-def test_mean_probabilities_are_averaged_after_the_softmax() -> None:
-    one, other = torch.tensor([[0.0, np.log(3.0)]]), torch.tensor([[0.0, 0.0]])
-    assert mean_probabilities([one, other]).tolist() == [pytest.approx([0.375, 0.625])]

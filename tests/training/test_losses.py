@@ -10,7 +10,13 @@ from torch import Tensor
 from reid_srdl.data.batches import Batch
 from reid_srdl.models.network import Output
 from reid_srdl.training.knowledge import Knowledge, to_half
-from reid_srdl.training.losses import cross_entropy, referenced, soft_kl
+from reid_srdl.training.losses import (
+    balanced,
+    cross_entropy,
+    referenced,
+    soft_cross_entropy,
+    soft_kl,
+)
 
 Z_STAR = torch.tensor([[3.0, 1.0, 0.0]], dtype=torch.float64)
 Z = torch.tensor([[1.0, 2.0, 0.0]], dtype=torch.float64)
@@ -48,6 +54,40 @@ def test_referenced_is_eq_7_with_its_gradient() -> None:
     assert z.grad is not None
     expected = torch.tensor([[-1.38595069, 1.19184555, 0.19410514]], dtype=torch.float64)
     assert torch.allclose(z.grad, expected, atol=1e-6)
+
+
+def test_balanced_is_the_lectures_form() -> None:
+    knowledge = Knowledge(Z_STAR.half(), "key")
+    terms = balanced(knowledge, 4.0, 0.9)(output(Z), batch(LABEL, LABEL))
+    assert sum(terms.values()).item() == pytest.approx(16.02689873, abs=1e-6)
+    assert "ce" not in terms  # that name is for the plain cross-entropy
+
+
+@given(st.floats(0, 1), st.sampled_from([1.0, 3.0, 4.0]))
+def test_both_forms_of_distillation_pull_alike(alpha: float, temperature: float) -> None:
+    """The gradient of (1-a) CE + a T^2 CE(p, q) is that of (1-a) CE + a T^2 KL(p || q)."""
+    knowledge = Knowledge(Z_STAR.half(), "key")
+    gradients = []
+    for total in (
+        lambda z: sum(
+            balanced(knowledge, temperature, alpha)(output(z), batch(LABEL, LABEL)).values()
+        ),
+        lambda z: (
+            (1 - alpha) * F.cross_entropy(z, LABEL)
+            + alpha * temperature**2 * soft_kl(Z_STAR, z, temperature)
+        ),
+    ):
+        z = Z.clone().requires_grad_()
+        total(z).backward()
+        gradients.append(z.grad)
+    assert torch.allclose(gradients[0], gradients[1], atol=1e-6)
+
+
+def test_soft_cross_entropy_is_pytorchs_with_probabilities() -> None:
+    generator = torch.Generator().manual_seed(0)
+    z_star, z = (torch.randn(5, 7, generator=generator) for _ in range(2))
+    oracle = F.cross_entropy(z / 3, F.softmax(z_star / 3, 1))
+    assert soft_cross_entropy(z_star, z, 3.0).item() == pytest.approx(oracle.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +141,13 @@ def test_knowledge_survives_float16_where_probabilities_would_not() -> None:
 
 def test_a_loss_key_names_temperature_and_knowledge() -> None:
     knowledge = Knowledge(torch.zeros(1, 3).half(), "abc")
-    keys = {referenced(knowledge, 3.0).key, referenced(knowledge, 4.0).key, cross_entropy.key}
-    assert len(keys) == 3
+    losses = (
+        cross_entropy,
+        referenced(knowledge, 3.0),
+        referenced(knowledge, 4.0),
+        balanced(knowledge, 3.0, 0.9),
+        balanced(knowledge, 4.0, 0.9),
+        balanced(knowledge, 4.0, 0.5),
+    )
+    assert len({loss.key for loss in losses}) == len(losses)
     assert "abc" in referenced(knowledge, 3.0).key

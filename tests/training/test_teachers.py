@@ -63,7 +63,7 @@ def test_a_finished_run_teaches_and_its_cost_is_counted(tmp_path: Path, finished
     teacher = trainer.teacher(finished)
     knowledge = trainer.extract(teacher)
     assert knowledge.logits.shape == (26, tiny.CLASSES)
-    assert list(trainer.teachers.values()) == [0.4146]
+    assert [taught.trcost for taught in trainer.teachers.values()] == [0.4146]
     assert trainer.phases.opened[0].network == "resnet18"
 
 

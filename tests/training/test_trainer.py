@@ -182,6 +182,57 @@ def test_extract_with_flip_averages_both_views(tmp_path: Path) -> None:
     assert torch.allclose(both, torch.cat(rows), atol=2e-3)
 
 
+def test_an_extraction_goes_on_at_its_last_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """26 samples in batches of 10, each batch a block; stopped when the third is computed."""
+
+    class StopError(Exception):
+        pass
+
+    class Stopper(tiny.Recorder):
+        def happened(self, event: str) -> None:
+            super().happened(event)
+            if self.events.count("step:knowledge") == 3:
+                raise StopError
+
+    trainer = tiny.trainer(tmp_path / "whole")
+    whole = trainer.extract(trainer.new_model())
+    monkeypatch.setattr("reid_srdl.training.trainer.BLOCK_BYTES", 10 * 3 * 2)
+    trainer = tiny.trainer(tmp_path / "stopped", Stopper())
+    with pytest.raises(StopError):
+        trainer.extract(trainer.new_model())
+    (table,) = (tmp_path / "stopped").glob("*.npy")
+    assert not np.load(table)[20:].any()
+    assert np.load(table)[:20].any(axis=1).all()
+
+    recorder = tiny.Recorder()
+    trainer = tiny.trainer(tmp_path / "stopped", recorder)
+    resumed = trainer.extract(trainer.new_model())
+    assert recorder.events.count("step:knowledge") == 1
+    assert torch.equal(resumed.logits, whole.logits)
+    assert resumed.key == whole.key
+    assert torch.equal(resumed.logits, torch.from_numpy(np.load(table)))
+
+
+def test_knowledge_that_is_gone_is_extracted_again(tmp_path: Path) -> None:
+    trainer = tiny.trainer(tmp_path)
+    first = trainer.extract(trainer.new_model())
+    (table,) = tmp_path.glob("*.npy")
+    table.unlink()
+    trainer = tiny.trainer(tmp_path)
+    assert torch.equal(trainer.extract(trainer.new_model()).logits, first.logits)
+
+
+def test_knowledge_in_its_file_trains_the_same_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_memory = srdl(tiny.trainer(tmp_path / "a"), 4, SRDLOptions())["srdl"]
+    monkeypatch.setattr("reid_srdl.training.knowledge.HOST_BYTES", 0)
+    in_file = srdl(tiny.trainer(tmp_path / "b"), 4, SRDLOptions())["srdl"]
+    assert tiny.same(tiny.weights(in_memory), tiny.weights(in_file))
+
+
 def test_changing_theta_star_after_extraction_changes_nothing(tmp_path: Path) -> None:
     trainer = tiny.trainer(tmp_path)
     model = trainer.new_model()

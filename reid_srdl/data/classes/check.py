@@ -44,8 +44,11 @@ def check_classes(entry: Entry, place: Place, progress: SplitProgress | None = N
             _check_splits(report, entry, scans, folders.find_problems(scans), progress)
     except UserError as error:  # a part is missing, so that nothing more can be told
         report.problems.append(Finding(error.what))
+    archives = [place.root / name for name in entry.md5 if (place.root / name).is_file()]
     if place.archive is not None and entry.md5:
-        _check_archive(report, entry, place.archive)
+        archives.append(place.archive)
+    for archive in archives:
+        _check_archive(report, entry, archive, progress)
     return report
 
 
@@ -106,9 +109,15 @@ def _add_row(report: CheckReport, entry: Entry, split: str, labels: NDArray[np.i
         report.problems.append(Finding(f"{split}: {', '.join(differences)}"))
 
 
-def _check_archive(report: CheckReport, entry: Entry, archive: Path) -> None:
+def _check_archive(
+    report: CheckReport, entry: Entry, archive: Path, progress: SplitProgress | None
+) -> None:
+    def tell(done: int, total: int) -> None:
+        if progress is not None:
+            progress(f"{archive.name} (MiB)", done, total)
+
     official = entry.md5.get(archive.name, next(iter(entry.md5.values())))
-    found = md5_of(archive)
+    found = md5_of(archive, tell)
     report.sums.append(Sum(archive.name, found, official))
     if found != official:
         # What counts is what it holds, and that is checked above.

@@ -168,7 +168,7 @@ def _content(path: Path, files: Files) -> dict[str, Any]:
         raise UserError(
             f"{path}: {error.strerror}", f"the folder should hold {', '.join(files.md5)}"
         ) from None
-    found, official = hashlib.md5(content).hexdigest(), files.md5[path.name]
+    found, official = hashlib.md5(content, usedforsecurity=False).hexdigest(), files.md5[path.name]
     if found != official:
         raise UserError(
             f"{path}: corrupt: its MD5 sum is {found}, the official file's {official}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import overload
 
@@ -31,6 +31,14 @@ class FileTable(Sequence[Path]):
             self._folder_of.append(number)
             self._names += os.fsencode(name)
             self._ends.append(len(self._names))
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Yields each file's folder and name, sooner than as paths."""
+        folders = [str(folder) for folder in self._folders]
+        start = 0
+        for number, end in zip(self._folder_of, self._ends[1:], strict=True):
+            yield folders[number], os.fsdecode(bytes(self._names[start:end]))
+            start = end
 
     def __len__(self) -> int:
         return len(self._folder_of)

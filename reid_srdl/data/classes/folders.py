@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.data.cache import decoded
+from reid_srdl.data.cache import decoded, known_pixels
 from reid_srdl.data.classes.file_table import FileTable
 from reid_srdl.data.classes.samples import ClassData, Samples
 from reid_srdl.data.classes.stream import ImageStream
@@ -130,10 +131,10 @@ def load(name: str, root: Path, size: tuple[int, int], progress: Steps | None = 
 
     def samples(split: str) -> Samples:
         files, labels = scans[split].files, scans[split].labels
-        if name == "imagenet" or not _is_small(files):
+        if name == "imagenet":
             return Samples(labels, ImageStream(files, size))
-        tell = None if progress is None else _named(progress, f"decoding {split}")
-        return Samples(labels, decoded(files, fallback_size=size, progress=tell))
+        pixels = _pixels(files, None if progress is None else _named(progress, f"decoding {split}"))
+        return Samples(labels, ImageStream(files, size) if pixels is None else pixels)
 
     train, test = scans
     return ClassData(name, root, scans[TRAIN].classes, samples(train), samples(test))
@@ -176,15 +177,27 @@ def find_problems(scans: dict[str, ClassScan]) -> list[Problem]:
     return problems
 
 
-def _is_small(files: FileTable) -> bool:
-    """Says whether all images are of one size and few enough to be kept decoded."""
+def _pixels(files: FileTable, progress: Progress | None) -> NDArray[np.uint8] | None:
+    """Returns the decoded images where they are all of one size and few enough, else None."""
+    if not _are_alike(files[:8]):
+        return None  # told by a few already, as of most photographs
+    with contextlib.suppress(UnreadableError):  # is named when it is decoded
+        height, width = image_size(files[0])
+        if len(files) * height * width * 3 > DECODED_BYTES:
+            return None
+    known = known_pixels(files)
+    if known is not None:
+        return known
+    return decoded(files, fallback_size=(1, 1), progress=progress) if _are_alike(files) else None
+
+
+def _are_alike(files: Sequence[Path]) -> bool:
+    """Says whether all images are of one size, by their headers, up to the first that differs."""
     sizes: set[tuple[int, int]] = set()
-    for size in map_files(image_size, files.paths):
-        if isinstance(size, UnreadableError):
-            continue  # named when it is decoded
-        sizes.add(size)
-        height, width = size
-        if len(sizes) > 1 or len(files) * height * width * 3 > DECODED_BYTES:
+    for size in map_files(image_size, files):
+        if not isinstance(size, UnreadableError):
+            sizes.add(size)
+        if len(sizes) > 1:
             return False
     return True
 

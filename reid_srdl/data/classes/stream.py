@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -85,12 +86,21 @@ class ImageStream:
         return images
 
     def digest(self) -> str:
-        """Returns a hash of all files' names, sizes and times of change, and of the size."""
+        """Returns a hash of all files' names, sizes and times of change, and of the size.
+
+        Raises:
+            UserError: a file is no longer there.
+        """
         content = hashlib.blake2b(repr((FORMAT, self.shape)).encode(), digest_size=16)
-        for path in self._files:
-            status = path.stat()
-            where = f"{path.parent.name}/{path.name}"
-            content.update(f"{where}/{status.st_size}/{status.st_mtime_ns}\n".encode())
+        for folder, name in self._files.texts():
+            try:
+                status = os.stat(f"{folder}/{name}")  # noqa: PTH116
+            except OSError as error:
+                raise UserError(
+                    f"{folder}/{name}: {error.strerror}", "do not move a data set in use"
+                ) from None
+            where = f"{os.path.basename(folder)}/{name}"  # noqa: PTH119
+            content.update(os.fsencode(f"{where}/{status.st_size}/{status.st_mtime_ns}\n"))
         return content.hexdigest()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torchvision.datasets
 from PIL import Image
 
-from reid_srdl.data import load_classes
+from reid_srdl.data import DATASETS, load_classes
 from reid_srdl.data.check import check_dataset
 from reid_srdl.data.classes import folders
 from reid_srdl.data.classes.file_table import FileTable
@@ -116,6 +117,22 @@ def test_check_reads_every_image(tmp_path: Path) -> None:
     texts = {problem.text: problem.files for problem in report.problems}
     assert texts["train: 1 file can't be read"][0].startswith(f"train/{WNIDS[1]}/{victim.name} (")
     assert any("9 images where 1,281,167 are official" in text for text in texts)
+
+
+def test_the_official_tars_are_summed_where_they_lie_beside(tmp_path: Path) -> None:
+    from torchvision.datasets.imagenet import ARCHIVE_META
+
+    assert DATASETS["imagenet"].md5 == dict(ARCHIVE_META[split] for split in ("train", "val"))
+    root = write_class_folders(tmp_path / "set")
+    content = b"tar" * 7_000_000
+    (root / "ILSVRC2012_img_val.tar").write_bytes(content)
+    told: list[tuple[str, int, int]] = []
+    report = check_dataset("imagenet", root, lambda *done: told.append(done))
+    assert [(row.file, row.md5) for row in report.sums] == [
+        ("ILSVRC2012_img_val.tar", hashlib.md5(content).hexdigest())
+    ]
+    assert "ILSVRC2012_img_val.tar: not the official archive" in report.notes[-1].text
+    assert told[-2:] == [("ILSVRC2012_img_val.tar (MiB)", done, 21) for done in (16, 21)]
 
 
 def test_a_table_of_files_is_small_and_exact() -> None:

@@ -1,0 +1,1 @@
+"""Component analysis of finished runs: width, training entropy, ensembles."""

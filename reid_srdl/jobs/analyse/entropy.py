@@ -1,0 +1,74 @@
+"""The training cross-entropy of finished runs, as recorded and measured again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reid_srdl.analysis.entropy import mean_cross_entropy
+from reid_srdl.files import write_json
+from reid_srdl.jobs.analyse.named_networks import phase_file, phase_network
+from reid_srdl.jobs.analyse.place import Place, clean_splits, finite
+from reid_srdl.methods import OPTIONS
+from reid_srdl.records.analyses import Entropies, PhaseEntropy
+from reid_srdl.records.folder import RunFolder
+from reid_srdl.records.store import read_record
+
+
+def training_entropies(
+    run: Path, *, measure: bool = True, place: Place | None = None
+) -> tuple[Entropies, Path | None]:
+    """Gathers the training cross-entropy of a run's phases, as recorded and as measured again.
+
+    Args:
+        run: the run's folder.
+        measure: measure it, too, in evaluation mode on the clean training images.
+        place: data and device.
+
+    Returns:
+        The entropies, and the file under ``RUN/analyses`` that records what was measured; None
+        where nothing was.
+
+    Raises:
+        UserError: no finished run, or data that cannot be read.
+    """
+    place = place or Place()
+    folder, record = RunFolder(run), read_record(run)
+    fits = [phase for phase in record.phases if phase.kind == "fit"]
+    clean: dict[str, float | None] = {}
+    device = None
+    files = {phase.name: phase_file(folder, phase) for phase in fits} if measure else {}
+    if any(files.values()):
+        config = folder.read_config(OPTIONS)
+        task, compute = place.opened(config)
+        device = compute.device_name
+        with compute.activated():
+            split = clean_splits(task, config.eval.batch_size, None, 0)["train"]
+            for done, phase in enumerate(fits):
+                place.steps("training cross-entropy", done, len(fits))
+                if path := files[phase.name]:
+                    network = phase_network(path, phase, record, config).to(compute.device)
+                    loss = mean_cross_entropy(network, split.batches(), compute.autocast)
+                    clean[phase.name] = finite(loss)
+    entropies = Entropies(
+        run=record.name,
+        method=record.method.label,
+        dataset=record.dataset.name,
+        seed=record.seed,
+        images=record.dataset.images,
+        phases=tuple(
+            PhaseEntropy(
+                phase=phase.name,
+                model=phase.network or record.model,
+                epochs=phase.epochs,
+                last_epoch=phase.loss.get("ce"),
+                clean=clean.get(phase.name),
+            )
+            for phase in fits
+        ),
+        device=device,
+    )
+    if device is None:
+        return entropies, None
+    kept = folder.analysis("entropy")
+    write_json(kept, entropies.model_dump(mode="json"))
+    return entropies, kept

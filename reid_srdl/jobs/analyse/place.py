@@ -1,0 +1,101 @@
+"""Where an analysis runs, and the images that it passes over."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reid_srdl.config import AnyConfig
+from reid_srdl.data.batches import Images
+from reid_srdl.seeds import generator
+from reid_srdl.tasks import open_task
+from reid_srdl.tasks.classification import ClassificationTask
+from reid_srdl.tasks.task import Steps, Task
+from reid_srdl.training.precision import Compute, choose
+
+_KEPT_BYTES = 2**30  # of images that are kept between passes, because a width takes a hundred
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and on which data an analysis runs; what is not given is as the run was trained.
+
+    Attributes:
+        data_dir: the data set's folder.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        steps: told of the progress.
+    """
+
+    data_dir: Path | None = None
+    device: str = "auto"
+    steps: Steps = lambda what, done, total: None
+
+    def opened(self, config: AnyConfig) -> tuple[Task, Compute]:
+        """Opens a run's data set.
+
+        Raises:
+            UserError: the data cannot be read, or the device is not there.
+        """
+        compute = choose(self.device, config.train.precision, config.train.threads)
+        data = config.data.model_copy(update={"dir": self.data_dir or config.data.dir})
+        return open_task(config.model_copy(update={"data": data}), compute, self.steps), compute
+
+
+class CleanSplit:
+    """The clean views of a split, or of a random part of it, to be passed over again and again.
+
+    Args:
+        images: all images of the split.
+        labels: their classes, N int64.
+        batch: images of a forward pass.
+        index: positions of the part; None: all.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        labels: Tensor,
+        batch: int,
+        index: NDArray[np.int64] | None = None,
+    ) -> None:
+        self._source, self._batch = images, batch
+        self._index = np.arange(len(images)) if index is None else index
+        labels = labels.to(images.device)[torch.from_numpy(self._index).to(images.device)]
+        self._labels = torch.split(labels, batch)
+        height, width = images.size
+        small = len(self._index) * 3 * height * width <= _KEPT_BYTES
+        self._kept = list(images.in_batches(self._index, batch)) if small else None
+        self.images = len(self._index)
+
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields normalised images and labels, on the device."""
+        parts = self._kept or self._source.in_batches(self._index, self._batch)
+        for pixels, labels in zip(parts, self._labels, strict=True):
+            yield self._source.normalise(pixels), labels
+
+
+def clean_splits(task: Task, batch: int, subset: int | None, seed: int) -> dict[str, CleanSplit]:
+    """Returns the clean views of train and, of classes, test."""
+    parts = {"train": (task.training_set.images, task.training_set.labels)}
+    if isinstance(task, ClassificationTask):
+        parts["test"] = (task.test_images, torch.from_numpy(task.test_labels))
+    splits = {}
+    for name, (images, labels) in parts.items():
+        index = None
+        if subset is not None and subset < len(images):
+            drawn = generator(seed, "subset", name).permutation(len(images))[:subset]
+            index = np.sort(drawn)
+        splits[name] = CleanSplit(images, labels, batch, index)
+    return splits
+
+
+def finite(loss: float) -> float | None:
+    """Returns a loss as a record holds it: None where it overflowed."""
+    return loss if math.isfinite(loss) else None

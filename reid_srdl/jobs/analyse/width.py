@@ -1,0 +1,96 @@
+"""Measures how wide the optima of finished runs are (SRDL paper, Fig 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reid_srdl.analysis.entropy import mean_cross_entropy
+from reid_srdl.analysis.width import loss_curves
+from reid_srdl.files import write_json
+from reid_srdl.jobs.analyse.named_networks import Named, named_network
+from reid_srdl.jobs.analyse.place import Place, clean_splits, finite
+from reid_srdl.records.analyses import Width, WidthSettings, read_width
+from reid_srdl.records.store import read_record
+from reid_srdl.training.precision import choose
+
+
+def measure_width(
+    text: str,
+    *,
+    distances: Sequence[float],
+    directions: int = 5,
+    subset: int | None = None,
+    relative: bool = False,
+    seed: int = 0,
+    again: bool = False,
+    place: Place | None = None,
+) -> tuple[Width, Path]:
+    """Measures how wide a finished run's optimum is, on train and test (re-id: train alone).
+
+    A measurement of the same weights by the same settings is read back instead of done again.
+
+    Args:
+        text: the run's folder, ``:`` and a network's name if another than the result is meant.
+        distances: values of d, the first 0.
+        directions: how many random directions.
+        subset: draw so many images of each split; None: all.
+        relative: measure d in filter norms.
+        seed: of the directions and of the subset.
+        again: measure in any case.
+        place: data and device.
+
+    Returns:
+        The width, and the file under ``RUN/analyses`` that records it.
+
+    Raises:
+        UserError: no finished run, no such network, or data that cannot be read.
+    """
+    place = place or Place()
+    named = named_network(text)
+    compute = choose(place.device, named.config.train.precision, named.config.train.threads)
+    settings = WidthSettings(
+        relative=relative,
+        distances=tuple(distances),
+        directions=directions,
+        seed=seed,
+        subset=subset,
+        precision=compute.precision,
+    )
+    suffix = "" if named.subject.network == _result_of(named) else f"-{named.subject.network}"
+    kept = named.folder.analysis(f"width{'-relative' if relative else ''}{suffix}")
+    known = read_width(kept)
+    if known and not again and (known.subject, known.settings) == (named.subject, settings):
+        return known, kept
+    task, compute = place.opened(named.config)
+    with compute.activated():
+        splits = clean_splits(task, named.config.eval.batch_size, subset, seed)
+        network = named.network.to(compute.device)
+        curves = loss_curves(
+            network,
+            lambda: {
+                name: mean_cross_entropy(network, split.batches(), compute.autocast)
+                for name, split in splits.items()
+            },
+            distances,
+            directions,
+            seed=seed,
+            relative=relative,
+            progress=lambda done, total: place.steps(f"width of {text}", done, total),
+        )
+    width = Width(
+        subject=named.subject,
+        settings=settings,
+        images={name: split.images for name, split in splits.items()},
+        losses={
+            name: tuple(tuple(map(finite, row)) for row in losses.tolist())
+            for name, losses in curves.losses.items()
+        },
+        device=compute.device_name,
+    )
+    write_json(kept, width.model_dump(mode="json"))
+    return width, kept
+
+
+def _result_of(named: Named) -> str:
+    return next(iter(read_record(named.folder.path).results))

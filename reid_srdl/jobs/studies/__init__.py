@@ -1,0 +1,1 @@
+"""Runs what a study lacks, each run in a process of its own."""

@@ -1,0 +1,102 @@
+"""Starts, watches and stops the process of one run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from reid_srdl.config import AnyConfig
+from reid_srdl.training.monitor import EpochRow
+
+_WORKER = "reid_srdl.jobs.studies.worker"
+_TAIL = 8192  # bytes of a log that are searched for its last error
+
+
+class RunProcess:
+    """A run that trains in a process of its own.
+
+    Args:
+        name: the run's name.
+        config: its whole configuration, places included.
+        log: what it says is appended here.
+    """
+
+    def __init__(self, name: str, config: AnyConfig, log: Path) -> None:
+        self.name, self.config, self.log = name, config, log
+        self.folder = config.run.dir / name
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", _WORKER],
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=out,
+                text=True,
+                start_new_session=True,  # Ctrl-C reaches the study alone, which stops its runs
+            )
+        assert self._process.stdin is not None
+        self._input = self._process.stdin
+        try:
+            self._input.write(json.dumps(config.model_dump(mode="json")) + "\n")
+            self._input.flush()
+        except BrokenPipeError:
+            pass  # it ended at once; its log says why
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, None while it runs."""
+        return self._process.poll()
+
+    @property
+    def dataset(self) -> str:
+        """The data set's name."""
+        return self.config.data.name
+
+    @property
+    def network(self) -> str:
+        """The network's name."""
+        return self.config.model.name
+
+    @property
+    def epochs(self) -> int:
+        """Epochs in all."""
+        return self.config.train.epochs
+
+    def rows(self) -> list[EpochRow]:
+        """Returns the finished epochs; a line that is being written is passed over."""
+        try:
+            text = (self.folder / "metrics.jsonl").read_text(encoding="utf-8")
+        except OSError:
+            return []
+        lines = text.splitlines(keepends=True)
+        return [EpochRow.model_validate_json(line) for line in lines if line.endswith("\n")]
+
+    def ask_to_stop(self) -> None:
+        """Ends its input, at which it stops."""
+        self._input.close()
+
+    def wait(self, seconds: float) -> None:
+        """Waits until it has ended; kills it after ``seconds``. A killed run can go on too."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def error(self) -> str:
+        """Returns in one line why it failed."""
+        status = self.status
+        if status is not None and status < 0:
+            return f"killed by signal {-status}{' (out of memory?)' if status == -9 else ''}"
+        lines = [line.strip() for line in _tail(self.log).splitlines() if line.strip()]
+        told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        return (told or lines or [f"exit status {status}"])[-1]
+
+
+def _tail(path: Path) -> str:
+    with path.open("rb") as file:
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - _TAIL))
+        return file.read().decode("utf-8", errors="replace")

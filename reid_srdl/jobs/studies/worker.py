@@ -1,0 +1,50 @@
+"""One run of a study in a process of its own: ``python -m reid_srdl.jobs.studies.worker``.
+
+Reads the configuration from standard input, one line of JSON, and trains as ``reid-srdl train``
+does. When standard input ends, whoever started it has gone or wants it to stop: it stops too, and
+the run goes on from there the next time.
+"""
+
+from __future__ import annotations
+
+import _thread
+import json
+import os
+import sys
+import threading
+import time
+
+from reid_srdl.config import resolve
+from reid_srdl.errors import UserError
+from reid_srdl.jobs.train import train
+from reid_srdl.methods import OPTIONS
+from reid_srdl.report.progress import Display
+
+STOPPED = 130
+_PATIENCE = 20.0  # seconds until a run that does not stop by itself is ended
+
+
+def main() -> int:
+    """Trains the run that standard input tells; returns the process's exit status."""
+    config = resolve(json.loads(sys.stdin.readline()), OPTIONS)
+    threading.Thread(target=_stop_at_the_end_of_input, daemon=True).start()
+    try:
+        with Display(config.train.epochs) as display:
+            train(config, display)
+    except UserError as error:
+        print(f"error: {error.what}\nhint:  {error.hint}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return STOPPED
+    return 0
+
+
+def _stop_at_the_end_of_input() -> None:
+    sys.stdin.read()
+    _thread.interrupt_main()
+    time.sleep(_PATIENCE)
+    os._exit(STOPPED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

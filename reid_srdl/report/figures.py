@@ -1,0 +1,42 @@
+"""What all figures share: their file's kind, and a canvas without a display."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reid_srdl.errors import UserError
+from reid_srdl.files import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FIGURES = (".png", ".svg", ".pdf")
+
+
+def check_figure(path: Path) -> None:
+    """Checks a figure's name before the work that leads to it.
+
+    Raises:
+        UserError: it ends in none of .png, .svg, .pdf.
+    """
+    if path.suffix not in FIGURES:
+        raise UserError(
+            f"{path}: not a figure by its name", f"end it in {', '.join(FIGURES)}", usage=True
+        )
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Returns an empty figure, in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Writes a figure, whole or not at all, in the format that its name asks for."""
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:])

@@ -1,0 +1,117 @@
+"""Studies as YAML: those of the package, and every way to get one wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reid_srdl.errors import UserError
+from reid_srdl.jobs.experiment import experiment
+from reid_srdl.records.studies import find_study, plan_study, read_study, study_files
+from tests.records.studies.made import STUDY, write_study
+
+TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "figure4", "market1501")
+
+
+def test_the_packages_studies_are_all_there() -> None:
+    assert set(study_files()) == set(TABLES)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_each_cell_of_the_packages_studies_is_a_valid_experiment(name: str) -> None:
+    path = find_study(name)
+    plan = plan_study(read_study(path), experiment)
+    assert plan.seeds == (0, 1, 2, 3, 4)
+    assert len(plan.runs) <= 5 * len(plan.cells)
+    head = path.read_text().partition("\n\n")[0]
+    for word in ("# Command:", "# Seeds:", "# Hardware:", "# Expected:"):
+        assert word in head
+    for cell in plan.cells.values():
+        assert cell.config.optim.lr == 0.1
+        assert cell.config.optim.weight_decay == 2e-4
+        assert cell.cell.published or "teacher" in cell.cell.label
+    rehearsal = plan_study(read_study(path), experiment, scale=0.001)
+    for cell in rehearsal.cells.values():
+        experiment(cell.config.model_dump())
+
+
+def test_the_papers_gains() -> None:
+    """Table 1 and 3 print gains beside the scores; ours follow from the scores."""
+    gains = {}
+    for name in ("table1", "table3"):
+        study = read_study(find_study(name))
+        for contrast in study.contrasts:
+            of, over = study.cells[contrast.of].published, study.cells[contrast.over].published
+            gains[contrast.label] = [round(of[metric] - over[metric], 2) for metric in of]
+    assert gains["SRDL - vanilla, ResNet-32, CIFAR10"] == [0.59]
+    assert gains["SRDL - vanilla, ResNet-32, CIFAR100"] == [2.61]
+    assert gains["SRDL - vanilla, ResNet-32, Tiny ImageNet"] == [2.20]
+    assert gains["SRDL - vanilla, WRN-28-10, CIFAR10"] == [0.43]
+    assert gains["SRDL - vanilla, WRN-28-10, CIFAR100"] == [1.06]
+    assert gains["SRDL - vanilla, WRN-28-10, Tiny ImageNet"] == [2.42]
+    assert gains["SRDL - vanilla, DenseNet-BC (L=190, k=40), CIFAR10"] == [0.19]
+    assert gains["SRDL - vanilla, DenseNet-BC (L=190, k=40), CIFAR100"] == [0.76]
+    assert gains["SRDL - vanilla, DenseNet-BC (L=190, k=40), Tiny ImageNet"] == [1.31]
+    assert gains["SRDL - vanilla, ResNet-50"] == [1.8, 3.6, 1.7, 3.0]
+    assert gains["SRDL - vanilla, DenseNet-121"] == [1.6, 2.8, 0.6, 1.8]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"titel": "x"}, ["titel: no such key", "did you mean 'title'?"]),
+        ({"name": "x"}, ["name: no such key"]),
+        ({"seeds": []}, ["seeds"]),
+        ({"seeds": [0, 0]}, ["seeds: one stands twice"]),
+        ({"seeds": [-1]}, ["seeds.0"]),
+        ({"cells": {}}, ["cells"]),
+        ({"cells": {"a b": {"label": "x"}}}, ["cells.a b"]),
+        ({"cells": {"a": {"labe": "x"}}}, ["cells.a.labe: no such key", "did you mean 'label'?"]),
+        ({"cells": {"a": {"label": "x", "published": {"top1": 690}}}}, ["cells.a.published.top1"]),
+        (
+            {"contrasts": [], "cells": {"a": {"label": "x", "published": {"top2": 1}}}},
+            ["cells.a.published: no such metric 'top2'"],
+        ),
+        (
+            {"contrasts": [{"label": "x", "of": "single", "over": "singel"}]},
+            ["contrasts.0.over: no such cell 'singel'"],
+        ),
+        (
+            {"contrasts": [], "cells": {"a": {"label": "x", "teacher": "b"}}},
+            ["cells.a.teacher: no such cell 'b'"],
+        ),
+        (
+            {
+                "contrasts": [],
+                "cells": {
+                    "a": {"label": "x", "teacher": "b"},
+                    "b": {"label": "y", "teacher": "a"},
+                },
+            },
+            ["cells.a.teacher: is taught by itself", "cells.b.teacher: is taught by itself"],
+        ),
+        ({"seeds": "x", "analyses": ["with"]}, ["seeds", "analyses.0"]),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, changes: dict[str, Any], words: list[str]) -> None:
+    path = write_study(tmp_path, {**STUDY, **changes})
+    with pytest.raises(UserError) as raised:
+        read_study(path)
+    assert raised.value.exit_status == 2
+    for word in [str(path), *words]:
+        assert word in f"{raised.value.what} {raised.value.hint}"
+    assert "\n" not in raised.value.what
+
+
+def test_no_yaml_and_no_study(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("cells: [")
+    with pytest.raises(UserError, match=r"a.yaml: not valid YAML"):
+        read_study(tmp_path / "a.yaml")
+    with pytest.raises(UserError, match="no such file"):
+        find_study(str(tmp_path / "b.yaml"))
+    with pytest.raises(UserError) as raised:
+        find_study("tabel4")
+    assert "did you mean 'table4'?" in raised.value.hint
+    assert find_study(str(tmp_path / "a.yaml")) == tmp_path / "a.yaml"
