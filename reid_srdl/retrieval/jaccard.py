@@ -152,11 +152,12 @@ class _Query:
 
     def ranks_among(self, row: Float64s) -> Int64s:
         """Returns its matches' ranks from the final distances of the whole gallery."""
-        is_match = np.zeros(len(row), np.bool_)
-        is_match[self._matches] = True
         row[self.ignored] = np.inf
-        near = np.flatnonzero(row <= row[is_match].max())
-        return 1 + np.flatnonzero(is_match[near[np.argsort(row[near], kind="stable")]])
+        ahead = [
+            np.count_nonzero(row < row[match]) + np.count_nonzero(row[:match] == row[match])
+            for match in self._matches.tolist()
+        ]
+        return 1 + np.sort(np.array(ahead, np.int64))
 
 
 def _enter(final: FinalDistances, some: list[_Query]) -> None:
