@@ -190,7 +190,8 @@ def _single_shot(
     names = None if features.query.names is None else tuple(features.query.names)
     unmatched = 0.0 if rules.unmatched == "zero" else math.nan
     mean, spread, single = trial_scores(ranks, labels, names, unmatched)
-    told = _rules(protocol, ranker, labels, there).model_copy(update=shots.told())
+    quirks = {"not_reproduced": (*rules.not_reproduced, *rules.single_shot)}
+    told = _rules(protocol, ranker, labels, there).model_copy(update=shots.told() | quirks)
     evaluation = Evaluation(single_query=mean, protocol=told, spread=spread)
     return Evaluated(evaluation, single, None, counting.undecided - undecided)
 

@@ -134,6 +134,8 @@ def test_rules_and_changes_apply_to_drawn_galleries() -> None:
     zero = single_shot(features, trials=4, rules="official", normalize=False).evaluation
     assert ours.skipped == 1 + zero.single_query.skipped == 1
     assert zero.single_query.mAP == pytest.approx(ours.mAP * 29 / 30)
+    theirs = single_shot(features, trials=4, rules="torchreid").evaluation.protocol
+    assert any("eval_cuhk03" in quirk for quirk in theirs.not_reproduced)
     changed = single_shot(features, trials=4, rerank="k-reciprocal", rerank_k1=5, rerank_k2=2)
     assert changed.evaluation.single_query != ours
     assert "k1 5" in changed.evaluation.protocol.rerank

@@ -54,7 +54,9 @@ def load_new(name: str, root: Path, split: int = 0) -> ReidData:
     if root.name in _KINDS and root.name != kind:
         raise UserError(f"{root}: holds {root.name} boxes, not {kind}", f"use cuhk03-{root.name}")
     if not (root / cuhk03_mat.MAT).is_file():
-        return market.load(name, root)
+        data = market.load(name, root)
+        _check_cameras(data)
+        return data
     config = next((place for place in _places(root, CONFIG.format(kind)) if place.is_file()), None)
     if config is None:
         raise UserError(f"{root}: lacks {CONFIG.format(kind)}", f"it should hold {layout(kind)}")
@@ -95,6 +97,15 @@ def load_classic(name: str, root: Path, split: int = 0) -> ReidData:
     tested = np.isin(keys[pids], wanted)
     test = crops.select(tested)
     return ReidData(name, root, crops.select(~tested), test, test, None)
+
+
+def _check_cameras(data: ReidData) -> None:
+    for crops in (data.train, data.query, data.gallery):
+        for path, camid in zip(crops.paths, crops.camids.tolist(), strict=True):
+            if camid not in (1, 2):
+                raise UserError(
+                    f"{path}: camera {camid}, CUHK03 has 1 and 2", "is this another data set?"
+                )
 
 
 def _places(root: Path, file: str) -> tuple[Path, ...]:

@@ -48,6 +48,9 @@ def test_new_protocol_from_the_published_folders(tmp_path: Path) -> None:
     assert data.root.name == "detected"
     assert data.train.pids.tolist() == [3, 4]
     assert data.query.camids.tolist() == [1, 2]
+    write_image(tmp_path / "CUHK03-NP" / "labeled" / "query" / "0005_c3_1.png")
+    with pytest.raises(UserError, match=r"0005_c3_1.png: camera 3, CUHK03 has 1 and 2"):
+        load_dataset("cuhk03-labeled", tmp_path)
     with pytest.raises(UserError, match="holds detected boxes, not labeled"):
         load_dataset("cuhk03-labeled", tmp_path / "CUHK03-NP" / "detected")
 
