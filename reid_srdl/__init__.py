@@ -1,10 +1,12 @@
-"""Self-Referenced Deep Learning: train, evaluate and compare person re-identification networks.
+"""Self-Referenced Deep Learning: train, evaluate and compare re-id and classification networks.
 
 The public API, loaded when it is used:
 
 - ``train(config)``, ``resume(folder)``: one run, to its record;
-- ``resolve(tree, methods=OPTIONS)``: keys to a validated configuration;
-- ``evaluate_run(folder)``: a run's network, on its own data set or another;
+- ``experiment(tree)``: keys, over the data set's defaults, to a validated configuration;
+- ``resolve(tree, methods=OPTIONS)``: the same without a data set's defaults;
+- ``evaluate_run(folder)``: a re-id run's network, on its own data set or another;
+- ``evaluate_classes(folder)``: a classification run's networks, on their test images;
 - ``evaluate(features, protocol)``, ``load_features``, ``save_features``: anyone's features;
 - ``extract_features``, ``features_of_run``: features of a network, of a run;
 - ``read_record``, ``read_records``: the numbers of finished runs;
@@ -16,12 +18,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from reid_srdl.version import __version__
 
 if TYPE_CHECKING:
     from reid_srdl.config import resolve
     from reid_srdl.evaluation import evaluate
-    from reid_srdl.jobs.evaluate import evaluate_run
+    from reid_srdl.jobs.evaluate import evaluate_classes, evaluate_run
+    from reid_srdl.jobs.experiment import experiment
     from reid_srdl.jobs.extract import features_of_run
     from reid_srdl.jobs.train import resume, train
     from reid_srdl.methods import OPTIONS
@@ -40,7 +43,9 @@ _HOMES = {
     "Protocol": "reid_srdl.retrieval.result",
     "compare": "reid_srdl.records.comparison",
     "evaluate": "reid_srdl.evaluation",
+    "evaluate_classes": "reid_srdl.jobs.evaluate",
     "evaluate_run": "reid_srdl.jobs.evaluate",
+    "experiment": "reid_srdl.jobs.experiment",
     "extract_features": "reid_srdl.tasks.features",
     "features_of_run": "reid_srdl.jobs.extract",
     "load_features": "reid_srdl.retrieval.feature_files",
@@ -58,9 +63,12 @@ __all__ = [
     "FeatureSet",
     "Features",
     "Protocol",
+    "__version__",
     "compare",
     "evaluate",
+    "evaluate_classes",
     "evaluate_run",
+    "experiment",
     "extract_features",
     "features_of_run",
     "load_features",

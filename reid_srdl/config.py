@@ -55,6 +55,10 @@ class MethodOptions(Section):
         """Epochs that the method needs at least."""
         return 1
 
+    def epochs_in_all(self, epochs: int) -> int:
+        """Returns the epochs of all networks that the program trains, where the run's own has M."""
+        return epochs
+
     def other_models(self) -> dict[str, str]:
         """Networks that the method makes besides the run's own: their names by option."""
         return {}
@@ -86,7 +90,9 @@ class ModelConfig(Section):
 
     name: str = "resnet50"
     init: Literal["random", "imagenet"] = "random"
-    weights: Path | None = Field(None, description="torchvision weights file for init: imagenet")
+    weights: Path | None = Field(
+        None, description="weights file for init: imagenet, .pth or .safetensors"
+    )
 
 
 class OptimConfig(Section):

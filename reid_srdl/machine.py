@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from reid_srdl import __version__
+from reid_srdl.version import __version__
 
 # Import name -> the distributions that may bring it.
 _PACKAGES = {

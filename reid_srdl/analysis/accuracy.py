@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reid_srdl.records.class_scores import ClassScores
+from reid_srdl.analysis.class_scores import ClassScores
 
 _TOP = 5
 

@@ -8,7 +8,6 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from reid_srdl import __version__
 from reid_srdl.cli import (
     analyse,
     compare,
@@ -23,6 +22,7 @@ from reid_srdl.cli import (
 )
 from reid_srdl.cli import eval as eval_
 from reid_srdl.errors import UserError
+from reid_srdl.version import __version__
 
 app = typer.Typer(
     name="reid-srdl",

@@ -161,6 +161,12 @@ def run(
     for outcome in outcomes:
         if outcome.state == "failed":
             failed.setdefault(outcome.error, []).append(outcome.run.name)
+    if plan.study.width is not None:
+        from reid_srdl.jobs.studies.widths import measure_widths
+
+        folders = {one.run.name: one.folder for one in outcomes if one.state != "failed"}
+        for name, error in measure_widths(plan, folders, where).items():
+            failed.setdefault(error, []).append(f"the width of {name}")
     again = f"reid-srdl study show {study}"
     again += f" --runs {runs}" if runs != Path("runs") else ""
     again += f" --scale {scale:g}" if scale != 1 else ""
@@ -303,7 +309,8 @@ def _check_choice(option: str, given: str | None, known: Sequence[str]) -> None:
 def _text(results: StudyResults, form: Format, *, to_terminal: bool) -> str:
     from reid_srdl.cli.leaderboard import drawn
     from reid_srdl.report import render
-    from reid_srdl.report.study import study_csv_table, study_json, study_table
+    from reid_srdl.report.study import study_tables
+    from reid_srdl.report.study_export import study_csv_table, study_json
 
     match form:
         case Format.JSON:
@@ -311,8 +318,8 @@ def _text(results: StudyResults, form: Format, *, to_terminal: bool) -> str:
         case Format.CSV:
             return render.to_csv([study_csv_table(results)])
         case Format.MARKDOWN:
-            return render.to_markdown([study_table(results)])
+            return render.to_markdown(study_tables(results))
         case Format.LATEX:
-            return render.to_latex([study_table(results)])
+            return render.to_latex(study_tables(results))
         case Format.TABLE:
-            return drawn([study_table(results)], to_terminal=to_terminal)
+            return drawn(study_tables(results), to_terminal=to_terminal)

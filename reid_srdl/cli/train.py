@@ -191,7 +191,7 @@ def _run(config: AnyConfig | None, resumed: Path | None = None, device: str | No
 
     settings = config or RunFolder(resumed or Path()).read_config(OPTIONS)
     try:
-        with Display(settings.train.epochs) as display:
+        with Display(settings.method.epochs_in_all(settings.train.epochs)) as display:
             record = go_on(resumed, display, device=device) if resumed else begin(settings, display)
     except KeyboardInterrupt:
         line = "stopped; finished epochs are kept, and the same command goes on from there"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.config import AnyConfig, EvalConfig, with_rules
 from reid_srdl.data import find_entry
 from reid_srdl.evaluation import Evaluated, Progress, evaluate_by
@@ -12,7 +13,6 @@ from reid_srdl.files import write_json
 from reid_srdl.jobs.extract import features_of_run
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models.weights import load_network
-from reid_srdl.records.class_scores import ClassScores
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.store import read_record
 from reid_srdl.retrieval.features import Features

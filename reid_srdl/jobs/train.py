@@ -65,9 +65,9 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
     if folder.record.exists() and _is_complete(record := read_record(folder.path), config):
         return record
 
-    check_network(config.model.name, config.model.init)
+    check_network(config.model.name, config.model.init, _size(config))
     for name in config.method.other_models().values():
-        check_network(name)
+        check_network(name, size=_size(config))
     weights = None
     if config.model.init == "imagenet":
         weights = find_imagenet_weights(config.model.name, config.model.weights)

@@ -40,6 +40,10 @@ class KDOptions(MethodOptions):
         """The finished run that teaches; None where the teacher is trained in this run."""
         return Path(self.teacher) if "/" in self.teacher or "\\" in self.teacher else None
 
+    def epochs_in_all(self, epochs: int) -> int:
+        """The student's, and the teacher's where this run trains it."""
+        return epochs + (0 if self.teacher_run else self.teacher_epochs or epochs)
+
     def other_models(self) -> dict[str, str]:
         """The teacher, where this run trains it."""
         return {} if self.teacher_run else {"teacher": self.teacher}

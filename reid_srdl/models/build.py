@@ -53,20 +53,23 @@ def build_network(
         return _from_parts(builder(num_classes=classes), entry, imagenet_weights)
 
 
-def check_network(name: str, init: str = "random") -> None:
-    """Checks that a network of this name can be built here, without building it.
+def check_network(name: str, init: str = "random", size: tuple[int, int] | None = None) -> None:
+    """Checks that a network of this name can be had here, before anything else is done.
 
     Args:
         name: as for ``build_network``.
         init: ``random`` or ``imagenet``.
+        size: with it, a library's network is built and tried at this input size.
 
     Raises:
         UserError: the library does not know the name (the message names near ones) or is not
-            installed; there are no ImageNet weights for it.
+            installed; it does not take images of this size; there are no ImageNet weights for it.
     """
     if foreign := split_name(name):
         library, library_name = foreign
         adapter(library).check(library_name)
+        if size is not None:
+            build_network(name, 2, seed=0, size=size)
     elif init == "imagenet" and MODELS[name].weights_file is None:
         raise UserError(
             f"model.init: there are no ImageNet weights of {name}",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.config import TaskName
-from reid_srdl.records.class_scores import ClassScores
 from reid_srdl.retrieval.result import Evaluation
 
 Result = Evaluation | ClassScores

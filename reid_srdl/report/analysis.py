@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.analysis.published import FINAL_EPOCH_CROSS_ENTROPY
 from reid_srdl.records.analyses import EnsembleRecord, Entropies, Subject, Width
-from reid_srdl.records.class_scores import ClassScores
 from reid_srdl.records.labels import title
 from reid_srdl.report.classes import class_table
 from reid_srdl.report.figures import check_figure, new_figure, save_figure
@@ -55,7 +55,7 @@ def _mean(width: Width, split: str, place: int) -> str:
     mean, deviation = width.mean(split)[place], width.deviation(split)[place]
     if mean is None or deviation is None:
         return "overflow"
-    return f"{mean:.4g}" if place == 0 else f"{mean:.4g} ± {deviation:.2g}"
+    return f"{mean:.4f}" if place == 0 else f"{mean:.4f} ± {deviation:.4f}"
 
 
 def label(subject: Subject) -> str:

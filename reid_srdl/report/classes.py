@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reid_srdl.records.class_scores import ClassScores
+from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.report.tables import MISSING, Column, Row, Table
 
 _COLUMNS = (

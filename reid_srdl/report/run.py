@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from reid_srdl.records.class_scores import ClassScores
+from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.records.run import RunRecord
 from reid_srdl.report.classes import class_table
 from reid_srdl.report.evaluation import evaluation_table, skipped_warnings

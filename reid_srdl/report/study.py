@@ -1,14 +1,13 @@
-"""A study's numbers beside the published ones: a table for people, CSV and JSON for programs."""
+"""A study's numbers beside the published ones, as tables for people."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
 
 from reid_srdl.records.intervals import Estimate
-from reid_srdl.records.studies.results import CellResult, ContrastResult, StudyResults
+from reid_srdl.records.studies.results import StudyResults
+from reid_srdl.report.analysis import width_table
 from reid_srdl.report.tables import MISSING, Column, Row, Table, Value
 
 NOT_RUN = "not run"
@@ -25,6 +24,17 @@ _METRICS = {
 def rehearsal(scale: float) -> str | None:
     """Returns how every number of a scaled study is marked; None for a full one."""
     return None if scale == 1 else f"rehearsal at scale {scale:g}: not comparable with the paper"
+
+
+def study_tables(results: StudyResults) -> list[Table]:
+    """Returns the study's table and, where widths were measured, theirs."""
+    tables = [study_table(results)]
+    if results.widths:
+        widths = width_table(list(results.widths.values()))
+        mark = rehearsal(results.plan.scale)
+        title = widths.title + ("" if mark is None else f" ({mark})")
+        tables.append(Table(title, widths.columns, widths.rows, widths.notes))
+    return tables
 
 
 def study_table(results: StudyResults) -> Table:
@@ -62,10 +72,10 @@ def _cell_rows(results: StudyResults) -> Iterator[Row]:
             "cell": cell.plan.cell.label,
             "seeds": f"{len(cell.seeds)} of {wanted}",
             "trcost": cell.trcost,
-            "quoted": cell.plan.cell.quoted.trcost,
+            "quoted": _as_printed(cell.plan.cell.quoted.trcost, 2),
             "seconds": _duration(cell.seconds),
             "final_ce": cell.final_ce,
-            "final_ce_quoted": cell.plan.cell.quoted.final_ce,
+            "final_ce_quoted": _as_printed(cell.plan.cell.quoted.final_ce, 4),
         }
         if not cell.scores:
             yield Row(cost | {"metric": MISSING, "measured": NOT_RUN})
@@ -131,97 +141,8 @@ def _notes(results: StudyResults) -> Iterator[str]:
     yield from results.notes
 
 
-def study_csv_table(results: StudyResults) -> Table:
-    """Returns the same rows with raw fractions, for `report.render.to_csv`."""
-    columns = tuple(Column(key, key) for key in _csv_keys())
-    rows = []
-    for entry in study_json(results)["cells"]:
-        rows += [Row(_flat(results, entry, score)) for score in entry["scores"] or [{}]]
-    for entry in study_json(results)["contrasts"]:
-        rows += [Row(_flat(results, entry, score), gain=True) for score in entry["scores"]]
-    for row in results.quotations:
-        for metric, value in row.published.items():
-            entry = {"cell": row.label, "label": row.label, "quotation": True}
-            rows.append(Row(_flat(results, entry, {"metric": metric, "published": value / 100})))
-    return Table(results.plan.study.title, columns, tuple(rows))
-
-
-def _csv_keys() -> tuple[str, ...]:
-    about = ("study", "scale", "rehearsal", "cell", "label", "dataset", "network", "method")
-    scores = ("metric", "published", "mean", "sd", "n", "low", "high", "difference", "p")
-    costs = ("trcost", "trcost_published", "seconds", "final_ce", "final_ce_published")
-    return (*about, *scores, "seeds_wanted", "seeds", *costs)
-
-
-def _flat(results: StudyResults, entry: dict[str, Any], score: dict[str, Any]) -> dict[str, Value]:
-    plan = results.plan
-    whole = {
-        "study": plan.study.name,
-        "scale": plan.scale,
-        "rehearsal": "yes" if plan.scale != 1 else "no",
-        **entry,
-        **score,
-        **(score.get("measured") or {}),
-        "seeds": " ".join(map(str, entry.get("seeds", ()))),
-        "seeds_wanted": " ".join(map(str, plan.seeds)),
-    }
-    return {key: whole.get(key) for key in _csv_keys()}
-
-
-def study_json(results: StudyResults) -> dict[str, Any]:
-    """Returns a study as plain values: fractions from 0 to 1, costs in 10^16, times in seconds."""
-    plan = results.plan
-    return {
-        "study": plan.study.name,
-        "title": plan.study.title,
-        "scale": plan.scale,
-        "rehearsal": rehearsal(plan.scale),
-        "confidence": results.confidence,
-        "seeds": list(plan.seeds),
-        "cells": [_cell_json(cell) for cell in results.cells],
-        "contrasts": [_contrast_json(contrast) for contrast in results.contrasts],
-        "quotations": [
-            {"label": row.label, "published": {k: v / 100 for k, v in row.published.items()}}
-            for row in results.quotations
-        ],
-        "not_run": list(results.missing),
-        "notes": list(results.notes),
-    }
-
-
-def _cell_json(result: CellResult) -> dict[str, Any]:
-    config = result.plan.config
-    return {
-        "cell": result.plan.name,
-        "label": result.plan.cell.label,
-        "dataset": config.data.name,
-        "network": config.model.name,
-        "method": config.method.name,
-        "epochs": config.train.epochs,
-        "result": result.plan.cell.result,
-        "state": "run" if result.seeds else NOT_RUN,
-        "seeds": list(result.seeds),
-        "runs": list(result.runs),
-        "parameters": result.parameters,
-        "trcost": result.trcost,
-        "trcost_published": result.plan.cell.quoted.trcost,
-        "seconds": result.seconds,
-        "final_ce": result.final_ce,
-        "final_ce_published": result.plan.cell.quoted.final_ce,
-        "scores": [asdict(score) for score in result.scores],
-    }
-
-
-def _contrast_json(result: ContrastResult) -> dict[str, Any]:
-    contrast = result.contrast
-    return {
-        "cell": f"{contrast.of} - {contrast.over}",
-        "label": contrast.label,
-        "of": contrast.of,
-        "over": contrast.over,
-        "seeds": list(result.seeds),
-        "scores": [asdict(score) for score in result.scores],
-    }
+def _as_printed(value: float | None, digits: int) -> str | None:
+    return None if value is None else f"{value:.{digits}f}"
 
 
 def _points(value: float | None, sign: str = "") -> str | None:

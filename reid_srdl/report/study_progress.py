@@ -62,7 +62,8 @@ class StudyDisplay:
         self._total, self._over = len(runs) + there, there
         self._left = {run.name: run for run in runs}
         at_once = f", {self._jobs} at once" if self._jobs > 1 else ""
-        self._say(f"{self._title}: {self._total} runs, {there} finished before{at_once}")
+        count = f"{self._total} run{'s' if self._total != 1 else ''}"
+        self._say(f"{self._title}: {count}, {there} finished before{at_once}")
 
     def started(self, run: RunPlan) -> None:
         """Prints a line."""

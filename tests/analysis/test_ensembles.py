@@ -10,8 +10,8 @@ import torch
 from sklearn.metrics import log_loss, top_k_accuracy_score
 
 from reid_srdl.analysis.accuracy import class_scores
+from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.analysis.ensembles import mean_log_probabilities
-from reid_srdl.records.class_scores import ClassScores
 
 
 def ensemble(members: list[torch.Tensor], labels: torch.Tensor) -> ClassScores:

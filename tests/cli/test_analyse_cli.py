@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.cli import app
 from reid_srdl.errors import UserError
-from reid_srdl.records.class_scores import ClassScores
 from reid_srdl.records.store import read_record
 from tests.class_set import write_class_folder
 from tests.cli.run import reid_srdl
@@ -203,6 +203,33 @@ def test_bad_input_is_told(
     assert error.exit_status == status
     for word in words:
         assert word in f"{error.what} {error.hint}"
+
+
+def test_a_teacher_trained_in_the_run(place: Path) -> None:
+    """Teacher and student of different networks: costs, an ensemble of both, each one's entropy."""
+    method = ("--method", "kd", "--set", "method.teacher=resnet32", "--epochs", "1")
+    more = ("--set", "method.teacher_epochs=2", "--set", "eval.ensembles=[kd+teacher]")
+    done = call("train", *CLASSES, *method, *more, "--name", "kd")
+    assert done.exit_code == 0, done.exception
+    record = read_record(place / "runs/kd")
+    assert record.method.label == "kd (teacher=resnet32, teacher_epochs=2)"
+    fitted, extracted, student = record.phases
+    assert (fitted.network, extracted.network, student.network) == ("resnet32",) * 2 + ("resnet18",)
+    own_head = 64 * (100 - 6)  # the reference counts ResNet-32 with the classifier of CIFAR-100
+    assert fitted.macs is not None
+    assert fitted.macs == pytest.approx(68.87e6 - own_head, rel=1e-3)
+    expected = (fitted.macs * (2 + 1) + record.cost.macs * 1) * 36 / 1e16
+    assert record.cost.trcost == pytest.approx(expected, rel=1e-12)
+    assert record.cost.teachers == 0
+    (ensemble,) = analyse("ensemble", "runs/kd", "runs/kd:teacher")
+    assert ensemble["scores"] == pytest.approx(scores(place, "kd", "kd+teacher").model_dump())
+    assert [member["subject"]["model"] for member in ensemble["members"]] == [
+        "resnet18",
+        "resnet32",
+    ]
+    (entropy,) = analyse("entropy", "runs/kd")
+    assert [phase["model"] for phase in entropy["phases"]] == ["resnet32", "resnet18"]
+    assert all(phase["clean"] > 0 for phase in entropy["phases"])
 
 
 def test_a_run_taught_by_another(place: Path) -> None:

@@ -18,6 +18,7 @@ import yaml
 
 from reid_srdl.cli import main
 from reid_srdl.records.store import read_record
+from tests.class_set import write_class_folder
 from tests.cli.run import assert_told, reid_srdl
 from tests.small_set import write_small_set
 
@@ -44,6 +45,37 @@ TINY = {
         },
     },
     "contrasts": [{"label": "SRDL - vanilla", "of": "srdl", "over": "vanilla"}],
+}
+CLASSES = {
+    "title": "Classes",
+    "seeds": [3],
+    "config": {
+        "data": {"name": "class-folder", "height": 16, "width": 16},
+        "model": {"name": "resnet32"},
+        "optim": {"lr": 0.01, "batch_size": 12},
+        "train": {"epochs": 2, "threads": 1, "precision": "fp32"},
+    },
+    "width": {"farthest": 1, "steps": 2, "directions": 1},
+    "cells": {
+        "student": {
+            "label": "ResNet-32 + KD",
+            "teacher": "master",
+            "config": {"method": {"name": "kd"}},
+            "published": {"top1": 71.17},
+        },
+        "single": {"label": "SRDL", "config": {"method": {"name": "srdl"}}},
+        "both": {
+            "label": "SRDL, two models",
+            "config": {"method": {"name": "srdl"}},
+            "result": "srdl+first",
+            "published": {"top1": 72.33},
+        },
+        "master": {
+            "label": "the teacher",
+            "config": {"method": {"name": "vanilla"}, "model": {"name": "resnet18"}},
+        },
+    },
+    "contrasts": [{"label": "two - one", "of": "both", "over": "single"}],
 }
 RUN = ("study", "run", "tiny.yaml", "--data-dir", "folder=set", "--scale", "0.1")
 SHOW = ("study", "show", "tiny.yaml", "--scale", "0.1")
@@ -110,6 +142,38 @@ def test_by_the_same_command_as_train_the_scores_are_the_same(place: Path) -> No
     cells = {cell["cell"]: cell for cell in json.loads(shown.stdout)["cells"]}
     assert cells["srdl"]["runs"] == ["other/alone"]
     assert cells["vanilla"]["state"] == "not run"
+
+
+def test_teachers_ensembles_and_widths(tmp_path: Path) -> None:
+    """Three runs: a teacher, its student, and one run that two cells show."""
+    write_class_folder(tmp_path / "set")
+    (tmp_path / "classes.yaml").write_text(yaml.safe_dump(CLASSES, sort_keys=False))
+    done = reid_srdl("study", "run", "classes.yaml", "--data-dir", "set", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "all 3 runs are finished" in done.stderr
+    folder = tmp_path / "runs/studies/classes"
+    teacher, student, srdl = (
+        read_record(folder / f"{name}-seed3") for name in ("master", "student", "single")
+    )
+    assert student.cost.teachers == pytest.approx(teacher.cost.trcost)
+    assert (folder / "width.svg").is_file()
+    shown = reid_srdl("study", "show", "classes.yaml", "--format", "json", cwd=tmp_path)
+    tree = json.loads(shown.stdout)
+    cells = {cell["cell"]: cell for cell in tree["cells"]}
+    assert cells["student"]["trcost"] == pytest.approx(student.cost.trcost)
+    for name in ("single", "both"):
+        result = srdl.results["srdl" if name == "single" else "srdl+first"]
+        assert cells[name]["runs"] == ["runs/studies/classes/single-seed3"]
+        assert cells[name]["scores"][0]["measured"]["mean"] == result.top1  # type: ignore[union-attr]
+    (two_less_one,) = tree["contrasts"]
+    assert two_less_one["scores"][0]["measured"]["n"] == 1
+    widths = {width["run"]: width for width in tree["widths"]}
+    assert set(widths) == {"student-seed3", "single-seed3", "master-seed3"}
+    assert widths["single-seed3"]["distances"] == [0.0, 1.0]
+    tested = srdl.results["srdl"].loss  # type: ignore[union-attr]
+    assert widths["single-seed3"]["mean"]["test"][0] == pytest.approx(tested, rel=1e-4)
+    table = reid_srdl("study", "show", "classes.yaml", cwd=tmp_path).stdout
+    assert "Cross-entropy at theta + d v" in table
 
 
 @pytest.mark.parametrize("form", ["table", "json", "csv", "markdown", "latex"])

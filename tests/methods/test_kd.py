@@ -187,6 +187,9 @@ def test_options_of_the_configuration() -> None:
     assert config(teacher="resnet50").networks() == ("kd", "teacher")
     run = config(teacher="runs/a")
     assert run.networks() == ("kd",)
+    assert run.epochs_in_all(100) == 100
+    assert config(teacher="resnet50").epochs_in_all(100) == 200
+    assert config(teacher="resnet50", teacher_epochs=30).epochs_in_all(100) == 130
     assert Path(run.placed().teacher) == Path("runs/a").resolve()
     assert config(teacher="torchvision:resnet34").teacher_run is None
     for wrong, told in (

@@ -131,6 +131,8 @@ def test_one_layer_stands_for_timms_two_heads() -> None:
     ],
 )
 def test_what_does_not_fit_is_told(name: str, size: tuple[int, int], what: str) -> None:
+    with pytest.raises(UserError, match=what):
+        check_network(name, size=size)
     with pytest.raises(UserError, match=what) as caught:
         build_network(name, 5, seed=0, size=size)
     assert name in caught.value.what

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from reid_srdl.records.class_scores import ClassScores
+from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.records.leaderboard import leaderboard
 from reid_srdl.records.run import DatasetFacts, RunRecord
 from reid_srdl.report import render

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reid_srdl.records.class_scores import ClassScores
+from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.records.store import read_record
 from tests.class_set import CLASSES, write_class_folder
 from tests.cli.run import reid_srdl

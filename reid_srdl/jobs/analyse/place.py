@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,13 +38,18 @@ class Place:
     device: str = "auto"
     steps: Steps = lambda what, done, total: None
 
-    def opened(self, config: AnyConfig) -> tuple[Task, Compute]:
+    def opened(self, config: AnyConfig, precision: str | None = None) -> tuple[Task, Compute]:
         """Opens a run's data set.
+
+        Args:
+            config: the run's configuration.
+            precision: of the forward passes; None: the run's own.
 
         Raises:
             UserError: the data cannot be read, or the device is not there.
         """
-        compute = choose(self.device, config.train.precision, config.train.threads)
+        precision = precision or config.train.precision
+        compute = choose(self.device, precision, config.train.threads)
         data = config.data.model_copy(update={"dir": self.data_dir or config.data.dir})
         return open_task(config.model_copy(update={"data": data}), compute, self.steps), compute
 
@@ -99,3 +105,16 @@ def clean_splits(task: Task, batch: int, subset: int | None, seed: int) -> dict[
 def finite(loss: float) -> float | None:
     """Returns a loss as a record holds it: None where it overflowed."""
     return loss if math.isfinite(loss) else None
+
+
+@contextlib.contextmanager
+def without_tf32() -> Iterator[None]:
+    """Lets a GPU multiply float32 as such, and leaves its settings as they were."""
+    convolutions, products = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = convolutions
+        torch.set_float32_matmul_precision(products)

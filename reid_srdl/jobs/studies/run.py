@@ -11,7 +11,6 @@ from typing import Literal, Protocol
 
 import filelock
 
-from reid_srdl import __version__
 from reid_srdl.config import AnyConfig, resolve
 from reid_srdl.data import find_entry
 from reid_srdl.data.locate import locate
@@ -22,6 +21,7 @@ from reid_srdl.methods import OPTIONS
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.studies.match import FoundRun, foreign_runs, study_folder
 from reid_srdl.records.studies.plan import Plan, RunPlan, with_teacher
+from reid_srdl.version import __version__
 
 _POLL = 0.2  # seconds between two looks at the processes
 _PATIENCE = 30.0  # seconds until a run that was asked to stop is killed

@@ -29,7 +29,7 @@ def main() -> int:
     config = resolve(json.loads(sys.stdin.readline()), OPTIONS)
     threading.Thread(target=_stop_at_the_end_of_input, daemon=True).start()
     try:
-        with Display(config.train.epochs) as display:
+        with Display(config.method.epochs_in_all(config.train.epochs)) as display:
             train(config, display)
     except UserError as error:
         print(f"error: {error.what}\nhint:  {error.hint}", file=sys.stderr)

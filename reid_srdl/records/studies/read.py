@@ -9,7 +9,7 @@ from pydantic import ValidationError
 import reid_srdl
 from reid_srdl.config import Section, read_yaml
 from reid_srdl.errors import UserError, did_you_mean
-from reid_srdl.records.studies.schema import Cell, Contrast, Quotation, Study
+from reid_srdl.records.studies.schema import Cell, Contrast, Quotation, Study, WidthStudy
 
 _ENDINGS = (".yaml", ".yml")
 
@@ -74,6 +74,7 @@ def _keys(place: tuple[int | str, ...]) -> list[str]:
         "cells": Cell,
         "contrasts": Contrast,
         "quotations": Quotation,
+        "width": WidthStudy,
     }
     kind = kinds.get(str(place[0]), Study) if len(place) > 1 else Study
     return [key for key in kind.model_fields if key != "name"]

@@ -1,16 +1,20 @@
-"""A study's numbers beside the published ones. A pure function of plan and finished runs."""
+"""A study's numbers beside the published ones. A function of plan and finished runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from reid_srdl.records.analyses import Width, WidthSettings, read_width
+from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.intervals import Estimate, estimate, paired_p
 from reid_srdl.records.metrics import score_of
 from reid_srdl.records.run import RunRecord
 from reid_srdl.records.studies.match import FoundRun
 from reid_srdl.records.studies.plan import CellPlan, Plan
-from reid_srdl.records.studies.schema import Contrast, Quotation
+from reid_srdl.records.studies.schema import Contrast, Quotation, WidthStudy
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class StudyResults:
     Attributes:
         confidence: of the intervals.
         runs: the finished run of each planned one that has one.
+        widths: how wide their optima are, where the study asks and it was measured so.
         notes: what a reader should know before believing the numbers.
     """
 
@@ -96,6 +101,7 @@ class StudyResults:
     contrasts: tuple[ContrastResult, ...]
     quotations: tuple[Quotation, ...]
     runs: Mapping[str, FoundRun]
+    widths: Mapping[str, Width]
     notes: tuple[str, ...]
 
     @property
@@ -114,8 +120,25 @@ def gather(plan: Plan, found: Mapping[str, FoundRun], confidence: float = 0.95) 
         if contrast.of in plan.cells and contrast.over in plan.cells
     )
     quoted = plan.study.quotations if len(plan.cells) == len(plan.study.cells) else ()
-    notes = (*plan.study.notes, *_notes(plan, cells, contrasts, found))
-    return StudyResults(plan, confidence, cells, contrasts, quoted, found, notes)
+    widths = dict(_widths(plan, found))
+    notes = (*plan.study.notes, *_notes(plan, cells, contrasts, found, widths))
+    return StudyResults(plan, confidence, cells, contrasts, quoted, found, widths, notes)
+
+
+def _widths(plan: Plan, found: Mapping[str, FoundRun]) -> Iterator[tuple[str, Width]]:
+    """Yields the width of each finished run that was measured at the study's distances."""
+    wanted = plan.study.width
+    for run in plan.runs:
+        if wanted is None or run.name not in found or not run.cells:
+            continue
+        width = read_width(RunFolder(found[run.name].folder).analysis("width"))
+        if width is not None and _same_distances(width.settings, wanted):
+            yield run.name, width
+
+
+def _same_distances(settings: WidthSettings, wanted: WidthStudy) -> bool:
+    one, other = settings.distances, wanted.distances
+    return len(one) == len(other) and np.allclose(one, other) and not settings.relative
 
 
 def _runs_of(plan: Plan, cell: str, found: Mapping[str, FoundRun]) -> dict[int, FoundRun]:
@@ -189,6 +212,7 @@ def _notes(
     cells: Sequence[CellResult],
     contrasts: Sequence[ContrastResult],
     found: Mapping[str, FoundRun],
+    widths: Mapping[str, Width],
 ) -> Iterator[str]:
     if unrun := [cell.plan.name for cell in cells if not cell.seeds]:
         yield f"not run: {', '.join(unrun)}"
@@ -204,6 +228,10 @@ def _notes(
         if finished and set(result.seeds) != finished:
             seeds = ", ".join(map(str, result.seeds)) or "none"
             yield f"{result.contrast.label}: paired on the seeds that both sides have: {seeds}"
+    if plan.study.width is not None:
+        names = [run.name for run in plan.runs if run.cells and run.name in found]
+        if unmeasured := [name for name in names if name not in widths]:
+            yield f"width not measured: {', '.join(unmeasured)}"
     yield from _places(found)
 
 

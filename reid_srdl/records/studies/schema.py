@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -66,6 +66,27 @@ class Quotation(Section):
     published: Published = Field(min_length=1)
 
 
+class WidthStudy(Section):
+    """How wide the optimum of each finished run is: cross-entropy at theta + d v (Fig 4).
+
+    Attributes:
+        farthest: the largest distance d.
+        steps: distances from 0 to there.
+        directions: random directions v of each network.
+        rehearsal_subset: images of each split that a rehearsal draws; a full study takes all.
+    """
+
+    farthest: float = Field(5.0, gt=0)
+    steps: int = Field(21, ge=2)
+    directions: int = Field(5, ge=1)
+    rehearsal_subset: int = Field(1000, ge=1)
+
+    @property
+    def distances(self) -> tuple[float, ...]:
+        """Distances d, the first 0."""
+        return tuple(self.farthest * step / (self.steps - 1) for step in range(self.steps))
+
+
 class Study(Section):
     """A grid of runs against published numbers.
 
@@ -77,7 +98,7 @@ class Study(Section):
         cells: by name; the runs' folders are called after them.
         contrasts: differences between cells.
         quotations: rows that are only quoted.
-        analyses: of each finished run.
+        width: an analysis of each finished run; None: none.
         notes: what a reader should know.
     """
 
@@ -88,7 +109,7 @@ class Study(Section):
     cells: dict[Name, Cell] = Field(min_length=1)
     contrasts: tuple[Contrast, ...] = ()
     quotations: tuple[Quotation, ...] = ()
-    analyses: tuple[Literal["width"], ...] = ()
+    width: WidthStudy | None = None
     notes: tuple[str, ...] = ()
 
     @model_validator(mode="after")

@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
+from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.config import AnyConfig, MethodOptions, resolve
 from reid_srdl.methods import OPTIONS
-from reid_srdl.records.class_scores import ClassScores
 from reid_srdl.records.run import DatasetFacts, RunRecord
 from reid_srdl.records.store import write_record
 from reid_srdl.records.studies import Plan, RunPlan, Study, plan_study, read_study

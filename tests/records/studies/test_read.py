@@ -92,7 +92,7 @@ def test_the_papers_gains() -> None:
             },
             ["cells.a.teacher: is taught by itself", "cells.b.teacher: is taught by itself"],
         ),
-        ({"seeds": "x", "analyses": ["with"]}, ["seeds", "analyses.0"]),
+        ({"seeds": "x", "width": {"step": 3}}, ["seeds", "width.step", "did you mean 'steps'?"]),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, changes: dict[str, Any], words: list[str]) -> None:
