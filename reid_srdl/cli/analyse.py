@@ -40,9 +40,7 @@ Json = Annotated[
     "reid-srdl analyse width runs/srdl:first --relative --subset 5000"
 )
 def width(
-    runs: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help=_NETWORKS, show_default=False)
-    ],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help=_NETWORKS, show_default=False)],
     directions: Annotated[
         int, typer.Option(min=1, metavar="K", rich_help_panel=HOW, help="Random directions v.")
     ] = 5,
@@ -138,7 +136,7 @@ def width(
 def entropy(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="Folders of finished runs.", show_default=False),
+        typer.Argument(metavar="RUN", help="Folders of finished runs.", show_default=False),
     ],
     measure: Annotated[
         bool,
@@ -170,7 +168,7 @@ def entropy(
 )
 def ensemble(
     networks: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help=_NETWORKS, show_default=False)
+        list[str], typer.Argument(metavar="RUN", help=_NETWORKS, show_default=False)
     ],
     data_dir: DataDir = None,
     device: Device = "auto",

@@ -138,6 +138,11 @@ DATASETS: dict[str, Entry] = {
         archives=("underground_reid.zip",),
         marks=("probe/", "gallery/"),
         layout=grid.LAYOUT,
+        official={
+            "train": Counts(250, 125, None),
+            "query": Counts(125, 125, None),
+            "gallery": Counts(900, 125, None, distractors=775),
+        },
         splits=halves.SPLITS,
     ),
     "folder": Entry(

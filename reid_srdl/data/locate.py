@@ -19,11 +19,14 @@ VARIABLE = "REID_SRDL_DATA"
 
 @dataclass(frozen=True)
 class Counts:
-    """Official counts of one split. Identities leave out junk (-1) and distractors (0000)."""
+    """Official counts of one split. Identities leave out junk (-1) and distractors (0000).
+
+    Cameras are None where they depend on the split drawn.
+    """
 
     images: int
     identities: int
-    cameras: int
+    cameras: int | None
     junk: int = 0
     distractors: int = 0
 

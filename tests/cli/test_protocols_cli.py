@@ -48,5 +48,8 @@ def test_what_a_file_of_features_has_not(
 def test_check(tmp_path: Path) -> None:
     write_grid(tmp_path / "grid")
     done = reid_srdl("data", "check", "grid", "--data-dir", tmp_path, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "ok: ready to use" in done.stdout
+    assert done.returncode == 1
+    assert "train, split 0: 6 images where 250 are official" in done.stdout
+    assert "gallery, split 9: 6 images where 900 are official" in done.stdout
+    assert "3 distractors where 775 are official" in done.stdout
+    assert "cameras where" not in done.stdout

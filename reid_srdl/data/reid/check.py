@@ -115,7 +115,8 @@ def differences(counts: Counts, official: Counts) -> str:
 
 def _pairs(counts: Counts, official: Counts) -> list[tuple[str, int, int]]:
     kinds = ("images", "identities", "cameras", "junk", "distractors")
-    return [(kind, getattr(counts, kind), getattr(official, kind)) for kind in kinds]
+    pairs = ((kind, getattr(counts, kind), getattr(official, kind)) for kind in kinds)
+    return [pair for pair in pairs if pair[2] is not None]
 
 
 def _check_root(report: CheckReport) -> None:
