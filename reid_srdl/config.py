@@ -82,6 +82,7 @@ class DataConfig(Section):
     pad: int = Field(4, ge=0, description="reflection padding before the random crop, in pixels")
     flip: bool = Field(True, description="random horizontal flip")
     identities: int | None = Field(None, ge=2, description="train on the first N identities only")
+    split: int = Field(0, ge=0, description="which division, where a data set has several")
 
 
 class ModelConfig(Section):
@@ -134,6 +135,11 @@ class EvalConfig(Section):
     distance: Literal["euclidean", "cosine"] = "euclidean"
     normalize: bool = False
     pooling: Literal["mean", "max"] = "mean"
+    gallery: Literal["all", "single-shot"] = Field(
+        "all", description="the whole gallery, or random ones with an image of each identity"
+    )
+    trials: int = Field(100, ge=1, description="random galleries of a single-shot evaluation")
+    trial_seed: int = Field(0, ge=0, description="of the draws of a single-shot evaluation")
     flip: bool = Field(False, description="average the features of each image and its mirror image")
     batch_size: int = Field(128, ge=1)
     index: str | None = Field(None, description="FAISS factory string; None: exact")
@@ -206,8 +212,12 @@ PLACES = (*PATHS, "run.name", "train.device", "train.threads", "eval.enabled", "
 
 # Keys that older runs' configurations lack, and what these runs did.
 ADDED: dict[str, Any] = {
+    "data.split": 0,
     "train.compile": False,
     "eval.rules": "ours",
+    "eval.gallery": "all",
+    "eval.trials": 100,
+    "eval.trial_seed": 0,
     "eval.index": None,
     "eval.retrieved": 100,
     "eval.rerank": "none",

@@ -20,11 +20,12 @@ from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.mapped import is_mapped
 from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
 from reid_srdl.retrieval.multi_query import combinations, pool
-from reid_srdl.retrieval.protocol import Int64s, Labels
+from reid_srdl.retrieval.protocol import Int64s, Labels, distractors
 from reid_srdl.retrieval.ranks import Engine, ExactRanker, Ranker, without_junk
 from reid_srdl.retrieval.result import Evaluation, Protocol, Rules
 from reid_srdl.retrieval.rows import Rows, rows_of
 from reid_srdl.retrieval.sharding import Alone, Group
+from reid_srdl.retrieval.single_shot import SingleShot, drawn_ranks, trial_scores
 from reid_srdl.retrieval.streaming import StreamedRanker
 from reid_srdl.retrieval.stretches import StreamedGallery, read_rows
 
@@ -88,6 +89,8 @@ def evaluate(
         UserError: the features cannot be evaluated, or no query has a match.
     """
     protocol, group = protocol or Protocol(), group or Alone()
+    if protocol.gallery != "all":
+        raise UserError("evaluate ranks whole galleries", "use evaluate_by for single-shot")
     counting = _engine(engine, device)
     counts = ranker is None and isinstance(counting, CountEngine)
     if group.size > 1 and not counts:
@@ -113,7 +116,7 @@ def evaluate(
     evaluation = Evaluation(
         single_query=scores(single),
         multi_query=None if multi is None else scores(multi),
-        protocol=_rules(protocol, searched.ranker),
+        protocol=_rules(protocol, searched.ranker, features.query.labels, features.gallery.labels),
     )
     decided = np.array([counting.undecided - undecided])
     return Evaluated(evaluation, single, multi, int(group.summed(decided)[0]))
@@ -160,10 +163,7 @@ class _Test:
         rows = rows_of(query.features, normalize=self._normalize)
         self._fill(results, rows, query.labels, np.arange(len(query)), progress)
         if not results.matched.any():
-            raise UserError(
-                "no query has a match in the gallery (same pid, another camid)",
-                "check the pids and camids of queries and gallery",
-            )
+            raise _unmatched()
         return results
 
     def multi(self, progress: Progress | None) -> PerQuery:
@@ -208,6 +208,8 @@ def evaluate_by(
         UserError: the settings contradict each other, or as `evaluate`.
     """
     check_shared(settings, group or Alone())
+    if settings.gallery == "single-shot":
+        return _single_shot(features, settings, device, progress)
     return evaluate(
         features,
         protocol_of(settings),
@@ -230,6 +232,7 @@ def check_shared(settings: EvalConfig, group: Group) -> None:
         "--index": settings.index is not None,
         "--rerank": settings.rerank != "none",
         "--expand": settings.expand != "none",
+        "--gallery single-shot": settings.gallery != "all",
     }
     whole = [name for name, given in asked.items() if given]
     if group.size > 1 and whole:
@@ -238,6 +241,39 @@ def check_shared(settings: EvalConfig, group: Group) -> None:
             f"leave {'them' if len(whole) > 1 else 'it'} out, or start one process",
             usage=True,
         )
+
+
+def _single_shot(
+    features: Features, settings: EvalConfig, device: str, progress: Progress | None
+) -> Evaluated:
+    """Evaluates drawn galleries; there is no multi-query in this protocol."""
+    features, protocol = checked(features), protocol_of(settings)
+    counting = _engine(settings.engine, device)
+    ranker, undecided = _ranker(settings, device) or ExactRanker(counting), counting.undecided
+    query, gallery = (
+        rows_of(part.features, normalize=normalizes(protocol))
+        for part in (features.query, features.gallery)
+    )
+    rules, shots = CONVENTIONS[protocol.rules], SingleShot(settings.trials, settings.trial_seed)
+    labels, there = features.query.labels, features.gallery.labels
+    counted = without_junk(gallery, there, junk_ignored=rules.junk_ignored)
+    ranks = drawn_ranks(query, labels, *counted, ranker, shots, progress)
+    if not ranks.any():
+        raise _unmatched()
+    names = None if features.query.names is None else tuple(features.query.names)
+    unmatched = 0.0 if rules.unmatched == "zero" else math.nan
+    mean, spread, single = trial_scores(ranks, labels, names, unmatched)
+    quirks = {"not_reproduced": (*rules.not_reproduced, *rules.single_shot)}
+    told = _rules(protocol, ranker, labels, there).model_copy(update=shots.told() | quirks)
+    evaluation = Evaluation(single_query=mean, protocol=told, spread=spread)
+    return Evaluated(evaluation, single, None, counting.undecided - undecided)
+
+
+def _unmatched() -> UserError:
+    return UserError(
+        "no query has a match in the gallery (same pid, another camid)",
+        "check the pids and camids of queries and gallery",
+    )
 
 
 def _ranker(settings: EvalConfig, device: str) -> Ranker | None:
@@ -283,6 +319,7 @@ def protocol_of(settings: EvalConfig) -> Protocol:
         distance=settings.distance,
         normalize=settings.normalize,
         pooling=settings.pooling,
+        gallery=settings.gallery,
     )
 
 
@@ -291,8 +328,9 @@ def normalizes(protocol: Protocol) -> bool:
     return protocol.normalize or protocol.distance == "cosine"
 
 
-def _rules(protocol: Protocol, ranker: Ranker) -> Rules:
+def _rules(protocol: Protocol, ranker: Ranker, query: Labels, gallery: Labels) -> Rules:
     chosen = protocol.model_dump() | {"normalize": normalizes(protocol)}
+    chosen["distractors"] = len(distractors(query, gallery))
     rules = Rules.model_validate(chosen | CONVENTIONS[protocol.rules].words())
     return rules.model_copy(update=ranker.told())
 

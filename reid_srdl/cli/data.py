@@ -159,7 +159,7 @@ def _table_of_sums(report: CheckReport) -> Table:
 
 
 def _cells(counts: Counts | ClassCounts) -> list[str]:
-    return [f"{number:,}" for number in asdict(counts).values()]
+    return ["-" if number is None else f"{number:,}" for number in asdict(counts).values()]
 
 
 @contextlib.contextmanager

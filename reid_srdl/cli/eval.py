@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reid_srdl.cli import eval_classes
+from reid_srdl.cli import eval_classes, eval_splits
 from reid_srdl.errors import UserError
 
 if TYPE_CHECKING:
@@ -57,11 +58,28 @@ class Whose(StrEnum):
     FASTREID = "fastreid"
 
 
+class Galleries(StrEnum):
+    """What a query is searched in."""
+
+    ALL = "all"
+    SINGLE_SHOT = "single-shot"
+
+
 class Pooling(StrEnum):
     """How a multi-query's boxes become one feature."""
 
     MEAN = "mean"
     MAX = "max"
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Which data a run's network is evaluated on; None: the run's own."""
+
+    dataset: str | None
+    data_dir: Path | None
+    split: int | None
+    distractors: Path | None
 
 
 WHAT, RULES, ENGINE, OUTPUT = "What is evaluated", "Rules", "Engine", "Output"
@@ -100,6 +118,23 @@ def evaluate(
             metavar="DIR",
             rich_help_panel=WHAT,
             help="Where the data set is; default: the run's own, or $REID_SRDL_DATA.",
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            rich_help_panel=WHAT,
+            help="Which division, where the data set has several, or all: means over them; "
+            "default: the run's own, or 0.",
+        ),
+    ] = None,
+    distractors: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            rich_help_panel=WHAT,
+            help="A folder of images that join the gallery as nobody's, e.g. Market-1501's 500k.",
         ),
     ] = None,
     flip: Annotated[
@@ -147,6 +182,23 @@ def evaluate(
             rich_help_panel=RULES,
             help="Of a multi-query's boxes; default: the run's own, or mean.",
         ),
+    ] = None,
+    gallery: Annotated[
+        Galleries | None,
+        typer.Option(
+            rich_help_panel=RULES,
+            help="all of it, or single-shot: one random image of each identity from the other "
+            "cameras, averaged over trials; default: the run's or the data set's own, or all.",
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            min=1, rich_help_panel=RULES, help="Random galleries of single-shot; default: 100."
+        ),
+    ] = None,
+    trial_seed: Annotated[
+        int | None, typer.Option(min=0, rich_help_panel=RULES, help="Of their draws; default: 0.")
     ] = None,
     rerank: Annotated[
         Rerank | None,
@@ -273,6 +325,9 @@ def evaluate(
         "distance": distance and distance.value,
         "normalize": normalize,
         "pooling": pooling and pooling.value,
+        "gallery": gallery and gallery.value,
+        "trials": trials,
+        "trial_seed": trial_seed,
         "engine": engine and engine.value,
         "rerank": rerank and rerank.value,
         "rerank_k1": rerank_k1,
@@ -292,20 +347,31 @@ def evaluate(
     with joined() as group:
         _check(run, features, outputs)
         if run is not None and eval_classes.is_classification(run):
-            _refuse_sharing(group)
-            asked = {"dataset": dataset, "per_query": per_query, "rank_lists": lists}
+            _refuse_sharing(group, "a classification run")
+            asked: dict[str, Any] = {"dataset": dataset, "per_query": per_query}
+            asked |= {"rank_lists": lists, "split": split, "distractors": distractors}
             asked = changes | {key: value for key, value in asked.items() if value is not None}
             eval_classes.evaluate_run(run, data_dir, asked, device, json)
             return
+        if run is not None and split == "all":
+            _refuse_sharing(group, "--split all")
+            single = {"--per-query": per_query, "--top-k": lists, "--distractors": distractors}
+            _refuse(single, "is for one split", "choose one")
+            eval_splits.evaluate_run(run, dataset, data_dir, changes, device, json)
+            return
         with _display(group) as display:
             if run is not None:
-                tested, result, kept = _of_run(
-                    run, dataset, data_dir, changes, device, display, group
-                )
+                which = TestSet(dataset, data_dir, eval_splits.read_split(split), distractors)
+                tested, result, kept = _of_run(run, which, changes, device, display, group)
             else:
                 assert features is not None
-                given = {"--dataset": dataset, "--data-dir": data_dir, "--flip": flip}
-                _refuse(given | {"--batch-size": batch_size})
+                given: dict[str, Any] = {"--dataset": dataset, "--data-dir": data_dir}
+                given |= {"--flip": flip, "--split": split, "--distractors": distractors}
+                _refuse(
+                    given | {"--batch-size": batch_size},
+                    "says nothing about a file of features",
+                    "evaluate a run",
+                )
                 tested, result = _of_file(features, changes, device, display, group)
                 kept = None
         if group.rank == 0:
@@ -314,10 +380,10 @@ def evaluate(
             _print(result, json, str(run or features), kept)
 
 
-def _refuse_sharing(group: Group) -> None:
+def _refuse_sharing(group: Group, what: str) -> None:
     if group.size > 1:
         raise UserError(
-            f"a classification run: there is no gallery that {group.size} processes could share",
+            f"{what}: there is no gallery that {group.size} processes could share",
             "evaluate it in one process",
             usage=True,
         )
@@ -344,20 +410,15 @@ def _check(run: Path | None, features: Path | None, outputs: list[Path]) -> None
         tables.check_suffix(file)
 
 
-def _refuse(options: dict[str, Any]) -> None:
+def _refuse(options: dict[str, Any], why: str, instead: str) -> None:
     for name, value in options.items():
         if value is not None:
-            raise UserError(
-                f"{name}: says nothing about a file of features",
-                f"leave {name} out, or evaluate a run",
-                usage=True,
-            )
+            raise UserError(f"{name}: {why}", f"leave {name} out, or {instead}", usage=True)
 
 
 def _of_run(
     run: Path,
-    dataset: str | None,
-    data_dir: Path | None,
+    which: TestSet,
     changes: dict[str, Any],
     device: str,
     display: Display,
@@ -367,8 +428,10 @@ def _of_run(
 
     return evaluate_run(
         run,
-        dataset=dataset,
-        data_dir=data_dir,
+        dataset=which.dataset,
+        data_dir=which.data_dir,
+        split=which.split,
+        distractors=which.distractors,
         changes=changes,
         device=device,
         steps=display.steps,

@@ -34,6 +34,23 @@ def extract(
             rich_help_panel=DATA,
         ),
     ] = None,
+    split: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Which division, where the data set has several; default: the run's, or 0.",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
+    distractors: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="A folder of images that join the gallery as nobody's (pid 0).",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
     flip: Annotated[
         bool | None,
         typer.Option(
@@ -68,6 +85,8 @@ def extract(
             run,
             dataset=dataset,
             data_dir=data_dir,
+            split=split,
+            distractors=distractors,
             flip=flip,
             batch_size=batch_size,
             device=device,

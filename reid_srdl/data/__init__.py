@@ -10,7 +10,7 @@ from reid_srdl.data.classes.samples import ClassData, PixelSource, Samples
 from reid_srdl.data.images import Steps
 from reid_srdl.data.locate import ClassCounts, Counts, Entry, locate
 from reid_srdl.data.normalisation import CIFAR10, CIFAR100
-from reid_srdl.data.reid import market
+from reid_srdl.data.reid import cuhk03, cuhk03_mat, grid, halves, market, msmt17, viper
 from reid_srdl.data.reid.crops import Crops, ReidData
 from reid_srdl.errors import UserError, did_you_mean
 
@@ -26,6 +26,12 @@ __all__ = [
     "load_dataset",
 ]
 
+_CUHK03 = (
+    "get CUHK03-NP from Z. Zhong et al. (CVPR 2017), or cuhk03_release.zip from W. Li et al. (CVPR "
+    "2014; research only)"
+)
+_CUHK03_FOLDERS = ("CUHK03-NP", "cuhk03-np", "cuhk03_release", "CUHK03", "cuhk03")
+_MARKET = tuple(f"{split}/" for split in market.REQUIRED)
 _CLASS_FOLDERS = tuple(f"{folder}/" for folder in (folders.TRAIN, *folders.TESTS))
 
 DATASETS: dict[str, Entry] = {
@@ -43,6 +49,101 @@ DATASETS: dict[str, Entry] = {
             market.BOXES: Counts(25_259, 1_501, 6),
         },
         partial_boxes=Counts(12_692, 750, 6),
+    ),
+    "cuhk03-labeled": Entry(
+        name="cuhk03-labeled",
+        summary="CUHK03, new protocol: 767 and 700 identities, 2 cameras, boxes labelled by hand",
+        fetch=_CUHK03,
+        folders=(*_CUHK03_FOLDERS, "labeled"),
+        archives=("cuhk03-np.zip", "cuhk03_release.zip"),
+        marks=(*_MARKET, cuhk03_mat.MAT),
+        layout=cuhk03.layout("labeled"),
+        official={
+            "train": Counts(7_368, 767, 2),
+            "query": Counts(1_400, 700, 2),
+            "gallery": Counts(5_328, 700, 2),
+        },
+    ),
+    "cuhk03-detected": Entry(
+        name="cuhk03-detected",
+        summary="CUHK03, new protocol: 767 and 700 identities, 2 cameras, detected boxes",
+        fetch=_CUHK03,
+        folders=(*_CUHK03_FOLDERS, "detected"),
+        archives=("cuhk03-np.zip", "cuhk03_release.zip"),
+        marks=(*_MARKET, cuhk03_mat.MAT),
+        layout=cuhk03.layout("detected"),
+        official={
+            "train": Counts(7_365, 767, 2),
+            "query": Counts(1_400, 700, 2),
+            "gallery": Counts(5_332, 700, 2),
+        },
+    ),
+    "cuhk03-classic-labeled": Entry(
+        name="cuhk03-classic-labeled",
+        summary="CUHK03, 20 classic test sets of 100 people, single-shot, boxes labelled by hand",
+        fetch=_CUHK03,
+        folders=_CUHK03_FOLDERS,
+        archives=("cuhk03_release.zip",),
+        marks=(cuhk03_mat.MAT,),
+        layout=cuhk03_mat.MAT,
+        defaults={"eval": {"gallery": "single-shot"}},
+        splits=cuhk03.CLASSIC_SPLITS,
+    ),
+    "cuhk03-classic-detected": Entry(
+        name="cuhk03-classic-detected",
+        summary="CUHK03, 20 classic test sets of 100 people, single-shot, detected boxes",
+        fetch=_CUHK03,
+        folders=_CUHK03_FOLDERS,
+        archives=("cuhk03_release.zip",),
+        marks=(cuhk03_mat.MAT,),
+        layout=cuhk03_mat.MAT,
+        defaults={"eval": {"gallery": "single-shot"}},
+        splits=cuhk03.CLASSIC_SPLITS,
+    ),
+    "msmt17": Entry(
+        name="msmt17",
+        summary="MSMT17: 4,101 identities, 15 cameras, 126,441 detected boxes",
+        fetch="get MSMT17_V1 or MSMT17_V2 from the authors (L. Wei et al., CVPR 2018; research "
+        "only)",
+        folders=("MSMT17_V1", "MSMT17_V2", "MSMT17", "msmt17"),
+        archives=("MSMT17_V1.tar.gz", "MSMT17_V2.tar.gz", "MSMT17_V1.zip", "MSMT17_V2.zip"),
+        marks=msmt17.LISTS,
+        layout=msmt17.LAYOUT,
+        official={
+            "train": Counts(32_621, 1_041, 15),
+            "query": Counts(11_659, 3_060, 15),
+            "gallery": Counts(82_161, 3_060, 15),
+        },
+    ),
+    "viper": Entry(
+        name="viper",
+        summary="VIPeR: 632 identities, 2 cameras, 10 random halves, single-shot",
+        fetch="get VIPeR.v1.0.zip from the authors (D. Gray et al., PETS 2007)",
+        folders=("VIPeR", "viper"),
+        archives=("VIPeR.v1.0.zip", "VIPeR.zip"),
+        marks=("cam_a/", "cam_b/"),
+        layout=viper.LAYOUT,
+        official={
+            "train": Counts(632, 316, 2),
+            "query": Counts(316, 316, 1),
+            "gallery": Counts(316, 316, 1),
+        },
+        splits=halves.SPLITS,
+    ),
+    "grid": Entry(
+        name="grid",
+        summary="GRID: 250 identities, 8 cameras, 775 distractors, 10 halves, single-shot",
+        fetch="get underground_reid.zip from the authors (C. C. Loy et al., CVPR 2009)",
+        folders=("underground_reid", "GRID", "grid"),
+        archives=("underground_reid.zip",),
+        marks=("probe/", "gallery/"),
+        layout=grid.LAYOUT,
+        official={
+            "train": Counts(250, 125, None),
+            "query": Counts(125, 125, None),
+            "gallery": Counts(900, 125, None, distractors=775),
+        },
+        splits=halves.SPLITS,
     ),
     "folder": Entry(
         name="folder",
@@ -147,6 +248,17 @@ DATASETS: dict[str, Entry] = {
     ),
 }
 
+# Readers of re-id sets in other layouts than Market-1501's.
+READERS: dict[str, Callable[[str, Path, int], ReidData]] = {
+    "cuhk03-labeled": cuhk03.load_new,
+    "cuhk03-detected": cuhk03.load_new,
+    "cuhk03-classic-labeled": cuhk03.load_classic,
+    "cuhk03-classic-detected": cuhk03.load_classic,
+    "msmt17": msmt17.load,
+    "viper": viper.load,
+    "grid": grid.load,
+}
+
 _CLASSES: dict[str, Callable[..., ClassData]] = {
     "cifar10": cifar.load,
     "cifar100": cifar.load,
@@ -167,7 +279,7 @@ def find_entry(name: str) -> Entry:
     return DATASETS[name]
 
 
-def load_dataset(name: str, data_dir: Path | None = None) -> ReidData:
+def load_dataset(name: str, data_dir: Path | None = None, split: int = 0) -> ReidData:
     """Finds a data set and lists its crops; reads no image.
 
     Args:
@@ -175,6 +287,7 @@ def load_dataset(name: str, data_dir: Path | None = None) -> ReidData:
         data_dir: the set's folder, its parent, the zip, or a folder that holds the zip (which is
             extracted into the cache). None: the environment variable REID_SRDL_DATA; for
             ``walkers`` also the folder ``data`` of the working directory.
+        split: which division into training and test, where the data set has several.
 
     Raises:
         UserError: the name is unknown or that of a classification set, the data set is not there,
@@ -185,7 +298,15 @@ def load_dataset(name: str, data_dir: Path | None = None) -> ReidData:
         raise UserError(
             f"{name}: a data set of classes, not of persons", _choose("reid"), usage=True
         )
-    return market.load(name, locate(entry, data_dir))
+    if not 0 <= split < entry.splits:
+        last = entry.splits - 1
+        raise UserError(
+            f"data.split: {name} has no split {split}",
+            f"choose 0 to {last}" if last else "leave it out: there is one",
+            usage=True,
+        )
+    root = locate(entry, data_dir)
+    return READERS[name](name, root, split) if name in READERS else market.load(name, root)
 
 
 def load_classes(

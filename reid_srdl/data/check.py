@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reid_srdl.data import find_entry
+from reid_srdl.data import READERS, find_entry
 from reid_srdl.data.check_report import CheckReport, SplitProgress
 from reid_srdl.data.classes.check import check_classes
 from reid_srdl.data.locate import find_place
 from reid_srdl.data.reid.check import check_folder
+from reid_srdl.data.reid.check_read import check_read
 
 
 def check_dataset(
@@ -28,4 +29,6 @@ def check_dataset(
     place = find_place(entry, data_dir)
     if entry.task == "classification":
         return check_classes(entry, place, progress)
+    if name in READERS:
+        return check_read(entry, READERS[name], place.root, progress)
     return check_folder(entry, place.root, progress)

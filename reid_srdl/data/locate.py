@@ -19,11 +19,14 @@ VARIABLE = "REID_SRDL_DATA"
 
 @dataclass(frozen=True)
 class Counts:
-    """Official counts of one split. Identities leave out junk (-1) and distractors (0000)."""
+    """Official counts of one split. Identities leave out junk (-1) and distractors (0000).
+
+    Cameras are None where they depend on the split drawn.
+    """
 
     images: int
     identities: int
-    cameras: int
+    cameras: int | None
     junk: int = 0
     distractors: int = 0
 
@@ -56,6 +59,7 @@ class Entry:
         md5: official MD5 sums of archives, by name; compared where they are there.
         normalisation: mean and deviation of each channel.
         defaults: configuration keys that suit this set, laid under what the user gives.
+        splits: how many divisions into training and test there are, for ``data.split``.
     """
 
     name: str
@@ -73,6 +77,7 @@ class Entry:
     md5: Mapping[str, str] = field(default_factory=dict)
     normalisation: Normalisation = IMAGENET
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    splits: int = 1
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from reid_srdl.analysis.class_scores import ClassScores
-from reid_srdl.config import with_rules
+from reid_srdl.config import AnyConfig, EvalConfig, with_rules
+from reid_srdl.data import find_entry
 from reid_srdl.evaluation import Evaluated, Progress, check_shared, evaluate_by
 from reid_srdl.files import write_json
 from reid_srdl.jobs.extract import features_of_run
@@ -31,6 +32,8 @@ def evaluate_run(
     *,
     dataset: str | None = None,
     data_dir: Path | None = None,
+    split: int | None = None,
+    distractors: Path | None = None,
     changes: dict[str, Any] | None = None,
     device: str = "auto",
     steps: Steps | None = None,
@@ -43,6 +46,8 @@ def evaluate_run(
         run: the run's folder.
         dataset: another data set than the run's own.
         data_dir: its folder.
+        split: which division of it; by default the run's own, on another data set the first.
+        distractors: a folder of images that join the gallery as nobody's.
         changes: keys of the ``eval`` section that differ from the run's own, and what their
             ``rules`` imply.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -57,7 +62,8 @@ def evaluate_run(
         UserError: no run folder, no weights in it, or data that cannot be read.
     """
     config = RunFolder(run).read_config(OPTIONS)
-    settings = config.eval.model_copy(update=with_rules(changes or {}))
+    name = dataset or config.data.name
+    settings = _settings(config, name, changes or {})
     group = group or Alone()
     check_shared(settings, group)
     extracted = None
@@ -66,6 +72,8 @@ def evaluate_run(
             run,
             dataset=dataset,
             data_dir=data_dir,
+            split=split,
+            distractors=distractors,
             flip=settings.flip,
             batch_size=settings.batch_size,
             device=device,
@@ -73,13 +81,14 @@ def evaluate_run(
         )
     features, device_used = _shared(extracted, group)
     result = evaluate_by(features, settings, device=device_used, progress=progress, group=group)
-    name = dataset or config.data.name
-    kept = RunFolder(run).evaluation(name)
+    kept = RunFolder(run).evaluation(_title(name, split, distractors, settings))
     if extracted is None:
         return features, result, kept
     compute = extracted[1]
     facts = {
         "dataset": name,
+        "split": split,
+        "distractors": None if distractors is None else str(distractors),
         "eval": settings.model_dump(mode="json"),
         "device": compute.device_name,
         "precision": compute.precision,
@@ -100,6 +109,25 @@ def _shared(extracted: tuple[Features, Compute] | None, group: Group) -> tuple[F
     arrays = group.shared(arrays)
     device = str(arrays.pop(_DEVICE)[0])
     return from_arrays(arrays, Path("features")), group.device(device)
+
+
+def _settings(config: AnyConfig, dataset: str, changes: dict[str, Any]) -> EvalConfig:
+    """Returns the run's settings with changes; another data set brings its own kind of gallery."""
+    if dataset != config.data.name:
+        own = find_entry(dataset).defaults.get("eval", {})
+        changes = {"gallery": own.get("gallery", "all"), **changes}
+    return config.eval.model_copy(update=with_rules(changes))
+
+
+def _title(dataset: str, split: int | None, distractors: Path | None, settings: EvalConfig) -> str:
+    """Names an evaluation's file, so that other data or galleries do not replace it."""
+    parts = [
+        dataset,
+        f"split{split}" if split is not None else "",
+        "distractors" if distractors is not None else "",
+        settings.gallery if settings.gallery != "all" else "",
+    ]
+    return "+".join(part for part in parts if part)
 
 
 def evaluate_classes(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from reid_srdl.config import AnyConfig
 from reid_srdl.data import load_dataset
+from reid_srdl.data.reid.distractors import with_distractors
+from reid_srdl.errors import UserError
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models.weights import load_network
 from reid_srdl.records.folder import RunFolder
@@ -20,6 +22,8 @@ def features_of_run(
     *,
     dataset: str | None = None,
     data_dir: Path | None = None,
+    split: int | None = None,
+    distractors: Path | None = None,
     flip: bool | None = None,
     batch_size: int | None = None,
     device: str = "auto",
@@ -32,6 +36,8 @@ def features_of_run(
         run: the run's folder.
         dataset: evaluate on another data set than the run's.
         data_dir: its folder.
+        split: which division of it; by default the run's own, on another data set the first.
+        distractors: a folder of images that join the gallery as nobody's.
         flip: average the features of each image and its mirror image.
         batch_size: images of a forward pass.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -42,13 +48,26 @@ def features_of_run(
         The features, and what computed them.
 
     Raises:
-        UserError: no run folder, no weights in it, or data that cannot be read.
+        UserError: no run folder, no weights in it, data that cannot be read, or another split than
+            the run was trained on.
     """
     config = RunFolder(run).read_config(OPTIONS)
     extractor = extractor_of_run(
         run, flip=flip, batch_size=batch_size, device=device, network=network, steps=steps
     )
-    data = load_dataset(dataset or config.data.name, data_dir or _own_dir(config, dataset))
+    own = dataset in (None, config.data.name)
+    if own and split not in (None, config.data.split):
+        raise UserError(
+            f"--split {split}: the run was trained on split {config.data.split}, with people whom "
+            "other splits test on",
+            "leave --split out, or evaluate another data set",
+            usage=True,
+        )
+    if split is None:
+        split = config.data.split if own else 0
+    data = load_dataset(dataset or config.data.name, data_dir or _own_dir(config, dataset), split)
+    if distractors is not None:
+        data = with_distractors(data, distractors)
     return all_parts(extractor, data), extractor.compute
 
 

@@ -133,7 +133,9 @@ def _gallery(
     if folder is not None:
         crops = list_gallery(folder)
     else:
-        crops = load_dataset(config.data.name, data_dir or config.data.dir).gallery
+        crops = load_dataset(
+            config.data.name, data_dir or config.data.dir, config.data.split
+        ).gallery
         folder = crops.paths[0].parent
     counts = crops.pids != JUNK
     if not counts.any():

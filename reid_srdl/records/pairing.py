@@ -50,6 +50,12 @@ def _rule_warnings(a: Results, b: Results) -> Iterator[str]:
             "different things",
             "evaluate both with the same --rules",
         )
+    if "single-shot" in (ours.gallery, theirs.gallery):
+        raise UserError(
+            "single-shot results are means over random galleries: their queries have no one rank "
+            "to pair",
+            "compare evaluations of the whole gallery (--gallery all)",
+        )
     for key in ("distance", "normalize", "pooling"):
         one, other = getattr(ours, key), getattr(theirs, key)
         if one != other:

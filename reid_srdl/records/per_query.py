@@ -21,7 +21,7 @@ from reid_srdl.records.run import QueryScores
 from reid_srdl.records.store import RECORD, read_record
 from reid_srdl.retrieval.result import Evaluation, Protocol
 
-_PROTOCOL = ("rules", "distance", "normalize", "pooling")
+_PROTOCOL = ("rules", "distance", "normalize", "pooling", "gallery")
 _AGAIN = "write it again with reid-srdl eval --per-query"
 _WHICH = "give a run's folder, or a .csv or .json of reid-srdl eval --per-query"
 
@@ -133,6 +133,7 @@ class _Row(BaseModel):
     distance: Literal["euclidean", "cosine"] | None = None
     normalize: bool | None = None
     pooling: Literal["mean", "max"] | None = None
+    gallery: Literal["all", "single-shot"] = "all"  # older files do not tell
 
     @model_validator(mode="after")
     def _whole(self) -> _Row:

@@ -6,7 +6,7 @@ from reid_srdl.evaluation import Evaluated
 from reid_srdl.report.tables import Column, Row, Table
 from reid_srdl.retrieval.conventions import CONVENTIONS
 from reid_srdl.retrieval.protocol import JUNK, Labels
-from reid_srdl.retrieval.result import Evaluation, Rules, Scores
+from reid_srdl.retrieval.result import Evaluation, Rules, Scores, Spread
 
 _LINES = (
     ("Rank-1", "rank1"),
@@ -28,12 +28,42 @@ def evaluation_table(evaluation: Evaluation, title: str) -> Table:
     """
     kinds = {"single-query": evaluation.single_query, "multi-query": evaluation.multi_query}
     shown = {name: scores for name, scores in kinds.items() if scores is not None}
-    columns = (Column("score", "%"), *(Column(name, name, "number") for name in shown))
+    spread = {} if evaluation.spread is None else evaluation.spread.model_dump()
+    over = (Column("spread", "± over trials", "number"),) if spread else ()
+    columns = (Column("score", "%"), *(Column(name, name, "number") for name in shown), *over)
     rows = tuple(
-        Row({"score": label, **{name: _text(scores, key) for name, scores in shown.items()}})
+        Row(
+            {
+                "score": label,
+                **{name: _text(scores, key) for name, scores in shown.items()},
+                **({"spread": f"{100 * spread[key]:.2f}"} if key in spread else {}),
+            }
+        )
         for label, key in _LINES
     )
     return Table(title, columns, rows, rule_notes(evaluation.protocol))
+
+
+def splits_table(mean: Spread, spread: Spread, rules: Rules, title: str) -> Table:
+    """Returns the means of scores over splits, and their standard deviations."""
+    means, deviations = mean.model_dump(), spread.model_dump()
+    columns = (
+        Column("score", "%"),
+        Column("mean", "mean", "number"),
+        Column("spread", "± over splits", "number"),
+    )
+    rows = tuple(
+        Row(
+            {
+                "score": label,
+                "mean": f"{100 * means[key]:.2f}",
+                "spread": f"{100 * deviations[key]:.2f}",
+            }
+        )
+        for label, key in _LINES
+        if key in means
+    )
+    return Table(title, columns, rows, rule_notes(rules))
 
 
 def rule_notes(rules: Rules) -> tuple[str, ...]:
@@ -47,10 +77,11 @@ def rule_notes(rules: Rules) -> tuple[str, ...]:
         f"{rules.junk}; {rules.same_camera}",
         f"{rules.ties}; {rules.no_match}",
         rules.ap,
+        *((f"{rules.distractors:,} distractors (pid 0) in the gallery",) * bool(rules.distractors)),
         *(f"not reproduced: {quirk}" for quirk in rules.not_reproduced),
         *(
             line
-            for line in (rules.index, rules.rerank, rules.expand)
+            for line in (rules.single_shot, rules.index, rules.rerank, rules.expand)
             if not line.startswith("none")
         ),
     )

@@ -33,6 +33,7 @@ class Convention:
         mean_ap: the score that this code calls mAP.
         junk, ties, no_match, ap: the rules in words, as a result names them.
         not_reproduced: what that code does that this evaluation does not.
+        single_shot: what its single-shot metric does that this one does not.
     """
 
     junk_ignored: bool
@@ -43,6 +44,7 @@ class Convention:
     no_match: str
     ap: str
     not_reproduced: tuple[str, ...] = ()
+    single_shot: tuple[str, ...] = ()
 
     def words(self) -> dict[str, str | tuple[str, ...]]:
         """Returns the fields of `result.Rules` that these rules set."""
@@ -56,6 +58,12 @@ _LEFT_OUT = "queries without a match are left out and counted in 'skipped'"
 _ROUNDED = "float32 rounding of its distance matrix: distances here are exact"
 _UNSTABLE = "equal distances in the order of NumPy's unstable argsort: here by gallery index"
 _NO_MULTI = "it has no multi-query: multi-query scores here follow this project's pooling"
+
+_OWN_DRAWS = (
+    "its single-shot metric (eval_cuhk03) draws other people's images from all cameras, anew for "
+    "each query, 10 times, and its mAP is the whole gallery's: here galleries are drawn as in "
+    "CUHK03's paper, for CMC and mAP alike"
+)
 
 _OFFICIAL = Convention(
     junk_ignored=True,
@@ -90,6 +98,7 @@ _TORCHREID = Convention(
         "query's values; here CMC(k) stays the share of queries with a match up to k",
         _NO_MULTI,
     ),
+    single_shot=(_OWN_DRAWS,),
 )
 
 _FASTREID = Convention(
@@ -106,6 +115,7 @@ _FASTREID = Convention(
         "but leaves them out of CMC: here they are left out of all, as in later versions",
         _NO_MULTI,
     ),
+    single_shot=(_OWN_DRAWS,),
 )
 
 CONVENTIONS: dict[RulesName, Convention] = {

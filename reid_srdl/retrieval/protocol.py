@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 JUNK = -1
+DISTRACTOR = 0
 
 Int64s = NDArray[np.int64]
 
@@ -51,6 +52,13 @@ class SamePid:
 def counted(gallery: Labels, *, junk_ignored: bool = True) -> Int64s:
     """Returns the gallery positions that count for anyone: not junk, or all of them."""
     return np.flatnonzero((gallery.pids != JUNK) | (not junk_ignored))
+
+
+def distractors(query: Labels, gallery: Labels) -> Int64s:
+    """Returns the gallery positions that are nobody's: pid 0, where no query has that pid."""
+    if (query.pids == DISTRACTOR).any():
+        return np.empty(0, np.int64)
+    return np.flatnonzero(gallery.pids == DISTRACTOR)
 
 
 class PidIndex:

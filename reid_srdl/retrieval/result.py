@@ -37,6 +37,18 @@ class Scores(_Result):
     skipped: int
 
 
+class Spread(_Result):
+    """Standard deviations of scores over the trials of a single-shot evaluation, as fractions."""
+
+    mAP: float  # noqa: N815 - the field's own name
+    mAP_trapezoid: float  # noqa: N815
+    mINP: float  # noqa: N815
+    rank1: float
+    rank5: float
+    rank10: float
+    rank20: float
+
+
 class Protocol(_Result):
     """Who counts, and how: the rules of an evaluation.
 
@@ -46,12 +58,14 @@ class Protocol(_Result):
         distance: ``euclidean``, or ``cosine`` (1 - cos, on L2-normalised features).
         normalize: L2-normalise every feature first (``cosine`` always does).
         pooling: how a multi-query's boxes become one feature.
+        gallery: ``all`` of it, or ``single-shot`` (see `single_shot`).
     """
 
     rules: RulesName = "ours"
     distance: Literal["euclidean", "cosine"] = "euclidean"
     normalize: bool = False
     pooling: Literal["mean", "max"] = "mean"
+    gallery: Literal["all", "single-shot"] = "all"
 
     @model_validator(mode="before")
     @classmethod
@@ -62,7 +76,8 @@ class Protocol(_Result):
 class Rules(Protocol):
     """A protocol with its conventions spelled out for the reader of a record.
 
-    ``not_reproduced`` names what the code that ``rules`` names does differently all the same.
+    ``not_reproduced`` names what the code that ``rules`` names does differently all the same;
+    ``distractors`` counts gallery images of pid 0, where no query has that pid.
     """
 
     junk: str = "pid -1 ignored"
@@ -74,6 +89,8 @@ class Rules(Protocol):
     index: str = "none: ranks over the whole gallery, exact"
     rerank: str = "none"
     expand: str = "none"
+    single_shot: str = "none"
+    distractors: int = 0
 
 
 class Evaluation(_Result):
@@ -83,8 +100,10 @@ class Evaluation(_Result):
         single_query: one query image each.
         multi_query: the boxes of the query's identity and camera pooled; None without boxes.
         protocol: the rules used.
+        spread: of the single-query scores over the trials of a single-shot evaluation, else None.
     """
 
     single_query: Scores
     multi_query: Scores | None = None
     protocol: Rules = Field(default_factory=Rules)
+    spread: Spread | None = None

@@ -38,7 +38,8 @@ def write_per_query(
     """Writes AP, INP and first rank of each query, and the protocol, so that files can be compared.
 
     Columns: mode (single or multi), query (its position), name, pid, camid, ap, ap_trapezoid, inp,
-    first_rank, and the protocol's rules, distance, normalize, pooling. Queries without a match have
+    first_rank, and the protocol's rules, distance, normalize, pooling, gallery. Single-shot values
+    are means over trials, and first_rank is a median. Queries without a match have
     no first rank (empty, or null), and no values where the rules leave them out; those of which no
     match was retrieved have no first rank.
     """

@@ -45,7 +45,7 @@ class ReidTask:
             )
         self._config, self._compute, self._steps = config, compute, steps
         size = (config.data.height, config.data.width)
-        self._data = data = load_dataset(config.data.name, config.data.dir)
+        self._data = data = load_dataset(config.data.name, config.data.dir, config.data.split)
         crops = _first_identities(data.train, config.data.identities)
         pixels = decoded(
             data.train,

@@ -41,7 +41,7 @@ def test_json_alone_on_stdout_and_no_torch(file: Path, engine: str) -> None:
     done = run("--features", file, "--json", "--engine", engine, code=TORCHLESS)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert set(told) == {"single_query", "multi_query", "protocol"}
+    assert set(told) == {"single_query", "multi_query", "protocol", "spread"}
     assert set(told["single_query"]) == set(told["multi_query"]) == SCORES
     expected = evaluate(load_features(file)).evaluation
     assert told == json.loads(expected.model_dump_json())

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from reid_srdl.config import EvalConfig
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate, evaluate_by
-from reid_srdl.retrieval import rerank
+from reid_srdl.retrieval import jaccard, neighbours, rerank
 from reid_srdl.retrieval.expansion import expand
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.rerank import KReciprocalRanker
@@ -80,10 +80,12 @@ def test_the_dense_oracle_agrees(
     k1: int, k2: int, lam: float, small: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if small:
-        monkeypatch.setattr(rerank, "_BLOCK", 2000)
+        monkeypatch.setattr(neighbours, "_BLOCK", 2000)
+        monkeypatch.setattr(neighbours, "_GROUP", 3)
+        monkeypatch.setattr(neighbours, "_DIMS", (2, 4))
         monkeypatch.setattr(rerank, "_ROWS", 11)
-        monkeypatch.setattr(rerank, "_PAIR_VALUES", 64)
-        monkeypatch.setattr(rerank, "_GROUP", 3)
+        monkeypatch.setattr(jaccard, "_QUERIES", 5)
+        monkeypatch.setattr(jaccard, "_WHOLE", 3)
     features = people(k1)
     result = evaluate(features, ranker=KReciprocalRanker(k1, k2, lam))
     expected = _expected(features, k1, k2, lam)

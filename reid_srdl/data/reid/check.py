@@ -100,17 +100,23 @@ def _compare_counts(
         text = "usable, the test identities only, which is all that multi-query evaluation uses"
         report.notes.append(Finding(f"{split}: {counts.images:,} boxes: {text}"))
     else:
-        differences = [
-            f"{there:,} {what} where {should:,} are official"
-            for what, there, should in _pairs(counts, official)
-            if there != should
-        ]
-        report.problems.append(Finding(f"{split}: {', '.join(differences)}"))
+        report.problems.append(Finding(f"{split}: {differences(counts, official)}"))
+
+
+def differences(counts: Counts, official: Counts) -> str:
+    """Says in words which counts are not the official ones; nothing where all are."""
+    found = [
+        f"{there:,} {what} where {should:,} are official"
+        for what, there, should in _pairs(counts, official)
+        if there != should
+    ]
+    return ", ".join(found)
 
 
 def _pairs(counts: Counts, official: Counts) -> list[tuple[str, int, int]]:
     kinds = ("images", "identities", "cameras", "junk", "distractors")
-    return [(kind, getattr(counts, kind), getattr(official, kind)) for kind in kinds]
+    pairs = ((kind, getattr(counts, kind), getattr(official, kind)) for kind in kinds)
+    return [pair for pair in pairs if pair[2] is not None]
 
 
 def _check_root(report: CheckReport) -> None:

@@ -1,0 +1,93 @@
+"""Evaluates one network on every split of another data set: VIPeR's ten, CUHK03's twenty."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from reid_srdl.data import find_entry
+from reid_srdl.errors import UserError
+from reid_srdl.files import write_json
+from reid_srdl.jobs.evaluate import evaluate_run
+from reid_srdl.methods import OPTIONS
+from reid_srdl.records.folder import RunFolder
+from reid_srdl.retrieval.result import Evaluation, Spread
+from reid_srdl.tasks.task import Steps
+
+
+class SplitScores(BaseModel):
+    """Single-query scores over the splits of a data set, as fractions.
+
+    Attributes:
+        dataset: its name.
+        mean: means over the splits.
+        spread: standard deviations over the splits.
+        splits: the evaluation of each, in order.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: str
+    mean: Spread
+    spread: Spread
+    splits: tuple[Evaluation, ...]
+
+
+def evaluate_splits(
+    run: Path,
+    *,
+    dataset: str | None = None,
+    data_dir: Path | None = None,
+    changes: dict[str, Any] | None = None,
+    device: str = "auto",
+    steps: Steps | None = None,
+) -> tuple[SplitScores, Path]:
+    """Evaluates a run's network on every split of another data set.
+
+    Args:
+        run, dataset, data_dir, changes, device, steps: as in `jobs.evaluate.evaluate_run`.
+
+    Returns:
+        The scores, and the file under ``RUN/evaluations`` that records them.
+
+    Raises:
+        UserError: the data set is the run's own, or has one split; or as `evaluate_run`.
+    """
+    name = dataset or RunFolder(run).read_config(OPTIONS).data.name
+    count = find_entry(name).splits
+    if count == 1:
+        raise UserError(f"--split all: {name} has one split", "leave --split out", usage=True)
+    found = []
+    for split in range(count):
+        _, result, _ = evaluate_run(
+            run,
+            dataset=name,
+            data_dir=data_dir,
+            split=split,
+            changes=changes,
+            device=device,
+            steps=steps,
+        )
+        found.append(result.evaluation)
+    scores = averaged(name, found)
+    kept = RunFolder(run).evaluation(f"{name}+all-splits")
+    write_json(kept, scores.model_dump(mode="json"))
+    return scores, kept
+
+
+def averaged(dataset: str, evaluations: list[Evaluation]) -> SplitScores:
+    """Averages the single-query scores of S splits."""
+    values = {
+        key: [float(getattr(one.single_query, key)) for one in evaluations]
+        for key in Spread.model_fields
+    }
+    return SplitScores(
+        dataset=dataset,
+        mean=Spread(**{key: math.fsum(own) / len(own) for key, own in values.items()}),
+        spread=Spread(**{key: statistics.stdev(own) for key, own in values.items()}),
+        splits=tuple(evaluations),
+    )

@@ -1,0 +1,42 @@
+"""Tables of evaluations with deviations."""
+
+from __future__ import annotations
+
+import pytest
+
+from reid_srdl.cli.eval_splits import read_split
+from reid_srdl.config import EvalConfig
+from reid_srdl.errors import UserError
+from reid_srdl.evaluation import evaluate, evaluate_by
+from reid_srdl.jobs.splits import averaged
+from reid_srdl.report.evaluation import evaluation_table, splits_table
+from tests.retrieval.test_rerank import people
+
+
+def test_single_shot_shows_deviations_beside_means() -> None:
+    found = evaluate_by(people(0), EvalConfig(gallery="single-shot", trials=5)).evaluation
+    table = evaluation_table(found, "x")
+    rows = {str(row.values["score"]): row.values for row in table.rows}
+    assert found.spread is not None
+    assert rows["Rank-1"]["single-query"] == f"{100 * found.single_query.rank1:.2f}"
+    assert rows["Rank-1"]["spread"] == f"{100 * found.spread.rank1:.2f}"
+    assert "spread" not in rows["queries"]
+    assert any("5 trials from seed 0" in note for note in table.notes)
+    assert any("distractors (pid 0)" in note for note in table.notes)
+
+
+def test_splits_show_means_and_deviations() -> None:
+    evaluations = [evaluate(people(seed)).evaluation for seed in range(3)]
+    scores = averaged("viper", evaluations)
+    table = splits_table(scores.mean, scores.spread, evaluations[0].protocol, "x")
+    (row,) = (row.values for row in table.rows if row.values["score"] == "mAP")
+    maps = [100 * one.single_query.mAP for one in evaluations]
+    assert row["mean"] == f"{sum(maps) / 3:.2f}"
+    assert row["spread"] == f"{100 * scores.spread.mAP:.2f}" != "0.00"
+
+
+def test_splits_are_numbers() -> None:
+    assert (read_split(None), read_split("7")) == (None, 7)
+    for text in ("-1", "first", "1.5"):
+        with pytest.raises(UserError, match="neither a number nor all"):
+            read_split(text)
