@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,7 +88,7 @@ def generate_collapsed(size: Size, dim: int, seed: int = 0) -> Features:
     spread = np.float32(_FAR / 100 / dim**0.5)
     centres = rng.standard_normal((size.identities + 1, dim), dtype=np.float32) * spread / 10
 
-    def draw(pids: NDArray[np.int64], cameras: NDArray[np.int64]) -> FeatureSet:
+    def draw(pids: Int64s) -> NDArray[np.float32]:
         x = rng.standard_normal((len(pids), dim), dtype=np.float32)
         for start in range(0, len(pids), _STEP):
             part = slice(start, start + _STEP)
@@ -96,9 +96,12 @@ def generate_collapsed(size: Size, dim: int, seed: int = 0) -> Features:
             x[part] += centres[pids[part]]
             x[part] += mean
             _round_to_bf16(x[part])
-        return FeatureSet(x, pids, cameras)
+        return x
 
-    return _labelled(size, rng, draw)
+    sets = {
+        name: FeatureSet(draw(pids), pids, cameras) for name, pids, cameras in _labels(size, rng)
+    }
+    return Features(sets["query"], sets["gallery"])
 
 
 def _round_to_bf16(x: NDArray[np.float32]) -> None:
@@ -143,20 +146,16 @@ def parts(
             out += mean
             yield start, out
 
-    return _labelled(size, rng, draw)
+    for name, pids, cameras in _labels(size, rng):
+        yield name, pids, cameras, draw(pids)
 
 
-def _labelled(
-    size: Size,
-    rng: np.random.Generator,
-    draw: Callable[[NDArray[np.int64], NDArray[np.int64]], FeatureSet],
-) -> Features:
-    """Returns features of ``size`` as ``draw`` makes them for pids and cameras."""
+def _labels(size: Size, rng: np.random.Generator) -> Iterator[tuple[str, Int64s, Int64s]]:
+    """Yields (name, pids, cameras) of query and gallery, the latter in a random order."""
     number = np.arange(size.queries)
-    pids = number % size.identities + 1
-    yield "query", pids, number // size.identities % size.cameras + 1, draw(pids)
+    yield "query", number % size.identities + 1, number // size.identities % size.cameras + 1
     number = np.arange(size.gallery)
     pids = np.where(number < size.matched, number % size.identities + 1, 0)
     cameras = (number // size.identities + 1) % size.cameras + 1
     order = rng.permutation(size.gallery)
-    yield "gallery", pids[order], cameras[order], draw(pids[order])
+    yield "gallery", pids[order], cameras[order]
