@@ -2,7 +2,8 @@
 
 An image that is ahead of a query's k-th match is ahead of all later ones too, so it adds one to a
 single slot, k; running sums over the slots give the counts. Slots add up over gallery blocks,
-threads, devices and machines. What an estimate does not decide is decided by the definition.
+threads, devices and machines. A pair that an estimate leaves open is estimated again, by a sum with
+a narrower bound, and what that leaves open is decided by the definition.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from reid_srdl.retrieval.counting.targets import Targets, exact_distances, nearl
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
 
-_PENDING = 1 << 13  # undecided pairs that are gathered before they are decided
+_PENDING = 1 << 13  # open pairs that are gathered before they are decided
+_AT_ONCE = 1 << 17  # open pairs that are decided at once: a block may leave many more
 
 
 class Counter:
@@ -101,16 +103,21 @@ class Counter:
             np.concatenate(side) for side in zip(*self._pending, strict=True)
         )
         self._pending, self._held = [], 0
+        for start in range(0, len(query), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            self._decide(query[part], gallery[part], low[part], high[part])
+
+    def _decide(self, query: Int64s, gallery: Int64s, low: Int64s, high: Int64s) -> None:
         near = nearly(self._queries, self._gallery, query, gallery, self._scale)
         first, most = self._targets.between(low, high, *near)
-        open_ = np.flatnonzero(first < most)
-        if open_.size:
-            query_, gallery_ = query[open_], gallery[open_]
-            distances = exact_distances(self._queries, self._gallery, query_, gallery_)
-            first[open_] = self._targets.position(low[open_], high[open_], distances, gallery_)
+        left = np.flatnonzero(first < most)
+        if left.size:
+            position = gallery[left]
+            distances = exact_distances(self._queries, self._gallery, query[left], position)
+            first[left] = self._targets.position(low[left], high[left], distances, position)
         first = first[first < self._targets.offsets[query + 1]]
         self._decided += np.bincount(first, minlength=len(self._decided))
-        self.undecided += len(open_)
+        self.undecided += len(left)
 
 
 def running(slots: Int64s, offsets: Int64s) -> Int64s:
