@@ -13,10 +13,12 @@ import numpy as np
 from reid_srdl.retrieval.counting.edges import Edges, Float32s
 from reid_srdl.retrieval.counting.tallies import Tally
 from reid_srdl.retrieval.counting.targets import Targets, exact_distances, nearly
+from reid_srdl.retrieval.counting.twins import Twins
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
 
 _PENDING = 1 << 13  # open pairs that are gathered before they are decided
+_TIES = 1 << 15  # pairs defined so far from which on equal rows are looked for
 _AT_ONCE = 1 << 17  # open pairs that are decided at once: a block may leave many more
 
 
@@ -26,10 +28,24 @@ class Counter:
     Attributes:
         open: how many pairs the estimates left open.
         undecided: how many of these the definition had to decide.
+
+    Args:
+        queries, gallery: all queries and the whole gallery.
+        targets: the matches of these queries.
+        scale: a power of two that keeps squared differences within float32's range.
+        twins: their equal rows, where counters share them.
     """
 
-    def __init__(self, queries: Rows, gallery: Rows, targets: Targets, scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        queries: Rows,
+        gallery: Rows,
+        targets: Targets,
+        scale: float = 1.0,
+        twins: Twins | None = None,
+    ) -> None:
         self.undecided = self.open = 0
+        self._twins = twins or Twins(queries, gallery)
         self._scale = scale
         self._queries, self._gallery, self._targets = queries, gallery, targets
         self._decided = np.zeros(len(targets.query), np.int64)
@@ -108,13 +124,20 @@ class Counter:
             self._decide(query[part], gallery[part], low[part], high[part])
 
     def _decide(self, query: Int64s, gallery: Int64s, low: Int64s, high: Int64s) -> None:
-        near = nearly(self._queries, self._gallery, query, gallery, self._scale)
-        first, most = self._targets.between(low, high, *near)
+        # Where ties abound, what holds for a pair is computed once for a run of equal ones.
+        runs = self._twins.runs(query, gallery) if self.undecided > _TIES else None
+        heads, run = runs or (slice(None), slice(None))
+        queries, images = query[heads], gallery[heads]
+        rough, error = nearly(self._queries, self._gallery, queries, images, self._scale)
+        first, most = self._targets.between(low, high, rough[run], error[run])
         left = np.flatnonzero(first < most)
         if left.size:
-            position = gallery[left]
-            distances = exact_distances(self._queries, self._gallery, query[left], position)
-            first[left] = self._targets.position(low[left], high[left], distances, position)
+            if runs is None:
+                queries, images = query[left], gallery[left]
+            distances = exact_distances(self._queries, self._gallery, queries, images)
+            if runs is not None:
+                distances = distances[run][left]
+            first[left] = self._targets.position(low[left], high[left], distances, gallery[left])
         first = first[first < self._targets.offsets[query + 1]]
         self._decided += np.bincount(first, minlength=len(self._decided))
         self.undecided += len(left)
