@@ -30,7 +30,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 MIB = 1 << 20
 TOLERANCE = 1e-6  # mAP and Rank-k against torchreid: float32 near-ties, on features without ties
-_WHOLE_RUNS = 3
 _COLUMNS = 8192  # of the product at a time, so that its result needs no memory to speak of
 
 
@@ -173,7 +172,7 @@ def measure(title: str, file: Path, shape: tuple[int, int, int], arguments: Any)
     names = arguments.engines.split(",")
     tasks = [*(f"product-{name}" for name in products), *names]
     runs: dict[str, list[tuple[float, dict[str, Any]]]] = {task: [] for task in tasks}
-    for _ in range(_WHOLE_RUNS):
+    for _ in range(arguments.whole_runs):
         for task in tasks:
             runs[task].append(spawn(task, file, arguments))
     whole = {task: min(time for time, _ in done) for task, done in runs.items()}
@@ -282,6 +281,7 @@ def main() -> int:
     add("--collapsed", action="store_true", help="features that nearly tie instead; see generate")
     add("--seed", type=int, default=0, help="of generated features (0)")
     add("--repeats", type=int, default=5, help="interleaved runs of each (5)")
+    add("--whole-runs", type=int, default=3, help="whole processes of each (3)")
     add("--engines", default="count", help="count,faiss")
     add("--products", default="numpy,torch", help="float32 products to be measured by: numpy,torch")
     add("--torchreid-pairs", type=float, default=1e8, help="skip torchreid above this (1e8)")

@@ -171,6 +171,21 @@ def test_runs_of_queries_give_the_same_ranks(monkeypatch: pytest.MonkeyPatch) ->
     assert ranks_by(PATHS["count numpy"](), features) == whole == expected(features)
 
 
+@every_path
+@pytest.mark.parametrize("ties", [0, 1 << 15])
+def test_equal_rows_are_decided_as_one_by_one(
+    path: str, ties: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Dead units: many images have the very same features, zeros or not.
+    monkeypatch.setattr("reid_srdl.retrieval.counting.counter._TIES", ties - 1)
+    rng = np.random.default_rng(13)
+    features = random_features(rng, queries=20, gallery=150, dim=7)
+    for part in (features.query, features.gallery):
+        part.features[rng.random(len(part)) < 0.6] = 0
+        part.features[rng.random(len(part)) < 0.2] = [1, -0.0, 0, 2, 0, 0, 0]
+    assert ranks_by(PATHS[path](), features) == expected(features)
+
+
 def test_undecided_pairs_are_settled_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     features = random_features(np.random.default_rng(10), values=np.float32([0]))
     monkeypatch.setattr("reid_srdl.retrieval.counting.counter._PENDING", 3)

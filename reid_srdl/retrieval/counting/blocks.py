@@ -2,10 +2,11 @@
 
 A kernel returns v for a block of queries and a block of gallery rows, both placed in the frame, and
 vouches for |v - (||p(q) - p(g)||^2 - offset(q))| <= error. Sums run over chunks of K dimensions
-whose partial results are added, which makes the bounds D / K times tighter than one long sum's. A
-float32 sum of n products, in any order, with or without fused multiply-add, is off by at most
-gamma_n times the sum of magnitudes (Higham 2002, section 3.1); by Cauchy's inequality that sum is
-at most ||p(q)|| ||p(g)||. With a = ||p(q)||, b = ||p(g)||, m chunks:
+whose partial results are added, which makes the bounds D / K times tighter than one long sum's; K
+is halved for the rest of the gallery where too many pairs stay open (`Kernel.finer`). A float32 sum
+of n products, in any order, with or without fused multiply-add, is off by at most gamma_n times the
+sum of magnitudes (Higham 2002, section 3.1); by Cauchy's inequality that sum is at most
+||p(q)|| ||p(g)||. With a = ||p(q)||, b = ||p(g)||, m chunks:
 
     product (NumPy, torch)   v = fl(sum of m products of -2 p(q) and p(g)) + fl(b^2),
                              error = gamma_(K+m+2) 2ab + 4u b^2,          offset = a^2;

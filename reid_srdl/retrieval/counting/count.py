@@ -15,6 +15,7 @@ from reid_srdl.retrieval.counting.edges import Edges, rounded_up
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, placed_rows, squared_norms
 from reid_srdl.retrieval.counting.parallel import each, parts, threads
 from reid_srdl.retrieval.counting.targets import Targets
+from reid_srdl.retrieval.counting.twins import Twins
 from reid_srdl.retrieval.counting.windows import Reach, window
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
@@ -85,6 +86,7 @@ class ShardCount:
     ) -> None:
         self._kernel, self._frame, self._targets = kernel, frame, targets
         self._queries, self._gallery = queries, gallery
+        self._twins = Twins(queries, gallery)
         placed = placed_rows(frame, queries)
         self._squares = squared_norms(placed)
         self._loaded = kernel.load_queries(placed)
@@ -156,7 +158,7 @@ class ShardCount:
         """Returns this thread's counter."""
         if not hasattr(self._own, "counter"):
             self._own.counter = Counter(
-                self._queries, self._gallery, self._targets, self._frame.scale
+                self._queries, self._gallery, self._targets, self._frame.scale, self._twins
             )
             with self._lock:
                 self._counters.append(self._own.counter)

@@ -2,7 +2,8 @@
 
 An image that is ahead of a query's k-th match is ahead of all later ones too, so it adds one to a
 single slot, k; running sums over the slots give the counts. Slots add up over gallery blocks,
-threads, devices and machines. What an estimate does not decide is decided by the definition.
+threads, devices and machines. A pair that an estimate leaves open is estimated again, by a sum with
+a narrower bound, and what that leaves open is decided by the definition.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import numpy as np
 from reid_srdl.retrieval.counting.edges import Edges, Float32s
 from reid_srdl.retrieval.counting.tallies import Tally
 from reid_srdl.retrieval.counting.targets import Targets, exact_distances, nearly
+from reid_srdl.retrieval.counting.twins import Twins
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
 
-_PENDING = 1 << 13  # undecided pairs that are gathered before they are decided
+_PENDING = 1 << 13  # open pairs that are gathered before they are decided
+_TIES = 1 << 15  # pairs defined so far from which on equal rows are looked for
+_AT_ONCE = 1 << 17  # open pairs that are decided at once: a block may leave many more
 
 
 class Counter:
@@ -24,10 +28,24 @@ class Counter:
     Attributes:
         open: how many pairs the estimates left open.
         undecided: how many of these the definition had to decide.
+
+    Args:
+        queries, gallery: all queries and the whole gallery.
+        targets: the matches of these queries.
+        scale: a power of two that keeps squared differences within float32's range.
+        twins: their equal rows, where counters share them.
     """
 
-    def __init__(self, queries: Rows, gallery: Rows, targets: Targets, scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        queries: Rows,
+        gallery: Rows,
+        targets: Targets,
+        scale: float = 1.0,
+        twins: Twins | None = None,
+    ) -> None:
         self.undecided = self.open = 0
+        self._twins = twins or Twins(queries, gallery)
         self._scale = scale
         self._queries, self._gallery, self._targets = queries, gallery, targets
         self._decided = np.zeros(len(targets.query), np.int64)
@@ -101,16 +119,28 @@ class Counter:
             np.concatenate(side) for side in zip(*self._pending, strict=True)
         )
         self._pending, self._held = [], 0
-        near = nearly(self._queries, self._gallery, query, gallery, self._scale)
-        first, most = self._targets.between(low, high, *near)
-        open_ = np.flatnonzero(first < most)
-        if open_.size:
-            query_, gallery_ = query[open_], gallery[open_]
-            distances = exact_distances(self._queries, self._gallery, query_, gallery_)
-            first[open_] = self._targets.position(low[open_], high[open_], distances, gallery_)
+        for start in range(0, len(query), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            self._decide(query[part], gallery[part], low[part], high[part])
+
+    def _decide(self, query: Int64s, gallery: Int64s, low: Int64s, high: Int64s) -> None:
+        # Where ties abound, what holds for a pair is computed once for a run of equal ones.
+        runs = self._twins.runs(query, gallery) if self.undecided > _TIES else None
+        heads, run = runs or (slice(None), slice(None))
+        queries, images = query[heads], gallery[heads]
+        rough, error = nearly(self._queries, self._gallery, queries, images, self._scale)
+        first, most = self._targets.between(low, high, rough[run], error[run])
+        left = np.flatnonzero(first < most)
+        if left.size:
+            if runs is None:
+                queries, images = query[left], gallery[left]
+            distances = exact_distances(self._queries, self._gallery, queries, images)
+            if runs is not None:
+                distances = distances[run][left]
+            first[left] = self._targets.position(low[left], high[left], distances, gallery[left])
         first = first[first < self._targets.offsets[query + 1]]
         self._decided += np.bincount(first, minlength=len(self._decided))
-        self.undecided += len(open_)
+        self.undecided += len(left)
 
 
 def running(slots: Int64s, offsets: Int64s) -> Int64s:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,6 @@ class Edges:
         self.far = np.full(queries, -np.inf, np.float32)
         ends = self.start[1:][sizes > 0] - 2
         self.far[sizes > 0] = values[ends, 1]
-        self._keys = keys_of(np.repeat(np.arange(queries), 2 * (sizes + 1)), self.values)
         nearest = values[self.start[:-1]]
         self._low, self._scale = _grid(np.where(sizes > 0, nearest.T, 0).T, self.far)
         self._codes = self._coded(np.repeat(query[first], 2), values[place].reshape(-1))
@@ -63,13 +63,13 @@ class Edges:
     def _coded(self, query: Int64s, edges: Float32s) -> NDArray[np.int32]:
         """Returns for each cell 2 x (the place of its lower end) + (1 if edges lie in it)."""
         cells = self._cells(edges, self._low[query], self._scale[query]) + query * _CELLS
-        within = np.bincount(cells, minlength=len(self.far) * _CELLS)
-        codes = within.cumsum()
+        within = np.bincount(cells, minlength=len(self.far) * _CELLS).astype(np.int32)
+        codes = within.cumsum(dtype=np.int32)
         codes -= within
-        codes.reshape(-1, _CELLS)[:] += 2 * np.arange(len(self.far))[:, None]
+        codes.reshape(-1, _CELLS)[:] += 2 * np.arange(len(self.far), dtype=np.int32)[:, None]
         codes *= 2
         codes += within > 0
-        return codes.astype(np.int32)
+        return codes
 
     @staticmethod
     def _cells(values: Float32s, low: Float32s, scale: Float32s) -> NDArray[np.int32]:
@@ -105,6 +105,11 @@ class Edges:
             query = dense // shaped.shape[1] if sizes is None else _owners(dense, sizes)
             places[dense] = self._searched(query + rows.start, flat[dense], places[dense])
         return places
+
+    @cached_property
+    def _keys(self) -> Int64s:
+        rows = np.repeat(np.arange(len(self.far)), 2 * np.diff(self.start))
+        return keys_of(rows, self.values)
 
     def _searched(
         self, query: Int64s, values: Float32s, places: NDArray[np.int32]

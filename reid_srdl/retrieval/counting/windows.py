@@ -9,9 +9,10 @@ definition's own relative error (of a square root: less than eps), eta = eta(q) 
     g is surely farther  if  v > (T (1 + eps) + eta)^2 - offset + E,
 
 because the first makes sqrt(d(q, g)) < sqrt(t) (1 - eps) for the true distance d, and so the
-computed d below t; the second likewise. What lies between is undecided. The formulas are evaluated
-in float64; a slack of (D + 64) 2^-50 times the sum of the magnitudes covers that, and the results
-are rounded outwards to float32.
+computed d below t; the second likewise. Where only t - slack <= t <= t + slack is known, the first
+takes the smaller and the second the larger of the two. What lies between is undecided. The formulas
+are evaluated in float64; a slack of (D + 64) 2^-50 times the sum of the magnitudes covers that, and
+the results are rounded outwards to float32.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from reid_srdl.retrieval.counting import targets
+from reid_srdl.retrieval.counting import targets, twins
 from reid_srdl.retrieval.counting.exact import pair_distances, rough_distances
 from reid_srdl.retrieval.counting.targets import find_targets
 from reid_srdl.retrieval.protocol import Labels, PidIndex
@@ -113,3 +113,23 @@ def test_matches_that_tie_are_ordered_by_the_definition() -> None:
     least, most = swapped.between(zero, two, np.array([2.25]), np.array([0.1]))
     assert (least.tolist(), most.tolist()) == ([0], [2])
     assert Fraction(2.25) == Fraction(1.5) ** 2
+
+
+def test_equal_hashes_do_not_make_equal_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(twins, "hash", lambda _: 7, raising=False)
+    x = np.float32([[1, 2], [3, 4], [1, 2], [3, 4], [-0.0, 1], [0.0, 1]])
+    found = twins.first_equal(rows_of(x))
+    assert all((x[found] == x).all(axis=1))
+    assert found[2] == 0
+
+
+def test_runs_of_equal_pairs() -> None:
+    x = np.float32([[1], [1], [2], [1]])
+    equal = twins.Twins(rows_of(x), rows_of(x))
+    found = equal.runs(np.array([0, 0, 1, 1, 1, 2]), np.array([0, 1, 3, 0, 1, 2]))
+    assert found is not None
+    heads, run = found
+    assert (heads.tolist(), run.tolist()) == ([0, 5], [0, 0, 0, 0, 0, 1])
+    assert equal.runs(np.array([0, 2, 1]), np.array([2, 1, 2])) is None
+    alone = np.float32([[1], [2]])
+    assert twins.Twins(rows_of(alone), rows_of(alone)).first is None
