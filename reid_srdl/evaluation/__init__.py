@@ -1,0 +1,18 @@
+"""Evaluates features: single- and multi-query scores by one protocol, from plain arrays."""
+
+from __future__ import annotations
+
+from reid_srdl.evaluation.parts import Counting, Evaluated, Progress, normalizes
+from reid_srdl.evaluation.ranked import evaluate
+from reid_srdl.evaluation.settings import check_shared, evaluate_by, protocol_of
+
+__all__ = [
+    "Counting",
+    "Evaluated",
+    "Progress",
+    "check_shared",
+    "evaluate",
+    "evaluate_by",
+    "normalizes",
+    "protocol_of",
+]

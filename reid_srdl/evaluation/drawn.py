@@ -1,0 +1,63 @@
+"""Single-shot evaluation: galleries of one drawn image of each identity."""
+
+from __future__ import annotations
+
+import math
+
+from reid_srdl.evaluation.parts import (
+    Counting,
+    Evaluated,
+    Progress,
+    normalizes,
+    rules_of,
+    unmatched,
+)
+from reid_srdl.retrieval.conventions import CONVENTIONS
+from reid_srdl.retrieval.features import Features, checked
+from reid_srdl.retrieval.ranks import ExactRanker, Ranker, without_junk
+from reid_srdl.retrieval.result import Evaluation, Protocol
+from reid_srdl.retrieval.rows import rows_of
+from reid_srdl.retrieval.single_shot import SingleShot, drawn_ranks, trial_scores
+
+
+def evaluate_drawn(
+    features: Features,
+    protocol: Protocol,
+    shots: SingleShot,
+    *,
+    counting: Counting,
+    ranker: Ranker | None = None,
+    progress: Progress | None = None,
+) -> Evaluated:
+    """Evaluates drawn galleries, one image of each identity; there is no multi-query here.
+
+    Args:
+        features: queries and gallery.
+        protocol: the rules.
+        shots: how many galleries are drawn, and their seed.
+        counting: the engine of exact ranks.
+        ranker: ranks otherwise than exactly by distance; None: the engine.
+        progress: called with (pairs done, pairs in all).
+
+    Raises:
+        UserError: the features cannot be evaluated, or no query has a match.
+    """
+    features = checked(features)
+    ranker, undecided = ranker or ExactRanker(counting), counting.undecided
+    query, gallery = (
+        rows_of(part.features, normalize=normalizes(protocol))
+        for part in (features.query, features.gallery)
+    )
+    rules = CONVENTIONS[protocol.rules]
+    labels, there = features.query.labels, features.gallery.labels
+    counted = without_junk(gallery, there, junk_ignored=rules.junk_ignored)
+    ranks = drawn_ranks(query, labels, *counted, ranker, shots, progress)
+    if not ranks.any():
+        raise unmatched()
+    names = None if features.query.names is None else tuple(features.query.names)
+    left_out = 0.0 if rules.unmatched == "zero" else math.nan
+    mean, spread, single = trial_scores(ranks, labels, names, left_out)
+    quirks = {"not_reproduced": (*rules.not_reproduced, *rules.single_shot)}
+    told = rules_of(protocol, ranker, labels, there).model_copy(update=shots.told() | quirks)
+    evaluation = Evaluation(single_query=mean, protocol=told, spread=spread)
+    return Evaluated(evaluation, single, None, counting.undecided - undecided)

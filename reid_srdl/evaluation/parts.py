@@ -1,0 +1,78 @@
+"""What every way of evaluating shares: engines, rules in words, the result."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+from typing import Protocol as TypingProtocol
+
+from reid_srdl.errors import UserError
+from reid_srdl.retrieval.conventions import CONVENTIONS
+from reid_srdl.retrieval.counting.count import CountEngine
+from reid_srdl.retrieval.metrics import PerQuery
+from reid_srdl.retrieval.protocol import Labels, distractors
+from reid_srdl.retrieval.ranks import Engine, Ranker
+from reid_srdl.retrieval.result import Evaluation, Protocol, Rules
+
+Progress = Callable[[int, int], None]
+
+
+class Counting(Engine, TypingProtocol):
+    """An engine that says how many pairs it left to the definition."""
+
+    undecided: int
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation with its per-query results.
+
+    Attributes:
+        evaluation: the scores and the rules.
+        single: results of each query, in the queries' order.
+        multi: results of each distinct (pid, camid) of the queries, in order of first occurrence;
+            None without boxes.
+        undecided: pairs that float32 left to the definition.
+    """
+
+    evaluation: Evaluation
+    single: PerQuery
+    multi: PerQuery | None
+    undecided: int
+
+
+def engine_of(engine: Literal["count", "faiss"] | Counting, device: str) -> Counting:
+    if engine == "count":
+        return CountEngine(device)
+    if engine == "faiss":
+        from reid_srdl.retrieval.search import SearchEngine
+
+        if device != "cpu" and not re.fullmatch(r"cuda(:\d+)?", device):
+            raise UserError(
+                f"device {device!r} cannot be used by FAISS", "choose cpu or cuda", usage=True
+            )
+        return SearchEngine(gpu=device.startswith("cuda"))
+    if isinstance(engine, str):
+        raise UserError(f"no such engine {engine!r}", "choose count or faiss", usage=True)
+    return engine
+
+
+def normalizes(protocol: Protocol) -> bool:
+    """Says whether features are L2-normalised under ``protocol``."""
+    return protocol.normalize or protocol.distance == "cosine"
+
+
+def rules_of(protocol: Protocol, ranker: Ranker, query: Labels, gallery: Labels) -> Rules:
+    chosen = protocol.model_dump() | {"normalize": normalizes(protocol)}
+    chosen["distractors"] = len(distractors(query, gallery))
+    rules = Rules.model_validate(chosen | CONVENTIONS[protocol.rules].words())
+    return rules.model_copy(update=ranker.told())
+
+
+def unmatched() -> UserError:
+    return UserError(
+        "no query has a match in the gallery (same pid, another camid)",
+        "check the pids and camids of queries and gallery",
+    )

@@ -1,0 +1,174 @@
+"""Exact evaluation over whole galleries, in memory or as a stream."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from reid_srdl.errors import UserError
+from reid_srdl.evaluation.parts import (
+    Counting,
+    Evaluated,
+    Progress,
+    engine_of,
+    normalizes,
+    rules_of,
+    unmatched,
+)
+from reid_srdl.retrieval.conventions import CONVENTIONS
+from reid_srdl.retrieval.counting.blocks import choose
+from reid_srdl.retrieval.counting.count import CountEngine
+from reid_srdl.retrieval.features import Features, checked
+from reid_srdl.retrieval.mapped import is_mapped
+from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
+from reid_srdl.retrieval.multi_query import combinations, pool
+from reid_srdl.retrieval.protocol import Int64s, Labels
+from reid_srdl.retrieval.ranks import Engine, ExactRanker, Ranker, without_junk
+from reid_srdl.retrieval.result import Evaluation, Protocol
+from reid_srdl.retrieval.rows import Rows, rows_of
+from reid_srdl.retrieval.sharding import Alone, Group
+from reid_srdl.retrieval.streaming import StreamedRanker
+from reid_srdl.retrieval.stretches import StreamedGallery, read_rows
+
+
+def evaluate(
+    features: Features,
+    protocol: Protocol | None = None,
+    *,
+    engine: Literal["count", "faiss"] | Counting = "count",
+    device: str = "cpu",
+    progress: Progress | None = None,
+    ranker: Ranker | None = None,
+    group: Group | None = None,
+) -> Evaluated:
+    """Evaluates features by the person re-identification protocol.
+
+    Ranks are exact: they follow from the distances that `retrieval.counting.exact` defines,
+    equal distances by gallery index, whatever the engine and the device.
+
+    Args:
+        features: queries, gallery and perhaps boxes; float16 or float32. A memory-mapped gallery is
+            never in memory whole, with the engine ``count``.
+        protocol: rules, distance, normalisation, pooling; None: our rules, raw Euclidean, mean
+            pooling.
+        engine: ``count`` counts over blocks of distances; ``faiss`` evaluates from FAISS's search;
+            or an engine object.
+        device: ``cpu``, or a torch device such as ``cuda``.
+        progress: called with (pairs of query and gallery image done, pairs in all).
+        ranker: ranks otherwise than exactly by distance (an approximate index, re-ranking, expanded
+            queries), and says so in the result's rules; ``engine`` is not used then.
+        group: the processes that share the gallery, each with all the features (see `sharding`);
+            all return the same.
+
+    Raises:
+        UserError: the features cannot be evaluated, or no query has a match.
+    """
+    protocol, group = protocol or Protocol(), group or Alone()
+    if protocol.gallery != "all":
+        raise UserError("evaluate ranks whole galleries", "use evaluate_by for single-shot")
+    counting = engine_of(engine, device)
+    counts = ranker is None and isinstance(counting, CountEngine)
+    if group.size > 1 and not counts:
+        raise UserError(
+            "this way of ranking cannot be shared among processes",
+            "use the engine count alone, or one process",
+            usage=True,
+        )
+    streams = counts and (group.size > 1 or is_mapped(features.gallery.features))
+    features = checked(features, mapped_values=not streams)
+    if streams and engine == "count":
+        # Chosen for all that this process counts: a stretch alone would not be worth the look.
+        own, dim = len(features.gallery) // group.size, features.gallery.features.shape[1]
+        counting = CountEngine(device, choose(len(features.query), own, dim, device))
+    if streams:
+        searched = _streamed(features, protocol, counting, group)
+    else:
+        searched = _whole(features, protocol, ranker or ExactRanker(counting))
+    test = _Test(features, protocol, searched)
+    undecided = counting.undecided
+    single = test.single(progress)
+    multi = test.multi(progress) if features.boxes is not None else None
+    evaluation = Evaluation(
+        single_query=scores(single),
+        multi_query=None if multi is None else scores(multi),
+        protocol=rules_of(
+            protocol, searched.ranker, features.query.labels, features.gallery.labels
+        ),
+    )
+    decided = np.array([counting.undecided - undecided])
+    return Evaluated(evaluation, single, multi, int(group.summed(decided)[0]))
+
+
+@dataclass(frozen=True)
+class _Searched:
+    """What is searched: the gallery as ``ranker`` wants it."""
+
+    ranker: Ranker
+    gallery: Rows
+    labels: Labels
+
+
+def _whole(features: Features, protocol: Protocol, ranker: Ranker) -> _Searched:
+    rows = rows_of(features.gallery.features, normalize=normalizes(protocol))
+    junk_ignored = CONVENTIONS[protocol.rules].junk_ignored
+    return _Searched(
+        ranker, *without_junk(rows, features.gallery.labels, junk_ignored=junk_ignored)
+    )
+
+
+def _streamed(features: Features, protocol: Protocol, engine: Engine, group: Group) -> _Searched:
+    junk_ignored = CONVENTIONS[protocol.rules].junk_ignored
+    gallery = StreamedGallery(features.gallery, normalizes(protocol), junk_ignored)
+    positions, labels = gallery.relevant(features.query.labels.pids)
+    ranker = StreamedRanker(engine, gallery, positions, group)
+    return _Searched(ranker, gallery.rows(positions), labels)
+
+
+class _Test:
+    """One set of features under one protocol."""
+
+    def __init__(self, features: Features, protocol: Protocol, searched: _Searched) -> None:
+        self._features, self._protocol, self._searched = features, protocol, searched
+        self._normalize = normalizes(protocol)
+        zero = CONVENTIONS[protocol.rules].unmatched == "zero"
+        self._unmatched = 0.0 if zero else math.nan
+
+    def single(self, progress: Progress | None) -> PerQuery:
+        query = self._features.query
+        names = None if query.names is None else tuple(query.names)
+        results = no_results(query.labels.pids, query.labels.camids, names, self._unmatched)
+        rows = rows_of(query.features, normalize=self._normalize)
+        self._fill(results, rows, query.labels, np.arange(len(query)), progress)
+        if not results.matched.any():
+            raise unmatched()
+        return results
+
+    def multi(self, progress: Progress | None) -> PerQuery:
+        query, boxes = self._features.query, self._features.boxes
+        assert boxes is not None
+        wanted, first = combinations(query.labels)
+        names = None if query.names is None else tuple(query.names[i] for i in first)
+        results = no_results(wanted.pids, wanted.camids, names, self._unmatched)
+        rows = read_rows(boxes.features, "multi_features", normalize=self._normalize)
+        pooled, found = pool(rows, boxes.labels, wanted, self._protocol.pooling)
+        there = np.flatnonzero(found)
+        queries = rows_of(pooled[there], normalize=self._normalize)
+        self._fill(results, queries, wanted.take(there), there, progress)
+        if not results.matched.any():
+            raise UserError(
+                "no multi-query has both boxes and a match in the gallery",
+                "check the pids and camids of the boxes, or leave the boxes out",
+            )
+        return results
+
+    def _fill(
+        self, results: PerQuery, rows: Rows, labels: Labels, to: Int64s, progress: Progress | None
+    ) -> None:
+        """Enters the ranks of queries ``rows`` into ``results`` at the positions ``to``."""
+        gallery, there = self._searched.gallery, self._searched.labels
+        runs = self._searched.ranker.ranks(rows, labels, gallery, there, progress)
+        for run in runs:
+            results.record(to[run.query], run.ranks, run.offsets)
