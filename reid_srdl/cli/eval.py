@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reid_srdl.evaluation import Evaluated
     from reid_srdl.report.progress import Display
     from reid_srdl.retrieval.features import Features
-    from reid_srdl.retrieval.sharding import Group
+    from reid_srdl.retrieval.sharing.sharding import Group
 
 
 class Engine(StrEnum):
@@ -342,7 +342,7 @@ def evaluate(
     changes = {key: value for key, value in changes.items() if value is not None}
     lists = rank_lists or (_RANK_LISTS if top_k else None)
     outputs = [file for file in (per_query, lists) if file]
-    from reid_srdl.retrieval.sharding import joined
+    from reid_srdl.retrieval.sharing.sharding import joined
 
     with joined() as group:
         _check(run, features, outputs)

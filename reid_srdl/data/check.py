@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reid_srdl.data import READERS, find_entry
+from reid_srdl.data import find_entry
 from reid_srdl.data.check_report import CheckReport, SplitProgress
 from reid_srdl.data.classes.check import check_classes
 from reid_srdl.data.locate import find_place
 from reid_srdl.data.reid.check import check_folder
 from reid_srdl.data.reid.check_read import check_read
+from reid_srdl.data.reid.table import READERS
 
 
 def check_dataset(

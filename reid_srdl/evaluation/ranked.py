@@ -22,16 +22,16 @@ from reid_srdl.retrieval.conventions import CONVENTIONS
 from reid_srdl.retrieval.counting.blocks import choose
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.features import Features, checked
-from reid_srdl.retrieval.mapped import is_mapped
 from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
 from reid_srdl.retrieval.multi_query import combinations, pool
 from reid_srdl.retrieval.protocol import Int64s, Labels
 from reid_srdl.retrieval.ranks import Engine, ExactRanker, Ranker, without_junk
 from reid_srdl.retrieval.result import Evaluation, Protocol
 from reid_srdl.retrieval.rows import Rows, rows_of
-from reid_srdl.retrieval.sharding import Alone, Group
-from reid_srdl.retrieval.streaming import StreamedRanker
-from reid_srdl.retrieval.stretches import StreamedGallery, read_rows
+from reid_srdl.retrieval.sharing.sharding import Alone, Group
+from reid_srdl.retrieval.streams.mapped import is_mapped
+from reid_srdl.retrieval.streams.streaming import StreamedRanker
+from reid_srdl.retrieval.streams.stretches import StreamedGallery, read_rows
 
 
 def evaluate(

@@ -10,7 +10,7 @@ from reid_srdl.evaluation.ranked import evaluate
 from reid_srdl.retrieval.features import Features
 from reid_srdl.retrieval.ranks import ExactRanker, Ranker
 from reid_srdl.retrieval.result import Protocol
-from reid_srdl.retrieval.sharding import Alone, Group
+from reid_srdl.retrieval.sharing.sharding import Alone, Group
 from reid_srdl.retrieval.single_shot import SingleShot
 
 
@@ -86,7 +86,7 @@ def _ranker(settings: EvalConfig, device: str) -> Ranker | None:
     ranker = _inner_ranker(settings, device)
     if settings.expand == "none":
         return ranker
-    from reid_srdl.retrieval.expansion import ExpandedRanker
+    from reid_srdl.retrieval.reranking.expansion import ExpandedRanker
 
     inner = ranker or ExactRanker(engine_of(settings.engine, device))
     return ExpandedRanker(inner, settings.expand, settings.expand_n, settings.expand_alpha)
@@ -100,7 +100,7 @@ def _inner_ranker(settings: EvalConfig, device: str) -> Ranker | None:
                 "leave one of them out",
                 usage=True,
             )
-        from reid_srdl.retrieval.rerank import KReciprocalRanker
+        from reid_srdl.retrieval.reranking.rerank import KReciprocalRanker
 
         k1, k2 = settings.rerank_k1, settings.rerank_k2
         return KReciprocalRanker(k1, k2, settings.rerank_lambda)

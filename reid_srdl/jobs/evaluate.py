@@ -19,7 +19,7 @@ from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.store import read_record
 from reid_srdl.retrieval.feature_files import from_arrays, to_arrays
 from reid_srdl.retrieval.features import Features
-from reid_srdl.retrieval.sharding import Alone, Group
+from reid_srdl.retrieval.sharing.sharding import Alone, Group
 from reid_srdl.tasks.classification import ClassificationTask
 from reid_srdl.tasks.task import Steps
 from reid_srdl.training.precision import Compute, choose

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval import neighbours
 from reid_srdl.retrieval.counting.frame import squared_norms
-from reid_srdl.retrieval.neighbours import find_neighbours, pair_distances
+from reid_srdl.retrieval.reranking import neighbours
+from reid_srdl.retrieval.reranking.neighbours import find_neighbours, pair_distances
 
 
 def by_hand(x: NDArray[np.float32], k: int) -> tuple[NDArray[np.float64], list[list[int]]]:

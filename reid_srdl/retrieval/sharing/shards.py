@@ -19,7 +19,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.protocol import Int64s
-from reid_srdl.retrieval.watch import Watch, first_line
+from reid_srdl.retrieval.sharing.watch import Watch, first_line
 
 _JOINING = 45.0  # seconds until all must be there
 _SUMMING = 20.0  # seconds that a sum may take at least, however short the patience: all are there

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from reid_srdl.errors import UserError
 from reid_srdl.machine import available_cores
 from reid_srdl.retrieval.protocol import Int64s
-from reid_srdl.retrieval.watch import AGAIN, LostError, first_line
+from reid_srdl.retrieval.sharing.watch import AGAIN, LostError, first_line
 
 _PATIENCE = 30.0  # seconds without a sign of life
 
@@ -86,7 +86,7 @@ def joined() -> Iterator[Group]:
         yield Alone()
         return
     with _own_cores(), _told_to_end() as interrupted:
-        from reid_srdl.retrieval.shards import Shards
+        from reid_srdl.retrieval.sharing.shards import Shards
 
         shards = Shards(_number("REID_SRDL_SHARD_TIMEOUT", _PATIENCE))
         interrupted.append(shards.interrupted)

@@ -33,10 +33,10 @@ from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.counting.frame import frame_for, placed_rows
-from reid_srdl.retrieval.jaccard import FinalDistances, reranked
-from reid_srdl.retrieval.neighbours import Neighbours, find_neighbours, pair_distances
 from reid_srdl.retrieval.protocol import Int64s, Labels
 from reid_srdl.retrieval.ranks import Ranks
+from reid_srdl.retrieval.reranking.jaccard import FinalDistances, reranked
+from reid_srdl.retrieval.reranking.neighbours import Neighbours, find_neighbours, pair_distances
 from reid_srdl.retrieval.rows import Rows
 
 _ROWS = 4096  # rows of sparse products at once

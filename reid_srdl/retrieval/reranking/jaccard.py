@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.neighbours import Neighbours, pair_distances
 from reid_srdl.retrieval.protocol import Int64s, Labels, PidIndex
 from reid_srdl.retrieval.ranks import Ranks
+from reid_srdl.retrieval.reranking.neighbours import Neighbours, pair_distances
 
 _QUERIES = 256  # queries whose pairs are computed at once
 _WHOLE = 64  # queries with a whole row of distances at once

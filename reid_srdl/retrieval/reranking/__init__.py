@@ -1,0 +1,1 @@
+"""What changes queries or distances before ranking: query expansion, k-reciprocal re-ranking."""

@@ -1,0 +1,1 @@
+"""One evaluation by several processes: each counts its share of the gallery."""
