@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -13,15 +14,20 @@ import numpy as np
 from reid_srdl.config import EvalConfig
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.conventions import CONVENTIONS
+from reid_srdl.retrieval.counting.blocks import choose
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.features import Features, checked
+from reid_srdl.retrieval.mapped import is_mapped
 from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
 from reid_srdl.retrieval.multi_query import combinations, pool
 from reid_srdl.retrieval.protocol import Int64s, Labels, distractors
 from reid_srdl.retrieval.ranks import Engine, ExactRanker, Ranker, without_junk
 from reid_srdl.retrieval.result import Evaluation, Protocol, Rules
 from reid_srdl.retrieval.rows import Rows, rows_of
+from reid_srdl.retrieval.sharding import Alone, Group
 from reid_srdl.retrieval.single_shot import SingleShot, drawn_ranks, trial_scores
+from reid_srdl.retrieval.streaming import StreamedRanker
+from reid_srdl.retrieval.stretches import StreamedGallery, read_rows
 
 Progress = Callable[[int, int], None]
 
@@ -58,6 +64,7 @@ def evaluate(
     device: str = "cpu",
     progress: Progress | None = None,
     ranker: Ranker | None = None,
+    group: Group | None = None,
 ) -> Evaluated:
     """Evaluates features by the person re-identification protocol.
 
@@ -65,7 +72,8 @@ def evaluate(
     equal distances by gallery index, whatever the engine and the device.
 
     Args:
-        features: queries, gallery and perhaps boxes; float16 or float32.
+        features: queries, gallery and perhaps boxes; float16 or float32. A memory-mapped gallery is
+            never in memory whole, with the engine ``count``.
         protocol: rules, distance, normalisation, pooling; None: our rules, raw Euclidean, mean
             pooling.
         engine: ``count`` counts over blocks of distances; ``faiss`` evaluates from FAISS's search;
@@ -74,40 +82,79 @@ def evaluate(
         progress: called with (pairs of query and gallery image done, pairs in all).
         ranker: ranks otherwise than exactly by distance (an approximate index, re-ranking, expanded
             queries), and says so in the result's rules; ``engine`` is not used then.
+        group: the processes that share the gallery, each with all the features (see `sharding`);
+            all return the same.
 
     Raises:
         UserError: the features cannot be evaluated, or no query has a match.
     """
-    protocol = protocol or Protocol()
+    protocol, group = protocol or Protocol(), group or Alone()
     if protocol.gallery != "all":
         raise UserError("evaluate ranks whole galleries", "use evaluate_by for single-shot")
-    features = checked(features)
     counting = _engine(engine, device)
-    ranker = ranker or ExactRanker(counting)
-    test = _Test(features, protocol, ranker)
+    counts = ranker is None and isinstance(counting, CountEngine)
+    if group.size > 1 and not counts:
+        raise UserError(
+            "this way of ranking cannot be shared among processes",
+            "use the engine count alone, or one process",
+            usage=True,
+        )
+    streams = counts and (group.size > 1 or is_mapped(features.gallery.features))
+    features = checked(features, mapped_values=not streams)
+    if streams and engine == "count":
+        # Chosen for all that this process counts: a stretch alone would not be worth the look.
+        own, dim = len(features.gallery) // group.size, features.gallery.features.shape[1]
+        counting = CountEngine(device, choose(len(features.query), own, dim, device))
+    if streams:
+        searched = _streamed(features, protocol, counting, group)
+    else:
+        searched = _whole(features, protocol, ranker or ExactRanker(counting))
+    test = _Test(features, protocol, searched)
     undecided = counting.undecided
     single = test.single(progress)
     multi = test.multi(progress) if features.boxes is not None else None
     evaluation = Evaluation(
         single_query=scores(single),
         multi_query=None if multi is None else scores(multi),
-        protocol=_rules(protocol, ranker, features.query.labels, features.gallery.labels),
+        protocol=_rules(protocol, searched.ranker, features.query.labels, features.gallery.labels),
     )
-    return Evaluated(evaluation, single, multi, counting.undecided - undecided)
+    decided = np.array([counting.undecided - undecided])
+    return Evaluated(evaluation, single, multi, int(group.summed(decided)[0]))
+
+
+@dataclass(frozen=True)
+class _Searched:
+    """What is searched: the gallery as ``ranker`` wants it."""
+
+    ranker: Ranker
+    gallery: Rows
+    labels: Labels
+
+
+def _whole(features: Features, protocol: Protocol, ranker: Ranker) -> _Searched:
+    rows = rows_of(features.gallery.features, normalize=normalizes(protocol))
+    junk_ignored = CONVENTIONS[protocol.rules].junk_ignored
+    return _Searched(
+        ranker, *without_junk(rows, features.gallery.labels, junk_ignored=junk_ignored)
+    )
+
+
+def _streamed(features: Features, protocol: Protocol, engine: Engine, group: Group) -> _Searched:
+    junk_ignored = CONVENTIONS[protocol.rules].junk_ignored
+    gallery = StreamedGallery(features.gallery, normalizes(protocol), junk_ignored)
+    positions, labels = gallery.relevant(features.query.labels.pids)
+    ranker = StreamedRanker(engine, gallery, positions, group)
+    return _Searched(ranker, gallery.rows(positions), labels)
 
 
 class _Test:
     """One set of features under one protocol."""
 
-    def __init__(self, features: Features, protocol: Protocol, ranker: Ranker) -> None:
-        self._features, self._protocol, self._ranker = features, protocol, ranker
+    def __init__(self, features: Features, protocol: Protocol, searched: _Searched) -> None:
+        self._features, self._protocol, self._searched = features, protocol, searched
         self._normalize = normalizes(protocol)
-        gallery = rows_of(features.gallery.features, normalize=self._normalize)
-        rules = CONVENTIONS[protocol.rules]
-        self._gallery, self._labels = without_junk(
-            gallery, features.gallery.labels, junk_ignored=rules.junk_ignored
-        )
-        self._unmatched = 0.0 if rules.unmatched == "zero" else math.nan
+        unmatched = CONVENTIONS[protocol.rules].unmatched
+        self._unmatched = 0.0 if unmatched == "zero" else math.nan
 
     def single(self, progress: Progress | None) -> PerQuery:
         query = self._features.query
@@ -125,7 +172,7 @@ class _Test:
         wanted, first = combinations(query.labels)
         names = None if query.names is None else tuple(query.names[i] for i in first)
         results = no_results(wanted.pids, wanted.camids, names, self._unmatched)
-        rows = rows_of(boxes.features, normalize=self._normalize)
+        rows = read_rows(boxes.features, "multi_features", normalize=self._normalize)
         pooled, found = pool(rows, boxes.labels, wanted, self._protocol.pooling)
         there = np.flatnonzero(found)
         queries = rows_of(pooled[there], normalize=self._normalize)
@@ -141,7 +188,8 @@ class _Test:
         self, results: PerQuery, rows: Rows, labels: Labels, to: Int64s, progress: Progress | None
     ) -> None:
         """Enters the ranks of queries ``rows`` into ``results`` at the positions ``to``."""
-        runs = self._ranker.ranks(rows, labels, self._gallery, self._labels, progress)
+        gallery, there = self._searched.gallery, self._searched.labels
+        runs = self._searched.ranker.ranks(rows, labels, gallery, there, progress)
         for run in runs:
             results.record(to[run.query], run.ranks, run.offsets)
 
@@ -152,12 +200,14 @@ def evaluate_by(
     *,
     device: str = "cpu",
     progress: Progress | None = None,
+    group: Group | None = None,
 ) -> Evaluated:
     """Evaluates features as a configuration's ``eval`` section asks for.
 
     Raises:
         UserError: the settings contradict each other, or as `evaluate`.
     """
+    check_shared(settings, group or Alone())
     if settings.gallery == "single-shot":
         return _single_shot(features, settings, device, progress)
     return evaluate(
@@ -167,7 +217,30 @@ def evaluate_by(
         device=device,
         progress=progress,
         ranker=_ranker(settings, device),
+        group=group,
     )
+
+
+def check_shared(settings: EvalConfig, group: Group) -> None:
+    """Checks that several processes can share what the settings ask for.
+
+    Raises:
+        UserError: they cannot.
+    """
+    asked = {
+        "--engine faiss": settings.engine != "count",
+        "--index": settings.index is not None,
+        "--rerank": settings.rerank != "none",
+        "--expand": settings.expand != "none",
+        "--gallery single-shot": settings.gallery != "all",
+    }
+    whole = [name for name, given in asked.items() if given]
+    if group.size > 1 and whole:
+        raise UserError(
+            f"{' and '.join(whole)}: needs the whole gallery, {group.size} processes share it",
+            f"leave {'them' if len(whole) > 1 else 'it'} out, or start one process",
+            usage=True,
+        )
 
 
 def _single_shot(
@@ -268,6 +341,10 @@ def _engine(engine: Literal["count", "faiss"] | Counting, device: str) -> Counti
     if engine == "faiss":
         from reid_srdl.retrieval.search import SearchEngine
 
+        if device != "cpu" and not re.fullmatch(r"cuda(:\d+)?", device):
+            raise UserError(
+                f"device {device!r} cannot be used by FAISS", "choose cpu or cuda", usage=True
+            )
         return SearchEngine(gpu=device.startswith("cuda"))
     if isinstance(engine, str):
         raise UserError(f"no such engine {engine!r}", "choose count or faiss", usage=True)

@@ -34,6 +34,8 @@ def test_the_benchmark_measures_and_agrees(tmp_path: Path) -> None:
     assert rows["count"]["scores"] == rows["faiss"]["scores"]
     assert 0.5 < rows["count"]["scores"]["mAP"] < 0.9
     assert all(row["min"] > 0 for row in rows.values())
+    assert rows["count"]["left_open"] >= rows["count"]["undecided"] >= 0
+    assert rows["count"]["whole"] > rows["count"]["min"]
     torchreid = found["rows"][-1]
     assert abs(torchreid["scores"]["mAP"] - rows["count"]["scores"]["mAP"]) < 1e-6
 
@@ -46,3 +48,17 @@ def test_disagreement_is_noticed() -> None:
     ]
     (line,) = _tool().disagreements({"set": "x", "rows": rows})
     assert "faiss" in line
+
+
+def test_collapsed_features_nearly_tie(tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    options = ["--size", "tiny", "--dim", "64", "--repeats", "1", "--collapsed"]
+    options += ["--products", "numpy", "--torchreid-pairs", "0", "--json", str(out)]
+    done = subprocess.run(
+        [sys.executable, str(TOOL), *options], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(out.read_text())["sets"]
+    (row,) = [row for row in found["rows"] if row["name"].endswith("count")]
+    assert row["scores"]["mAP"] < 0.1
+    assert row["left_open"] >= row["undecided"] > 0

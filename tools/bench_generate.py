@@ -1,7 +1,8 @@
-"""Generated test sets for tools/bench_eval.py: clusters of a chosen difficulty, at real sizes."""
+"""Generated test sets for the benchmarks: clusters of a chosen difficulty, at real sizes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,12 @@ from numpy.typing import NDArray
 from reid_srdl.evaluation import evaluate
 from reid_srdl.retrieval.features import Features, FeatureSet
 
+Int64s = NDArray[np.int64]
+Pieces = Iterator[tuple[int, NDArray[np.float32]]]
+
 _INTRINSIC = 64  # dimensions that identities and their variation span; the rest is faint noise
 _FAINT, _UNEVEN = 0.02, 0.2
+_FAR = 30.0  # length of the mean of collapsed features
 _STEP = 8192
 _TRIED_QUERIES, _TRIED_GALLERY, _TRIES = 100, 20000, 9
 
@@ -49,6 +54,11 @@ def generate(size: Size, dim: int, mean_ap: float, seed: int = 0) -> Features:
     a spread of its own, so that some matches are hard. The scatter is found by bisection on a part
     of the set.
     """
+    return _drawn(size, dim, scatter_for(size, mean_ap, seed), seed)
+
+
+def scatter_for(size: Size, mean_ap: float, seed: int) -> float:
+    """Returns the scatter that gives a set of this size an mAP near ``mean_ap``."""
     low, high = 0.05, 5.0
     part = Size(
         min(size.queries, _TRIED_QUERIES),
@@ -63,35 +73,89 @@ def generate(size: Size, dim: int, mean_ap: float, seed: int = 0) -> Features:
         tried = _drawn(part, _INTRINSIC, middle, seed)
         found = evaluate(tried).evaluation.single_query.mAP
         low, high = (middle, high) if found > mean_ap + 0.03 * rarer else (low, middle)
-    return _drawn(size, dim, (low * high) ** 0.5, seed)
+    return (low * high) ** 0.5
+
+
+def generate_collapsed(size: Size, dim: int, seed: int = 0) -> Features:
+    """Returns features as of a network that has hardly learned: nearly one point, rounded to bf16.
+
+    All lie at 0.3 around a mean of length 30, a hundredth of that is the identity's; mAP is below
+    1 %, and all distances nearly tie.
+    """
+    rng = np.random.default_rng(seed)
+    mean = rng.random(dim, dtype=np.float32)
+    mean *= np.float32(_FAR / np.linalg.norm(mean))
+    spread = np.float32(_FAR / 100 / dim**0.5)
+    centres = rng.standard_normal((size.identities + 1, dim), dtype=np.float32) * spread / 10
+
+    def draw(pids: Int64s) -> NDArray[np.float32]:
+        x = rng.standard_normal((len(pids), dim), dtype=np.float32)
+        for start in range(0, len(pids), _STEP):
+            part = slice(start, start + _STEP)
+            x[part] *= spread
+            x[part] += centres[pids[part]]
+            x[part] += mean
+            _round_to_bf16(x[part])
+        return x
+
+    sets = {
+        name: FeatureSet(draw(pids), pids, cameras) for name, pids, cameras in _labels(size, rng)
+    }
+    return Features(sets["query"], sets["gallery"])
+
+
+def _round_to_bf16(x: NDArray[np.float32]) -> None:
+    bits = x.view(np.uint32)
+    bits += 0x7FFF + ((bits >> 16) & 1)  # to nearest, ties to even
+    bits &= 0xFFFF0000
 
 
 def _drawn(size: Size, dim: int, scatter: float, seed: int) -> Features:
+    sets = {}
+    for name, pids, cameras, pieces in parts(size, dim, scatter, seed):
+        x = np.empty((len(pids), dim), np.float32)
+        for start, rows in pieces:
+            x[start : start + len(rows)] = rows
+        sets[name] = FeatureSet(x, pids, cameras)
+    return Features(sets["query"], sets["gallery"])
+
+
+def parts(
+    size: Size, dim: int, scatter: float, seed: int
+) -> Iterator[tuple[str, Int64s, Int64s, Pieces]]:
+    """Yields (name, pids, cameras, pieces) of query and gallery, to be used up in this order.
+
+    Pieces are (first row, some rows of features), so that no set needs to be in memory.
+    """
     rng = np.random.default_rng(seed)
     basis = np.linalg.qr(rng.standard_normal((dim, min(dim, _INTRINSIC))))[0].T.astype(np.float32)
     width = len(basis)
     centres = rng.standard_normal((size.identities, width), dtype=np.float32)
     mean = rng.random(dim, dtype=np.float32)  # features are rarely centred
 
-    def draw(pids: NDArray[np.int64], cameras: NDArray[np.int64]) -> FeatureSet:
-        x = np.empty((len(pids), dim), np.float32)
+    def draw(pids: Int64s) -> Pieces:
         for start in range(0, len(pids), _STEP):
             of = pids[start : start + _STEP]
             point = rng.standard_normal((len(of), width), dtype=np.float32)
             point *= np.where(of > 0, scatter, 1)[:, None].astype(np.float32)
             point *= np.exp(_UNEVEN * rng.standard_normal((len(of), 1), dtype=np.float32))
             point[of > 0] += centres[of[of > 0] - 1]
-            out = x[start : start + _STEP]
-            rng.standard_normal(out=out, dtype=np.float32)
+            out = rng.standard_normal((len(of), dim), dtype=np.float32)
             out *= np.float32(_FAINT)
             out += point @ basis
             out += mean
-        return FeatureSet(x, pids, cameras)
+            yield start, out
 
+    for name, pids, cameras in _labels(size, rng):
+        yield name, pids, cameras, draw(pids)
+
+
+def _labels(size: Size, rng: np.random.Generator) -> Iterator[tuple[str, Int64s, Int64s]]:
+    """Yields (name, pids, cameras) of query and gallery, the latter in a random order."""
     number = np.arange(size.queries)
-    query = draw(number % size.identities + 1, number // size.identities % size.cameras + 1)
+    yield "query", number % size.identities + 1, number // size.identities % size.cameras + 1
     number = np.arange(size.gallery)
     pids = np.where(number < size.matched, number % size.identities + 1, 0)
     cameras = (number // size.identities + 1) % size.cameras + 1
     order = rng.permutation(size.gallery)
-    return Features(query, draw(pids[order], cameras[order]))
+    yield "gallery", pids[order], cameras[order]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reid_srdl.evaluation import Evaluated
     from reid_srdl.report.progress import Display
     from reid_srdl.retrieval.features import Features
+    from reid_srdl.retrieval.sharding import Group
 
 
 class Engine(StrEnum):
@@ -98,10 +99,11 @@ def evaluate(
         Path | None,
         typer.Option(
             "--features",
-            metavar="FILE",
+            metavar="FILE|DIR",
             rich_help_panel=WHAT,
             help="Features that other software made: .npz with query_features (Q x D), query_pids, "
-            "query_camids, the same for gallery_ and optionally multi_; or layumi's .mat.",
+            "query_camids, the same for gallery_ and optionally multi_; a folder of the same as "
+            ".npy, whose gallery may be larger than memory; or layumi's .mat.",
         ),
     ] = None,
     dataset: Annotated[
@@ -305,7 +307,17 @@ def evaluate(
         ),
     ] = False,
 ) -> None:
-    """Evaluate a run's network or a file of features: CMC, mAP, mINP, single- and multi-query."""
+    """Evaluate a run's network or a file of features: CMC, mAP, mINP, single- and multi-query.
+
+    Several processes share the gallery, each metric the same to the bit:
+    torchrun --nproc-per-node N -m reid_srdl eval ...
+
+    On M machines that see the same files, on each of them:
+    torchrun --nnodes M --nproc-per-node N --rdzv-backend c10d --rdzv-endpoint HOST:PORT
+    -m reid_srdl eval ...
+
+    OMP_NUM_THREADS sets the threads of each process; torchrun takes 1 where it is not set.
+    """
     changes: dict[str, Any] = {
         "flip": flip,
         "batch_size": batch_size,
@@ -329,38 +341,60 @@ def evaluate(
     }
     changes = {key: value for key, value in changes.items() if value is not None}
     lists = rank_lists or (_RANK_LISTS if top_k else None)
-    _check(run, features, [file for file in (per_query, lists) if file])
-    if run is not None and eval_classes.is_classification(run):
-        asked: dict[str, Any] = {"dataset": dataset, "per_query": per_query, "rank_lists": lists}
-        asked |= {"split": split, "distractors": distractors}
-        asked = changes | {key: value for key, value in asked.items() if value is not None}
-        eval_classes.evaluate_run(run, data_dir, asked, device, json)
-        return
-    if run is not None and split == "all":
-        single = {"--per-query": per_query, "--top-k": lists, "--distractors": distractors}
-        _refuse(single, "is for one split", "choose one")
-        eval_splits.evaluate_run(run, dataset, data_dir, changes, device, json)
-        return
+    outputs = [file for file in (per_query, lists) if file]
+    from reid_srdl.retrieval.sharding import joined
+
+    with joined() as group:
+        _check(run, features, outputs)
+        if run is not None and eval_classes.is_classification(run):
+            _refuse_sharing(group, "a classification run")
+            asked: dict[str, Any] = {"dataset": dataset, "per_query": per_query}
+            asked |= {"rank_lists": lists, "split": split, "distractors": distractors}
+            asked = changes | {key: value for key, value in asked.items() if value is not None}
+            eval_classes.evaluate_run(run, data_dir, asked, device, json)
+            return
+        if run is not None and split == "all":
+            _refuse_sharing(group, "--split all")
+            single = {"--per-query": per_query, "--top-k": lists, "--distractors": distractors}
+            _refuse(single, "is for one split", "choose one")
+            eval_splits.evaluate_run(run, dataset, data_dir, changes, device, json)
+            return
+        with _display(group) as display:
+            if run is not None:
+                which = TestSet(dataset, data_dir, eval_splits.read_split(split), distractors)
+                tested, result, kept = _of_run(run, which, changes, device, display, group)
+            else:
+                assert features is not None
+                given: dict[str, Any] = {"--dataset": dataset, "--data-dir": data_dir}
+                given |= {"--flip": flip, "--split": split, "--distractors": distractors}
+                _refuse(
+                    given | {"--batch-size": batch_size},
+                    "says nothing about a file of features",
+                    "evaluate a run",
+                )
+                tested, result = _of_file(features, changes, device, display, group)
+                kept = None
+        if group.rank == 0:
+            _write(tested, result, per_query, lists, top_k or 10)
+            _warn(tested, result)
+            _print(result, json, str(run or features), kept)
+
+
+def _refuse_sharing(group: Group, what: str) -> None:
+    if group.size > 1:
+        raise UserError(
+            f"{what}: there is no gallery that {group.size} processes could share",
+            "evaluate it in one process",
+            usage=True,
+        )
+
+
+def _display(group: Group) -> Display:
     from reid_srdl.report.progress import Display
 
-    with Display(0) as display:
-        if run is not None:
-            which = TestSet(dataset, data_dir, eval_splits.read_split(split), distractors)
-            tested, result, kept = _of_run(run, which, changes, device, display)
-        else:
-            assert features is not None
-            given: dict[str, Any] = {"--dataset": dataset, "--data-dir": data_dir, "--flip": flip}
-            given |= {"--split": split, "--distractors": distractors}
-            _refuse(
-                given | {"--batch-size": batch_size},
-                "says nothing about a file of features",
-                "evaluate a run",
-            )
-            tested, result = _of_file(features, changes, device, display)
-            kept = None
-    _write(tested, result, per_query, lists, top_k or 10)
-    _warn(tested, result)
-    _print(result, json, str(run or features), kept)
+    if group.rank == 0 and group.size > 1:
+        print(f"{group.size} processes share the gallery", file=sys.stderr)
+    return Display(0, shown=group.rank == 0)
 
 
 def _check(run: Path | None, features: Path | None, outputs: list[Path]) -> None:
@@ -388,6 +422,7 @@ def _of_run(
     changes: dict[str, Any],
     device: str,
     display: Display,
+    group: Group,
 ) -> tuple[Features, Evaluated, Path]:
     from reid_srdl.jobs.evaluate import evaluate_run
 
@@ -401,23 +436,26 @@ def _of_run(
         device=device,
         steps=display.steps,
         progress=lambda done, total: display.steps("ranking", done, total),
+        group=group,
     )
 
 
 def _of_file(
-    file: Path, changes: dict[str, Any], device: str, display: Display
+    file: Path, changes: dict[str, Any], device: str, display: Display, group: Group
 ) -> tuple[Features, Evaluated]:
     from reid_srdl.config import EvalConfig
-    from reid_srdl.evaluation import evaluate_by
+    from reid_srdl.evaluation import check_shared, evaluate_by
     from reid_srdl.retrieval.feature_files import load_features
 
     settings = EvalConfig(**changes)
+    check_shared(settings, group)
     features = load_features(file)
     result = evaluate_by(
         features,
         settings,
-        device="cpu" if device == "auto" else device,
+        device="cpu" if device == "auto" else group.device(device),
         progress=lambda done, total: display.steps("ranking", done, total),
+        group=group,
     )
     return features, result
 

@@ -16,7 +16,12 @@ def extract(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", help="The .npz file to write.", rich_help_panel=DATA),
+        typer.Option(
+            "--output",
+            "-o",
+            help="The .npz file to write; a name without an ending: a folder of .npy files.",
+            rich_help_panel=DATA,
+        ),
     ] = Path("features.npz"),
     dataset: Annotated[
         str | None,
@@ -67,7 +72,8 @@ def extract(
 ) -> None:
     """Write the features of a data set's query, gallery and boxes, as a run's network sees them.
 
-    The file is what reid-srdl eval --features reads, and what other software can read with NumPy.
+    The file or folder is what reid-srdl eval --features reads, and what other software can read
+    with NumPy.
     """
     from reid_srdl.jobs.extract import features_of_run
     from reid_srdl.report.progress import Display

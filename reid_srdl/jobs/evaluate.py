@@ -5,20 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.config import AnyConfig, EvalConfig, with_rules
 from reid_srdl.data import find_entry
-from reid_srdl.evaluation import Evaluated, Progress, evaluate_by
+from reid_srdl.evaluation import Evaluated, Progress, check_shared, evaluate_by
 from reid_srdl.files import write_json
 from reid_srdl.jobs.extract import features_of_run
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models.weights import load_network
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.store import read_record
+from reid_srdl.retrieval.feature_files import from_arrays, to_arrays
 from reid_srdl.retrieval.features import Features
+from reid_srdl.retrieval.sharding import Alone, Group
 from reid_srdl.tasks.classification import ClassificationTask
 from reid_srdl.tasks.task import Steps
-from reid_srdl.training.precision import choose
+from reid_srdl.training.precision import Compute, choose
+
+_DEVICE = "device"
 
 
 def evaluate_run(
@@ -32,6 +38,7 @@ def evaluate_run(
     device: str = "auto",
     steps: Steps | None = None,
     progress: Progress | None = None,
+    group: Group | None = None,
 ) -> tuple[Features, Evaluated, Path]:
     """Extracts features with a run's network, evaluates them, and keeps the result in the run.
 
@@ -46,6 +53,7 @@ def evaluate_run(
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         steps: told of the extraction's progress.
         progress: told of the ranking's progress.
+        group: the processes that share the ranking; process 0 extracts and records.
 
     Returns:
         The features, the evaluation, and the file under ``RUN/evaluations`` that records it.
@@ -56,20 +64,27 @@ def evaluate_run(
     config = RunFolder(run).read_config(OPTIONS)
     name = dataset or config.data.name
     settings = _settings(config, name, changes or {})
-    features, compute = features_of_run(
-        run,
-        dataset=dataset,
-        data_dir=data_dir,
-        split=split,
-        distractors=distractors,
-        flip=settings.flip,
-        batch_size=settings.batch_size,
-        device=device,
-        steps=steps,
-    )
-    device_used = str(compute.device)
-    result = evaluate_by(features, settings, device=device_used, progress=progress)
+    group = group or Alone()
+    check_shared(settings, group)
+    extracted = None
+    if group.rank == 0:
+        extracted = features_of_run(
+            run,
+            dataset=dataset,
+            data_dir=data_dir,
+            split=split,
+            distractors=distractors,
+            flip=settings.flip,
+            batch_size=settings.batch_size,
+            device=device,
+            steps=steps,
+        )
+    features, device_used = _shared(extracted, group)
+    result = evaluate_by(features, settings, device=device_used, progress=progress, group=group)
     kept = RunFolder(run).evaluation(_title(name, split, distractors, settings))
+    if extracted is None:
+        return features, result, kept
+    compute = extracted[1]
     facts = {
         "dataset": name,
         "split": split,
@@ -81,6 +96,19 @@ def evaluate_run(
     }
     write_json(kept, facts)
     return features, result, kept
+
+
+def _shared(extracted: tuple[Features, Compute] | None, group: Group) -> tuple[Features, str]:
+    """Gives all processes what process 0 has extracted, and on what kind of device."""
+    arrays = None
+    if extracted is not None:
+        features, compute = extracted
+        if group.size == 1:
+            return features, str(compute.device)
+        arrays = to_arrays(features) | {_DEVICE: np.array([str(compute.device)])}
+    arrays = group.shared(arrays)
+    device = str(arrays.pop(_DEVICE)[0])
+    return from_arrays(arrays, Path("features")), group.device(device)
 
 
 def _settings(config: AnyConfig, dataset: str, changes: dict[str, Any]) -> EvalConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from types import TracebackType
 
 from rich.console import Console
@@ -11,16 +12,21 @@ from rich.progress import Progress as Bars
 
 from reid_srdl.training.monitor import EpochRow, Progress
 
+_QUIET_SECONDS = 20.0  # between lines about one piece of work
+
 
 class Display:
     """Shows epoch, loss, accuracy, learning rate, images/s and time left, on standard error.
 
     Args:
         epochs: epochs of the whole run, all phases together.
+        shown: False says nothing at all: of several processes one speaks.
     """
 
-    def __init__(self, epochs: int) -> None:
-        self._console = Console(stderr=True, highlight=False)
+    def __init__(self, epochs: int, *, shown: bool = True) -> None:
+        self._console = Console(stderr=True, highlight=False, quiet=not shown)
+        self._shown = shown
+        self._said = time.monotonic()
         self._epochs = epochs
         self._done = 0
         self._seconds = 0.0
@@ -28,7 +34,7 @@ class Display:
         self._bar = TaskID(0)
 
     def __enter__(self) -> Display:
-        if self._console.is_terminal:
+        if self._console.is_terminal and self._shown:
             self._bars = Bars(
                 TextColumn("[bold]{task.description}"),
                 BarColumn(),
@@ -55,9 +61,15 @@ class Display:
         self._console.print(line, soft_wrap=True, markup=False)
 
     def steps(self, what: str, done: int, total: int) -> None:
-        """Shows how far a piece of work without epochs is (decoding, features, ranks)."""
+        """Shows how far a piece of work without epochs is (decoding, features, ranks).
+
+        Elsewhere than on a terminal, long work prints a line now and then.
+        """
         if self._bars is not None:
             self._bars.update(self._bar, description=what, completed=done, total=total, facts="")
+        elif time.monotonic() - self._said >= _QUIET_SECONDS:
+            self._said = time.monotonic()
+            self.say(f"{what}: {done:,} of {total:,} ({done / max(total, 1):.0%})")
 
     def phase_opened(self, name: str, kind: str, rows: list[EpochRow]) -> None:
         """Says what is read back instead of done again."""

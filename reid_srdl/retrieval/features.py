@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.counting.parallel import each, parts
+from reid_srdl.retrieval.mapped import is_mapped, stretches
 from reid_srdl.retrieval.protocol import Labels
 
 PARTS = ("query", "gallery", "multi")  # how files call the queries, the gallery and the boxes
 _STEP_BYTES = 1 << 21  # read again from the cache
+_HALF_EXPONENT = 0x7C00
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class FeatureSet:
     """N images as a network sees them.
 
     Attributes:
-        features: N x D, float16 or float32.
+        features: N x D, float16 or float32, perhaps memory-mapped.
         pids: N identities, integers (-1 junk, 0 distractor).
         camids: N cameras, integers.
         names: N names of the images, or None.
@@ -62,17 +64,26 @@ class Features:
         return [(name, part) for name, part in sets if part is not None]
 
 
-def checked(features: Features, source: str = "features") -> Features:
-    """Returns ``features`` with labels as int64, having checked everything an evaluation needs.
+def checked(
+    features: Features, source: str = "features", *, mapped_values: bool = True
+) -> Features:
+    """Returns ``features``, having checked everything an evaluation needs.
+
+    Labels become int64, except memory-mapped ones, which stay as they are.
 
     Args:
         features: what to check.
         source: what the messages call it, e.g. the file's path.
+        mapped_values: read memory-mapped features too, to see that they are finite; False leaves
+            that to whoever reads them (`check_finite`).
 
     Raises:
         UserError: an array has a wrong shape, type or length, is empty, or is not finite.
     """
-    sets = {name: _checked_set(f"{source}: {name}", part) for name, part in features.parts()}
+    sets = {
+        name: _checked_set(f"{source}: {name}", part, mapped_values)
+        for name, part in features.parts()
+    }
     dims = {f"{name}_features": part.features.shape[1] for name, part in sets.items()}
     if len(set(dims.values())) > 1:
         told = ", ".join(f"{name} {dim}" for name, dim in dims.items())
@@ -82,8 +93,10 @@ def checked(features: Features, source: str = "features") -> Features:
     return Features(sets["query"], sets["gallery"], sets.get("multi"))
 
 
-def _checked_set(name: str, part: FeatureSet) -> FeatureSet:
+def _checked_set(name: str, part: FeatureSet, mapped_values: bool) -> FeatureSet:
     features = _checked_features(f"{name}_features", part.features)
+    if mapped_values or not is_mapped(features):
+        check_finite(f"{name}_features", features)
     labels = {}
     for key, values in (("pids", part.pids), ("camids", part.camids)):
         labels[key] = _checked_labels(f"{name}_{key}", np.asarray(values), len(features))
@@ -100,11 +113,10 @@ def _checked_features(name: str, x: NDArray[Any]) -> NDArray[Any]:
         raise UserError(f"{name} has shape {x.shape}", "give it two axes: images x dimensions")
     if 0 in x.shape:
         raise UserError(f"{name} is empty, shape {x.shape}", "give at least one image's features")
-    if x.dtype == np.float64:
+    if x.dtype == np.float64 and not is_mapped(x):
         x = _narrowed(name, x)
     if x.dtype not in (np.float16, np.float32):
         raise UserError(f"{name} has type {x.dtype}", "give float16 or float32")
-    _check_finite(name, x)
     return x
 
 
@@ -120,20 +132,41 @@ def _narrowed(name: str, x: NDArray[Any]) -> NDArray[Any]:
     )
 
 
-def _check_finite(name: str, x: NDArray[Any]) -> None:
-    def not_finite(part: tuple[int, int]) -> list[int]:
-        block = x[slice(*part)]
-        if np.isfinite(block.max()) and np.isfinite(block.min()):  # both pass NaN on
-            return []
-        return (part[0] + np.flatnonzero(~np.isfinite(block).all(axis=1))).tolist()
+def check_finite(name: str, x: NDArray[Any]) -> None:
+    """Checks that N x D features are finite, in flat memory where they are memory-mapped.
 
-    steps = parts(len(x), max(1, _STEP_BYTES // (x.itemsize * x.shape[1])))
-    bad = [row for rows in each(not_finite, steps) for row in rows]
+    Raises:
+        UserError: some are not.
+    """
+    bad: list[int] = []
+    for start, stop in stretches(x):
+        bad += [start + row for row in rows_not_finite(x[start:stop])]
     if bad:
         raise UserError(
             f"{name} holds NaN or infinity in {len(bad)} of {len(x)} rows, first in row {bad[0]}",
             "extract those images again",
         )
+
+
+def rows_not_finite(x: NDArray[Any]) -> list[int]:
+    """Returns the rows of N x D features that hold NaN or infinity."""
+
+    def not_finite(part: tuple[int, int]) -> list[int]:
+        block = x[slice(*part)]
+        if _all_finite(block):
+            return []
+        return (part[0] + np.flatnonzero(~np.isfinite(block).all(axis=1))).tolist()
+
+    steps = parts(len(x), max(1, _STEP_BYTES // (x.itemsize * x.shape[1])))
+    return [row for rows in each(not_finite, steps) for row in rows]
+
+
+def _all_finite(block: NDArray[Any]) -> bool:
+    if block.dtype == np.float16:
+        # All exponent bits set; float16 arithmetic, even comparison, is slow.
+        exponents = block.view(np.uint16) & np.uint16(_HALF_EXPONENT)
+        return int(exponents.max()) != _HALF_EXPONENT
+    return bool(np.isfinite(block.max()) and np.isfinite(block.min()))  # both pass NaN on
 
 
 def _checked_labels(name: str, labels: NDArray[Any], rows: int) -> NDArray[np.int64]:
@@ -146,4 +179,4 @@ def _checked_labels(name: str, labels: NDArray[Any], rows: int) -> NDArray[np.in
             f"{name} has {len(labels)} entries for {rows} rows of features",
             "give one value per row",
         )
-    return labels.astype(np.int64, copy=False)
+    return labels if is_mapped(labels) else labels.astype(np.int64, copy=False)

@@ -7,13 +7,14 @@ official code does.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.retrieval.counting.exact import fold
-from reid_srdl.retrieval.protocol import Int64s, Labels
+from reid_srdl.retrieval.protocol import Int64s, Labels, PidIndex
 from reid_srdl.retrieval.rows import Rows
 
 
@@ -43,18 +44,22 @@ def pool(
     Returns:
         C x D float32 (zeros where there is no box), and C booleans: there are boxes.
     """
-    by_key: dict[tuple[int, int], list[int]] = {}
-    for box, key in enumerate(zip(labels.pids.tolist(), labels.camids.tolist(), strict=True)):
-        by_key.setdefault(key, []).append(box)
     pooled = np.zeros((len(wanted), boxes.dim), np.float32)
     found = np.zeros(len(wanted), np.bool_)
-    keys = zip(wanted.pids.tolist(), wanted.camids.tolist(), strict=True)
-    for row, key in enumerate(keys):
-        if key in by_key:
-            group = boxes.take(np.asarray(by_key[key], np.int64))
-            pooled[row] = _mean(group) if how == "mean" else group.max(axis=0)
+    for row, group in enumerate(_groups(labels, wanted)):
+        if len(group):
+            features = boxes.take(group)
+            pooled[row] = _mean(features) if how == "mean" else features.max(axis=0)
             found[row] = True
     return pooled, found
+
+
+def _groups(labels: Labels, wanted: Labels) -> Iterator[Int64s]:
+    """Yields the positions of each wanted combination's boxes, ascending."""
+    index = PidIndex(labels)
+    for row in range(len(wanted)):
+        same = index.same_pid(wanted.take(np.array([row])))
+        yield same.gallery[~same.match]  # the same camera
 
 
 def _mean(group: NDArray[np.float32]) -> NDArray[Any]:

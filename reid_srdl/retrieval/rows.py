@@ -42,6 +42,14 @@ class Rows:
         source = positions if self.index is None else self.index[positions]
         return _as_read(self.features[source], lengths)
 
+    def take_into(self, positions: NDArray[np.int64], out: NDArray[np.float32]) -> None:
+        """Writes the rows at ``positions`` to ``out``, P x D: fresh memory costs more than rows."""
+        if type(self) is not Rows or self.features.dtype != np.float32 or self.lengths is not None:
+            out[:] = self.take(positions)
+            return
+        source = positions if self.index is None else self.index[positions]
+        np.take(self.features, source, axis=0, out=out, mode="clip")  # "raise" would buffer
+
     def block(self, start: int, stop: int) -> NDArray[np.float32]:
         """Returns rows ``start`` to ``stop`` as float32: a view where possible, so read only."""
         lengths = None if self.lengths is None else self.lengths[start:stop]

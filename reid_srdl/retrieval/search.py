@@ -53,7 +53,7 @@ class SearchEngine:
     ) -> Int64s:
         """Returns the M matches' slots over the whole gallery (see `counter`)."""
         frame = frame_for(queries, gallery)
-        counter = Counter(queries, gallery, targets)
+        counter = Counter(queries, gallery, targets, frame.scale)
         rows = self.gallery_rows or max(1, _INDEX_VALUES // gallery.dim)
         for start in range(0, len(gallery), rows):
             stop = min(start + rows, len(gallery))
@@ -86,7 +86,7 @@ class _Search:
         self._index, self._targets = index, targets
         self._placed = placed_rows(frame, queries)
         # Each query's own radius (its last match's distance), and what lifts it to the largest.
-        radii = frame.scale**2 * targets.distances[targets.offsets[1:] - 1]
+        radii = frame.scale**2 * np.maximum(targets.distances[targets.offsets[1:] - 1], 0)
         self._z = np.sqrt(radii.max() - radii).astype(np.float32)
         lifts = self._z.astype(np.float64) ** 2
         squares = squared_norms(self._placed)
@@ -100,7 +100,7 @@ class _Search:
             -lifts[query],
             error[query],
         )
-        self.low, self.high = window(targets.distances, reach)
+        self.low, self.high = window(targets.distances, reach, targets.slack)
         self._radius = float(np.nextafter(self.high.max(), np.float32(np.inf)))
 
     def answers(self, first: int, last: int, length: int) -> Iterator[Answer]:

@@ -60,6 +60,9 @@ def test_every_path_gives_the_same_bits(path: str, protocol: Protocol) -> None:
 def test_named_engines_and_devices_agree() -> None:
     features = _with_boxes(2)
     _same(evaluate(features, engine="count"), evaluate(features, engine="faiss"))
+    for engine in ("count", "faiss"):
+        with pytest.raises(UserError, match="nonsense"):
+            evaluate(features, engine=engine, device="nonsense")
     with pytest.raises(UserError, match="no such engine"):
         evaluate(features, engine="sort")
 

@@ -15,6 +15,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate
 from reid_srdl.retrieval.feature_files import load_features, save_features
 from reid_srdl.retrieval.features import Features, FeatureSet, checked
+from reid_srdl.retrieval.mapped import is_mapped
 
 Arrays = dict[str, Any]
 
@@ -74,6 +75,49 @@ def test_bad_features_are_not_saved(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"\.npz"):
         save_features(tmp_path / "g.mat", features)
     assert [p.name for p in tmp_path.iterdir()] == ["f.npz"]
+
+
+def write_folder(path: Path, arrays: Arrays) -> Path:
+    path.mkdir()
+    for name, array in arrays.items():
+        np.save(path / f"{name}.npy", array)
+    return path
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+@pytest.mark.parametrize("labels", [np.int64, np.int32, np.uint8])
+def test_a_folder_is_read_as_the_file_is(tmp_path: Path, kind: type, labels: type) -> None:
+    arrays = good_arrays(boxes=True)
+    arrays = {
+        name: array.astype(kind if name.endswith("features") else labels)
+        for name, array in arrays.items()
+    }
+    arrays["gallery_names"] = np.array([f"ü{i}" for i in range(9)])
+    folder = load_features(write_folder(tmp_path / "f", arrays))
+    file = load_features(write_npz(tmp_path / "f.npz", arrays))
+    assert is_mapped(folder.gallery.features)
+    assert folder.gallery.names is not None
+    assert list(folder.gallery.names) == list(arrays["gallery_names"])
+    assert evaluate(folder).evaluation == evaluate(file).evaluation
+    faiss = evaluate(folder, engine="faiss").evaluation
+    assert faiss == evaluate(file).evaluation
+
+
+def test_a_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    features = load_features(write_npz(tmp_path / "f.npz", good_arrays(boxes=True)))
+    save_features(tmp_path / "sub" / "f", features)
+    assert sorted(p.name for p in (tmp_path / "sub").iterdir()) == ["f"]
+    back = load_features(tmp_path / "sub" / "f")
+    assert np.array_equal(back.gallery.features, features.gallery.features)
+    with pytest.raises(UserError, match="exists already"):
+        save_features(tmp_path / "sub" / "f", features)
+    (tmp_path / "empty").mkdir()
+    save_features(tmp_path / "empty", back)
+    assert len(list((tmp_path / "empty").iterdir())) == 9
+    bad = FeatureSet(features.query.features * np.nan, features.query.pids, features.query.camids)
+    with pytest.raises(UserError, match="NaN"):
+        save_features(tmp_path / "g", Features(bad, features.gallery))
+    assert not (tmp_path / "g").exists()
 
 
 @pytest.mark.parametrize("column", [False, True])
@@ -160,6 +204,42 @@ def test_bad_arrays_are_named(tmp_path: Path, case: str) -> None:
     assert "\n" not in raised.value.what
     assert raised.value.hint
     assert raised.value.exit_status == 1
+
+
+LAZY = ("nan",)  # seen when the gallery is read
+
+
+@pytest.mark.parametrize("case", [case for case in BAD if case not in LAZY])
+def test_bad_folders_are_named(tmp_path: Path, case: str) -> None:
+    spoil, message = BAD[case]
+    arrays = good_arrays()
+    spoil(arrays)
+    path = write_folder(tmp_path / "f", arrays)
+    with pytest.raises(UserError, match=message.replace("array", "file")) as raised:
+        load_features(path)
+    assert str(path) in raised.value.what
+    assert "\n" not in raised.value.what
+    assert raised.value.exit_status == 1
+
+
+def test_bad_files_in_a_folder_are_named(tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "f", good_arrays())
+    file = path / "gallery_features.npy"
+    data = file.read_bytes()
+    for bad in (data[:-9], data[:40], data[:3], b"", b"x" * 200):
+        file.write_bytes(bad)
+        with pytest.raises(UserError, match=r"gallery_features\.npy: cannot be read as \.npy"):
+            load_features(path)
+    np.save(file, np.asfortranarray(good_arrays()["gallery_features"]))
+    with pytest.raises(UserError, match="column by column"):
+        load_features(path)
+    np.save(file, good_arrays()["gallery_features"].astype(np.float64))
+    with pytest.raises(UserError, match="gallery_features has type float64"):
+        load_features(path)
+    for name in ("gallery_pids", "query_pids"):
+        np.save(path / f"{name}.npy", np.array([_Trap()] * 4, dtype=object), allow_pickle=True)
+        with pytest.raises(UserError, match=f"{name}.npy: an array of Python objects"):
+            load_features(path)
 
 
 class _Trap:

@@ -17,20 +17,24 @@ Products below float32's normal range may be flushed to zero: 2^-122 D is added 
 
 from __future__ import annotations
 
+import copy
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.errors import UserError
+from reid_srdl.retrieval.counting.edges import Edges
+from reid_srdl.retrieval.counting.tallies import Tally, tally
 from reid_srdl.retrieval.counting.windows import gamma
+from reid_srdl.retrieval.protocol import Int64s
 
-_CHUNK = 256  # dimensions per product: 512 is 1 to 2 % faster and doubles the bound
+_CHUNK = 512  # dimensions per product: 256 halves the bound and takes 3 % longer
+_FINEST = 64
+_TALLIED = 1 << 21  # estimates placed at once: few calls, little memory
 _UNIT = 2.0**-24
 _FLUSHED = 2.0**-122
 
@@ -43,6 +47,7 @@ class Kernel(Protocol):
 
     name: str
     threaded: bool  # whether several threads may call `block` at once, each faster than one in turn
+    bearable: float  # share of pairs left open from which on `finer` pays
 
     def rows(self, dim: int) -> tuple[int, int]:
         """Returns how many queries and gallery rows a block has at best."""
@@ -53,8 +58,14 @@ class Kernel(Protocol):
     def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
         """Takes placed gallery rows, N x D, and their squared norms there."""
 
-    def block(self, queries: Any, gallery: Any) -> Float32s:
+    def block(self, queries: Any, gallery: Any) -> Any:
         """Returns v, Q x N; valid until this thread's next call."""
+
+    def exclude(self, v: Any, rows: Int64s, columns: Int64s) -> None:
+        """Puts the values of these pairs out of all matches' reach."""
+
+    def tallies(self, edges: Edges, first: int, v: Any) -> Iterator[tuple[int, Tally]]:
+        """Yields (first query, tally) of runs of rows of ``v``, whose first is query ``first``."""
 
     def offset(self, squares: Float64s) -> Float64s:
         """Returns offset(q) for queries with these squared norms."""
@@ -62,29 +73,69 @@ class Kernel(Protocol):
     def error(self, dim: int, a: Float64s, b: float) -> Float64s:
         """Returns the error bound for query norms ``a`` and gallery norms up to ``b``."""
 
-
-def chunks(dim: int) -> list[slice]:
-    """Returns the runs of dimensions that are summed on their own."""
-    return [slice(start, min(start + _CHUNK, dim)) for start in range(0, dim, _CHUNK)]
+    def finer(self) -> Kernel | None:
+        """Returns a slower kernel of half the error for the same loaded rows, if there is one."""
 
 
-_TALL = (2048, 512)
+def chunks(dim: int, width: int) -> list[slice]:
+    """Returns the runs of ``width`` dimensions that are summed on their own."""
+    return [slice(start, min(start + width, dim)) for start in range(0, dim, width)]
+
+
+_TALL = (2048, 768)
 _WIDE_VALUES = 1 << 23  # feature values in a gallery block: 32 MiB
 
 
-def _wide(dim: int) -> tuple[int, int]:
+def wide(dim: int) -> tuple[int, int]:
+    """Returns a block of few queries and many gallery rows."""
     return 512, min(16384, max(1, _WIDE_VALUES // dim))
 
 
-class _Product:
+class Chunked:
+    """What kernels have in common that sum runs of dimensions on their own."""
+
+    name: str
+    bearable = 0.0015
+    _chunk = _CHUNK
+
+    def exclude(self, v: Any, rows: Int64s, columns: Int64s) -> None:
+        """Puts the values of these pairs out of all matches' reach."""
+        v[rows, columns] = np.inf
+
+    def tallies(self, edges: Edges, first: int, v: Any) -> Iterator[tuple[int, Tally]]:
+        """Yields (first query, tally) of runs of rows."""
+        step = max(1, _TALLIED // max(1, v.shape[1]))
+        for start in range(0, len(v), step):
+            found = tally(edges, first + start, np.ascontiguousarray(v[start : start + step]))
+            if found:
+                yield first + start, found
+
+    def finer(self) -> Kernel | None:
+        """Returns a kernel of half as long runs that shares this one's memory."""
+        if self._chunk <= _FINEST:
+            return None
+        other: Any = copy.copy(self)
+        other._chunk = self._chunk // 2
+        other.bearable = self.bearable * 4  # each step costs more than the one before
+        other.name = f"{self.name}/2"
+        kernel: Kernel = other
+        return kernel
+
+    def _chunks(self, dim: int) -> list[slice]:
+        return chunks(dim, self._chunk)
+
+    def _roundings(self, dim: int) -> int:
+        return min(self._chunk, dim) + len(self._chunks(dim))
+
+
+class Product(Chunked):
     """What kernels have in common that expand ||q - g||^2 into norms and a product."""
 
     def offset(self, squares: Float64s) -> Float64s:
         return squares
 
     def error(self, dim: int, a: Float64s, b: float) -> Float64s:
-        roundings = min(_CHUNK, dim) + len(chunks(dim)) + 2
-        return gamma(roundings) * 2 * a * b + 4 * _UNIT * b**2 + _FLUSHED * dim
+        return gamma(self._roundings(dim) + 2) * 2 * a * b + 4 * _UNIT * b**2 + _FLUSHED * dim
 
 
 class _Scratch(threading.local):
@@ -102,7 +153,7 @@ class _Scratch(threading.local):
         return one, two
 
 
-class NumpyKernel(_Product):
+class NumpyKernel(Product):
     """NumPy's float32 matrix product, on one thread for each block.
 
     Its blocks have many queries and few gallery rows: fewer queries make BLAS pack the gallery
@@ -127,7 +178,7 @@ class NumpyKernel(_Product):
     def block(self, queries: Any, gallery: Any) -> Float32s:
         p, squares = gallery
         v, part = self._scratch.shaped(len(queries), len(p))
-        for number, dims in enumerate(chunks(p.shape[1])):
+        for number, dims in enumerate(self._chunks(p.shape[1])):
             np.matmul(queries[:, dims], p[:, dims].T, out=part if number else v)
             if number:
                 v += part
@@ -135,7 +186,7 @@ class NumpyKernel(_Product):
         return v
 
 
-class FaissKernel:
+class FaissKernel(Chunked):
     """FAISS's exact kernel of squared Euclidean distances."""
 
     name = "faiss"
@@ -148,7 +199,7 @@ class FaissKernel:
         self._scratch = _Scratch()
 
     def rows(self, dim: int) -> tuple[int, int]:
-        return _wide(dim)
+        return wide(dim)
 
     def load_queries(self, p: Float32s) -> Any:
         return p
@@ -158,7 +209,7 @@ class FaissKernel:
 
     def block(self, queries: Any, gallery: Any) -> Float32s:
         v, part = self._scratch.shaped(len(queries), len(gallery))
-        for number, dims in enumerate(chunks(gallery.shape[1])):
+        for number, dims in enumerate(self._chunks(gallery.shape[1])):
             self._distances(queries, gallery, dims, out=part if number else v)
             if number:
                 v += part
@@ -177,59 +228,7 @@ class FaissKernel:
         return np.zeros_like(squares)
 
     def error(self, dim: int, a: Float64s, b: float) -> Float64s:
-        roundings = min(_CHUNK, dim) + len(chunks(dim)) + 4
-        return gamma(roundings) * (a + b) ** 2 + _FLUSHED * dim
-
-
-class TorchKernel(_Product):
-    """torch's float32 matrix product on a device, with reduced precision (TF32, bf16) off."""
-
-    name = "torch"
-    threaded = False
-
-    def __init__(self, device: str) -> None:
-        import torch
-
-        self._torch = torch
-        try:
-            self._device = torch.device(device)
-            torch.empty(1, device=self._device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(
-                f"device {device!r} cannot be used: {reason}", "choose cpu or cuda", usage=True
-            ) from None
-
-    def rows(self, dim: int) -> tuple[int, int]:
-        return _wide(dim)
-
-    def load_queries(self, p: Float32s) -> Any:
-        return self._torch.from_numpy(np.multiply(p, np.float32(-2), out=p)).to(self._device)
-
-    def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
-        to = self._torch.from_numpy
-        return to(p).to(self._device), to(squares.astype(np.float32)).to(self._device)
-
-    def block(self, queries: Any, gallery: Any) -> Float32s:
-        p, squares = gallery
-        with _full_precision(self._torch), self._torch.inference_mode():
-            first, *others = chunks(p.shape[1])
-            v = queries[:, first] @ p[:, first].T
-            for dims in others:  # not addmm: it may carry one long sum through all chunks
-                v += queries[:, dims] @ p[:, dims].T
-            v += squares
-        result: Float32s = v.cpu().numpy()
-        return result
-
-
-@contextmanager
-def _full_precision(torch: Any) -> Iterator[None]:
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+        return gamma(self._roundings(dim) + 4) * (a + b) ** 2 + _FLUSHED * dim
 
 
 def choose(queries: int, gallery: int, dim: int, device: str = "cpu") -> Kernel:
@@ -243,6 +242,8 @@ def choose(queries: int, gallery: int, dim: int, device: str = "cpu") -> Kernel:
         device: ``cpu``, or a torch device such as ``cuda``.
     """
     if device != "cpu":
+        from reid_srdl.retrieval.counting.device import TorchKernel
+
         return TorchKernel(device)
     work = queries * gallery * dim
     if work < _PROBED_WORK:

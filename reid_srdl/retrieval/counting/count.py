@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reid_srdl.retrieval.counting.blocks import Kernel, choose
 from reid_srdl.retrieval.counting.counter import Counter
@@ -20,6 +21,8 @@ from reid_srdl.retrieval.rows import Rows
 
 Progress = Callable[[int], None]
 
+_LIKE = 2.0  # how much longer than usual rows of one group may be
+
 
 @dataclass
 class CountEngine:
@@ -32,13 +35,15 @@ class CountEngine:
         kernel: the kernel to use; None: the fastest for the problem at hand.
         query_rows, gallery_rows: rows per block at most; None: the kernel's. Counts do not depend
             on them.
-        undecided: pairs that the definition has decided so far.
+        left_open: pairs that the kernel's estimates left open so far.
+        undecided: those of them that the definition has decided.
     """
 
     device: str = "cpu"
     kernel: Kernel | None = None
     query_rows: int | None = None
     gallery_rows: int | None = None
+    left_open: int = field(default=0, init=False)
     undecided: int = field(default=0, init=False)
 
     def slots(
@@ -60,6 +65,7 @@ class CountEngine:
             if progress:
                 progress(rows * len(queries))
         result = counting.finish()
+        self.left_open += counting.left_open
         self.undecided += counting.undecided
         return result
 
@@ -82,32 +88,61 @@ class ShardCount:
         placed = placed_rows(frame, queries)
         self._squares = squared_norms(placed)
         self._loaded = kernel.load_queries(placed)
-        self._edges: dict[float, Edges] = {}
+        self._edges: dict[tuple[str, float], Edges] = {}
         self._lock, self._own = threading.Lock(), threading.local()
         self._counters: list[Counter] = []
+        self._pairs = self._before = 0  # of this kernel, and what was open before it
 
     @property
     def undecided(self) -> int:
         """Pairs that the definition has decided."""
         return sum(counter.undecided for counter in self._counters)
 
+    @property
+    def left_open(self) -> int:
+        """Pairs that the kernel's estimates left open."""
+        return sum(counter.open for counter in self._counters)
+
     def add(self, start: int, stop: int, query_rows: int) -> None:
         """Counts gallery rows ``start`` to ``stop``, for ``query_rows`` queries at a time.
 
         Several threads may do so at once.
         """
+        kernel, counter = self._kernel, self._counter()
         block = self._frame.place(self._gallery.block(start, stop))
         squares = squared_norms(block)
-        edges = self._edges_within(float(np.sqrt(squares.max())))
-        loaded = self._kernel.load_gallery(block, squares)
-        counter, same = self._counter(), self._targets.same
-        here = np.flatnonzero((same.gallery >= start) & (same.gallery < stop))
-        same_query, same_column = same.query[here], same.gallery[here] - start
+        order, runs = by_norm(np.sqrt(squares))
+        if len(runs) > 1:
+            block, squares = block[order], squares[order]
+        grouped = [(slice(*run), self._edges_within(kernel, norm)) for *run, norm in runs]
+        loaded = kernel.load_gallery(block, squares)
+        same_query, same_column = self._same(start, stop, order)
         for first, last in parts(len(self._squares), query_rows):
-            v = self._kernel.block(self._loaded[first:last], loaded)
+            v = kernel.block(self._loaded[first:last], loaded)
             own = slice(*np.searchsorted(same_query, [first, last]).tolist())
-            v[same_query[own] - first, same_column[own]] = np.inf
-            counter.block(edges, first, v, start)
+            kernel.exclude(v, same_query[own] - first, same_column[own])
+            for columns, edges in grouped:
+                for top, found in kernel.tallies(edges, first, v[:, columns]):
+                    counter.add(edges, top, found, start + order[columns])
+        self._refine(kernel, len(block) * len(self._squares))
+
+    def _same(self, start: int, stop: int, order: Int64s) -> tuple[Int64s, Int64s]:
+        """Returns queries and columns of the same-identity pairs in some rows put in order."""
+        same = self._targets.same
+        here = np.flatnonzero((same.gallery >= start) & (same.gallery < stop))
+        column = np.empty_like(order)
+        column[order] = np.arange(len(order))
+        return same.query[here], column[same.gallery[here] - start]
+
+    def _refine(self, kernel: Kernel, pairs: int) -> None:
+        """Goes on with a finer kernel if this one leaves so many pairs open that it pays."""
+        with self._lock:
+            if kernel is not self._kernel:
+                return
+            self._pairs += pairs
+            if self.left_open - self._before > kernel.bearable * self._pairs:
+                self._kernel = kernel.finer() or kernel
+                self._pairs, self._before = 0, self.left_open
 
     def finish(self) -> Int64s:
         """Decides what is still open and returns the M slots."""
@@ -120,26 +155,52 @@ class ShardCount:
     def _counter(self) -> Counter:
         """Returns this thread's counter."""
         if not hasattr(self._own, "counter"):
-            self._own.counter = Counter(self._queries, self._gallery, self._targets)
+            self._own.counter = Counter(
+                self._queries, self._gallery, self._targets, self._frame.scale
+            )
             with self._lock:
                 self._counters.append(self._own.counter)
         counter: Counter = self._own.counter
         return counter
 
-    def _edges_within(self, gallery_norm: float) -> Edges:
+    def _edges_within(self, kernel: Kernel, gallery_norm: float) -> Edges:
         """Returns the edges for gallery rows of norms up to this."""
         norm = rounded_up(gallery_norm)
         with self._lock:
-            if norm not in self._edges:
-                windows = window(self._targets.distances, self._reach(norm))
-                self._edges[norm] = Edges(self._targets, *windows)
-            return self._edges[norm]
+            if (kernel.name, norm) not in self._edges:
+                targets, reach = self._targets, self._reach(kernel, norm)
+                windows = window(targets.distances, reach, targets.slack)
+                self._edges[kernel.name, norm] = Edges(targets, *windows)
+            return self._edges[kernel.name, norm]
 
-    def _reach(self, gallery_norm: float) -> Reach:
+    def _reach(self, kernel: Kernel, gallery_norm: float) -> Reach:
         dim, query = self._gallery.dim, self._targets.query
         norms = np.sqrt(self._squares)
-        offset = self._kernel.offset(self._squares)
-        error = self._kernel.error(dim, norms, gallery_norm)
+        offset, error = kernel.offset(self._squares), kernel.error(dim, norms, gallery_norm)
         return Reach(
             dim, self._frame.scale, norms[query], gallery_norm, offset[query], error[query]
         )
+
+
+def by_norm(norms: NDArray[np.float64]) -> tuple[Int64s, list[tuple[int, int, float]]]:
+    """Puts rows into groups of like norms, because one long row would widen all rows' windows.
+
+    Returns:
+        (order, runs): an order of the N rows, and (start, stop, largest norm) of the groups in it;
+        as they stand, in one group, where none is much longer than the median.
+    """
+    order, largest = np.arange(len(norms)), float(norms.max())
+    usual = float(np.median(norms)) * _LIKE
+    if largest <= usual:
+        return order, [(0, len(norms), largest)]
+    order = np.argsort(norms, kind="stable")
+    limits, ordered = [usual], norms[order]
+    while limits[-1] < largest:
+        limits.append(limits[-1] * _LIKE if limits[-1] > 0 else largest)
+    stops = np.unique(np.searchsorted(ordered, limits, side="right"))
+    starts = np.concatenate([[0], stops[:-1]])
+    return order, [
+        (start, stop, float(ordered[stop - 1]))
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
+        if stop > start
+    ]

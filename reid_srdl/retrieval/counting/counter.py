@@ -9,28 +9,39 @@ from __future__ import annotations
 
 import numpy as np
 
-from reid_srdl.retrieval.counting.edges import Edges, Float32s, keys_of
-from reid_srdl.retrieval.counting.targets import Targets, exact_distances
+from reid_srdl.retrieval.counting.edges import Edges, Float32s
+from reid_srdl.retrieval.counting.tallies import Tally
+from reid_srdl.retrieval.counting.targets import Targets, exact_distances, nearly
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
 
-_PENDING = 1 << 16  # undecided pairs that are gathered before they are decided
+_PENDING = 1 << 13  # undecided pairs that are gathered before they are decided
 
 
 class Counter:
     """Slots of M matches, filled row by row or block by block; one thread's.
 
     Attributes:
-        slots: M counts, int64.
-        undecided: how many pairs the definition had to decide.
+        open: how many pairs the estimates left open.
+        undecided: how many of these the definition had to decide.
     """
 
-    def __init__(self, queries: Rows, gallery: Rows, targets: Targets) -> None:
-        self.slots = np.zeros(len(targets.query), np.int64)
-        self.undecided = 0
+    def __init__(self, queries: Rows, gallery: Rows, targets: Targets, scale: float = 1.0) -> None:
+        self.undecided = self.open = 0
+        self._scale = scale
         self._queries, self._gallery, self._targets = queries, gallery, targets
-        self._pending: list[tuple[Int64s, Int64s]] = []
+        self._decided = np.zeros(len(targets.query), np.int64)
+        self._counts: dict[Edges, Int64s] = {}
+        self._pending: list[tuple[Int64s, ...]] = []
         self._held = 0
+
+    @property
+    def slots(self) -> Int64s:
+        """M counts, int64, of all that is decided."""
+        slots = np.append(self._decided, 0)
+        for edges, counts in self._counts.items():
+            np.add.at(slots, edges.first, counts[0::2])
+        return slots[:-1]
 
     def row(self, edges: Edges, query: int, values: Float32s, positions: Int64s) -> None:
         """Counts one query's estimates of some negatives.
@@ -41,60 +52,65 @@ class Counter:
             values: N estimates; infinity for what does not count.
             positions: their N gallery positions.
         """
-        start, stop = edges.start[query : query + 2].tolist()
-        if start == stop:
-            return
+        start, stop = (2 * edges.start[query : query + 2]).tolist()
         near = np.flatnonzero(values < edges.far[query])
         if not near.size:
             return
-        own = edges.values[2 * start : 2 * stop]
+        own = edges.values[start : stop - 2]
         place = own.searchsorted(values[near], side="right")
-        counts = np.bincount(place, minlength=len(own))
-        self.slots[edges.first[start:stop]] += counts[0::2]
+        self._counts_of(edges)[start : stop - 2] += np.bincount(place, minlength=len(own))
         inside = near[place % 2 == 1]
         if inside.size:
-            self._leave(np.full(len(inside), query), positions[inside])
+            windows = (start + place[place % 2 == 1]) // 2
+            self._leave(edges, np.full(len(inside), query), positions[inside], windows)
 
-    def block(self, edges: Edges, first: int, values: Float32s, start: int) -> None:
-        """Counts the estimates of queries ``first`` on and gallery rows ``start`` on.
+    def add(self, edges: Edges, first: int, found: Tally, positions: Int64s) -> None:
+        """Counts what a block's estimates decide and keeps the pairs that they leave open.
 
         Args:
             edges: the windows of all matches for these gallery rows.
-            first, start: positions of the first query and the first gallery row.
-            values: Q x N estimates; infinity for what does not count.
+            first: position of the block's first query.
+            found: what its estimates decide.
+            positions: the gallery positions of its columns.
         """
-        rows, columns = values.shape
-        near = np.flatnonzero(values < edges.far[first : first + rows, None])
-        if not near.size:
-            return
-        query = near // columns
-        keys = keys_of(query + first, values.reshape(-1)[near])
-        low, high = 2 * edges.start[first], 2 * edges.start[first + rows]
-        # Keys ascend by query, so the number of edges up to a key is even for all queries before.
-        place = edges.keys[low:high].searchsorted(keys, side="right")
-        counts = np.bincount(place, minlength=high - low)
-        self.slots[edges.first[low // 2 : high // 2]] += counts[0::2]
-        if counts[1::2].any():
-            inside = np.flatnonzero(place & 1)
-            here = query[inside]
-            self._leave(here + first, near[inside] - here * columns + start)
+        low = 2 * edges.start[first]
+        self._counts_of(edges)[low : low + len(found.counts)] += found.counts
+        if found.query.size:
+            self._leave(edges, found.query + first, positions[found.column], found.window)
 
-    def _leave(self, query: Int64s, gallery: Int64s) -> None:
-        self._pending.append((query, gallery))
+    def _counts_of(self, edges: Edges) -> Int64s:
+        if edges not in self._counts:
+            self._counts[edges] = np.zeros(len(edges.values), np.int64)
+        return self._counts[edges]
+
+    def _leave(self, edges: Edges, query: Int64s, gallery: Int64s, windows: Int64s) -> None:
+        """Keeps pairs that lie in some of the windows to be decided later."""
+        end = self._targets.offsets[query + 1]
+        low, high = edges.first[windows], np.minimum(edges.first[windows + 1], end)
+        self._pending.append((query, gallery, low, high))
         self._held += len(query)
+        self.open += len(query)
         if self._held >= _PENDING:
             self.settle()
 
     def settle(self) -> None:
-        """Decides all pending pairs by the definition."""
+        """Decides all pending pairs: by shorter sums, and by the definition what these leave."""
         if not self._held:
             return
-        query, gallery = (np.concatenate(side) for side in zip(*self._pending, strict=True))
-        distances = exact_distances(self._queries, self._gallery, query, gallery)
-        first, end = self._targets.position(query, distances, gallery)
-        self.slots += np.bincount(first[first < end], minlength=len(self.slots))
-        self.undecided += self._held
+        query, gallery, low, high = (
+            np.concatenate(side) for side in zip(*self._pending, strict=True)
+        )
         self._pending, self._held = [], 0
+        near = nearly(self._queries, self._gallery, query, gallery, self._scale)
+        first, most = self._targets.between(low, high, *near)
+        open_ = np.flatnonzero(first < most)
+        if open_.size:
+            query_, gallery_ = query[open_], gallery[open_]
+            distances = exact_distances(self._queries, self._gallery, query_, gallery_)
+            first[open_] = self._targets.position(low[open_], high[open_], distances, gallery_)
+        first = first[first < self._targets.offsets[query + 1]]
+        self._decided += np.bincount(first, minlength=len(self._decided))
+        self.undecided += len(open_)
 
 
 def running(slots: Int64s, offsets: Int64s) -> Int64s:

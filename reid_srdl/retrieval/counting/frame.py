@@ -1,8 +1,8 @@
 """The frame in which fast float32 products are taken: shifted and scaled features.
 
 Distances do not change when all features move together, but rounding errors grow with the features'
-length. So a fast product sees p(x) = fl32(scale (x - centre)), with one centre near the gallery's
-mean and scale a power of two (an exact factor, other than 1 only for features so large or small
+length. So a fast product sees p(x) = fl32(scale (x - centre)), with one centre in the gallery's
+midst and scale a power of two (an exact factor, other than 1 only for features so large or small
 that float32 products of them would overflow or underflow).
 
 Bound. With u = 2^-24, and centre a float32 vector, the float32 subtraction rounds once, so each
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from reid_srdl.retrieval.counting.parallel import each
 from reid_srdl.retrieval.rows import Rows
 
-_SAMPLE = 1024  # gallery rows whose mean is the centre
+_SAMPLE = 1024  # gallery rows that tell where the centre is
 _COMFORTABLE = 2.0**20  # features between 1 / this and this need no scaling
 _NORM_ROWS = 64
 
@@ -52,8 +52,21 @@ def frame_for(queries: Rows, gallery: Rows) -> Frame:
     if largest and not 1 / _COMFORTABLE <= largest <= _COMFORTABLE:
         scale = 2.0 ** -min(max(math.frexp(largest)[1], -126), 126)
     sample = np.linspace(0, len(gallery) - 1, min(_SAMPLE, len(gallery)), dtype=np.int64)
-    mean = gallery.take(sample).mean(axis=0, dtype=np.float64)
-    return Frame(scale, (mean * scale).astype(np.float32))
+    scaled = gallery.take(sample) * np.float32(scale)
+    return Frame(scale, _middle(scaled).astype(np.float32))
+
+
+def _middle(x: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Returns the mean of the half of N x D rows that lie nearest to all rows' mean.
+
+    A few rows far off would draw the mean away from all others.
+    """
+    mean: NDArray[np.float64] = x.mean(axis=0, dtype=np.float64)
+    apart = x - mean.astype(np.float32)
+    far = np.einsum("nd,nd->n", apart, apart)
+    half = np.argsort(far, kind="stable")[: -(-len(x) // 2)]
+    middle: NDArray[np.float64] = x[half].mean(axis=0, dtype=np.float64)
+    return middle
 
 
 def placed_rows(frame: Frame, rows: Rows) -> NDArray[np.float32]:

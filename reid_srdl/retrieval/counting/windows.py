@@ -62,19 +62,21 @@ class Reach:
     error: Float64s
 
 
-def window(distances: Float64s, reach: Reach) -> tuple[Float32s, Float32s]:
+def window(
+    distances: Float64s, reach: Reach, slack: Float64s | float = 0.0
+) -> tuple[Float32s, Float32s]:
     """Returns (low, high) for M matches: v < low is surely closer, v > high surely farther.
 
     Args:
-        distances: M distances t by the definition.
+        distances: M distances t by the definition, or estimates of them.
         reach: the two sides, see above.
+        slack: the definition's distances are within distances +- slack.
     """
     eps = relative_error(reach.dim)
     norms = reach.query_norms + reach.gallery_norm
     eta = 1.0001 * _UNIT * norms + 2 * _TINY * np.sqrt(reach.dim)
-    threshold = reach.scale * np.sqrt(distances)
-    inner = threshold * (1 - eps) - eta
-    outer = threshold * (1 + eps) + eta
+    inner = reach.scale * np.sqrt(np.maximum(distances - slack, 0)) * (1 - eps) - eta
+    outer = reach.scale * np.sqrt(distances + slack) * (1 + eps) + eta
     magnitude = outer**2 + np.abs(reach.offset) + reach.error + norms**2
     margin = reach.error + (reach.dim + 64) * 2.0**-50 * magnitude
     low = np.where(inner > 0, inner**2 - reach.offset - margin, -np.inf)

@@ -11,16 +11,25 @@ import pytest
 
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.counting import blocks
-from reid_srdl.retrieval.counting.blocks import FaissKernel, Kernel, NumpyKernel, TorchKernel
-from reid_srdl.retrieval.counting.count import CountEngine
+from reid_srdl.retrieval.counting.blocks import FaissKernel, Kernel, NumpyKernel
+from reid_srdl.retrieval.counting.count import CountEngine, by_norm
+from reid_srdl.retrieval.counting.device import TorchKernel
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, squared_norms
 from reid_srdl.retrieval.counting.windows import gamma
 from reid_srdl.retrieval.index import FlatIndex
 from reid_srdl.retrieval.rows import rows_of
 from tests.retrieval.brute import random_features, true_distance
+from tests.retrieval.engines import finest
 from tests.retrieval.test_ranks import expected, ranks_by
 
-KERNELS = {"numpy": NumpyKernel, "faiss": FaissKernel, "torch": lambda: TorchKernel("cpu")}
+KERNELS = {
+    "numpy": NumpyKernel,
+    "faiss": FaissKernel,
+    "torch": lambda: TorchKernel("cpu"),
+    "numpy finest": lambda: finest(NumpyKernel()),
+    "faiss finest": lambda: finest(FaissKernel()),
+    "torch finest": lambda: finest(TorchKernel("cpu")),
+}
 every_kernel = pytest.mark.parametrize("make", KERNELS.values(), ids=KERNELS)
 
 
@@ -39,7 +48,7 @@ def test_values_lie_within_the_declared_error(make: Any, dim: int) -> None:
     offset = kernel.offset(q_squares)
     error = kernel.error(dim, np.sqrt(q_squares), float(np.sqrt(g_squares.max())))
     truth = [[true_distance(a, b) for b in g] for a in q]
-    v = kernel.block(kernel.load_queries(q.copy()), kernel.load_gallery(g, g_squares)).copy()
+    v = kernel.block(kernel.load_queries(q.copy()), kernel.load_gallery(g, g_squares))
     for i, row in enumerate(truth):
         for j, distance in enumerate(row):
             off = float(Fraction(float(v[i, j])) + Fraction(float(offset[i])) - distance)
@@ -147,6 +156,49 @@ def test_torch_precision_is_left_as_it_was() -> None:
         )
         assert torch.get_float32_matmul_precision() == "medium"
         wide = squared_norms(g) - 2 * q.astype(np.float64) @ g.T.astype(np.float64)
-        assert np.abs(values - wide).max() < 1e-5 * np.abs(wide).max()
+        assert np.abs(values.numpy() - wide).max() < 1e-5 * np.abs(wide).max()
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def test_long_rows_do_not_widen_the_windows_of_others() -> None:
+    rng = np.random.default_rng(4)
+    features = random_features(rng, queries=30, gallery=300, dim=64)
+    features.gallery.features[::37] *= np.float32(1e4)
+    engine = CountEngine(kernel=NumpyKernel(), gallery_rows=100)
+    assert ranks_by(engine, features) == expected(features)
+    counts = []
+    for like in (2.0, np.inf):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("reid_srdl.retrieval.counting.count._LIKE", like)
+            counts.append(_left_open(features))
+    assert 2 * counts[0] < counts[1]
+
+
+def _left_open(features: Any) -> int:
+    """Returns how many pairs float32 leaves open."""
+    engine = CountEngine(kernel=NumpyKernel())
+    ranks_by(engine, features)
+    assert engine.left_open >= engine.undecided
+    return engine.left_open
+
+
+@pytest.mark.parametrize("longest", [1.0, 3.0, 1e4, np.inf])
+def test_groups_hold_each_row_once_and_bound_its_norm(longest: float) -> None:
+    norms = np.abs(np.random.default_rng(0).standard_normal(50)) + 0.5
+    norms[7] *= longest
+    for values in (norms, np.zeros(5), np.array([0.0, 0, 0, 4, 5])):
+        order, runs = by_norm(values)
+        assert sorted(order.tolist()) == list(range(len(values)))
+        assert [start for start, _, _ in runs] == [0, *(stop for _, stop, _ in runs[:-1])]
+        assert runs[-1][1] == len(values)
+        assert all((values[order[start:stop]] <= norm).all() for start, stop, norm in runs)
+
+
+@pytest.mark.parametrize("make", KERNELS.values(), ids=KERNELS)
+def test_a_finer_kernel_takes_over_in_the_middle(make: Any) -> None:
+    features = random_features(np.random.default_rng(6), gallery=90, values=np.float32([0, 1]))
+    kernel = make()
+    kernel.bearable = 0.0
+    engine = CountEngine(kernel=kernel, query_rows=5, gallery_rows=7)
+    assert ranks_by(engine, features) == expected(features)

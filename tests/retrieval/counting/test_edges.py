@@ -30,8 +30,8 @@ def test_keys_order_as_rows_and_then_values() -> None:
 def test_norms_are_rounded_up_to_few() -> None:
     norms = np.exp(np.random.default_rng(0).uniform(-80, 80, 2000))
     rounded = [rounded_up(norm) for norm in norms.tolist()]
-    assert all(a <= b <= a * 1.03 for a, b in zip(norms.tolist(), rounded, strict=True))
-    assert len({rounded_up(norm) for norm in np.linspace(1, 2, 1000).tolist()}) <= 33
+    assert all(a <= b <= a * 1.2 for a, b in zip(norms.tolist(), rounded, strict=True))
+    assert len({rounded_up(norm) for norm in np.linspace(1, 2, 1000).tolist()}) <= 5
     assert rounded_up(0.0) == 0.0
     assert math.isinf(rounded_up(math.inf))
 

@@ -1,0 +1,151 @@
+"""One evaluation shared among processes: who takes part, sums over all, and what if one is lost.
+
+Processes are started by ``torchrun --nproc-per-node N -m reid_srdl eval ...``, on several machines
+with its rendezvous (``--nnodes``, ``--rdzv-endpoint``), or by anything else that sets RANK,
+WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Only then is torch imported. Sums are of integers, so they
+do not depend on who counted what.
+
+Each process tells the others through torch's store that it lives. Before a sum all wait for each
+other there, watching, so that the sum itself takes no time to speak of: a process that was lost,
+even one that stands still, is noticed by all others within the patience, 30 seconds or
+$REID_SRDL_SHARD_TIMEOUT.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from reid_srdl.errors import UserError
+from reid_srdl.machine import available_cores
+from reid_srdl.retrieval.protocol import Int64s
+from reid_srdl.retrieval.watch import AGAIN, LostError, first_line
+
+_PATIENCE = 30.0  # seconds without a sign of life
+
+
+class Group(Protocol):
+    """The processes of one evaluation."""
+
+    rank: int
+    size: int
+
+    def check(self) -> None:
+        """Raises where another process has failed or was lost; cheap."""
+
+    def summed(self, values: Int64s) -> Int64s:
+        """Returns the sum of all processes' values."""
+
+    def shared(self, arrays: dict[str, NDArray[Any]] | None) -> dict[str, NDArray[Any]]:
+        """Returns the arrays of process 0; the others give None."""
+
+    def device(self, name: str) -> str:
+        """Returns this process's own device of a kind."""
+
+
+class Alone:
+    """One process."""
+
+    rank, size = 0, 1
+
+    def check(self) -> None:
+        """Nobody else can be lost."""
+
+    def summed(self, values: Int64s) -> Int64s:
+        """Returns the values."""
+        return values
+
+    def shared(self, arrays: dict[str, NDArray[Any]] | None) -> dict[str, NDArray[Any]]:
+        """Returns the arrays."""
+        assert arrays is not None
+        return arrays
+
+    def device(self, name: str) -> str:
+        """Returns the device."""
+        return name
+
+
+@contextlib.contextmanager
+def joined() -> Iterator[Group]:
+    """Joins the processes that torchrun started; yields `Alone` where it started none.
+
+    A `UserError` in one process ends all of them, and one of them tells it. Where a process is
+    lost, each of the others tells that.
+
+    Raises:
+        UserError: the processes could not be joined, or one was lost.
+        SystemExit: another process tells the error.
+    """
+    if _number("WORLD_SIZE", 1) < 2:
+        yield Alone()
+        return
+    with _own_cores(), _told_to_end() as interrupted:
+        from reid_srdl.retrieval.shards import Shards
+
+        shards = Shards(_number("REID_SRDL_SHARD_TIMEOUT", _PATIENCE))
+        interrupted.append(shards.interrupted)
+        try:
+            yield shards
+            shards.finish()
+        except LostError:
+            raise
+        except UserError as error:
+            if not shards.fail(error):
+                raise SystemExit(error.exit_status) from None
+            raise
+        except Exception as error:
+            shards.fail(UserError(f"process {shards.rank} failed: {first_line(error)}", ""))
+            raise
+        finally:
+            shards.close()
+
+
+@contextlib.contextmanager
+def _told_to_end() -> Iterator[list[Callable[[], None]]]:
+    """Makes SIGTERM an error: torchrun so ends a machine's other processes when one is lost.
+
+    Yields a list; what is appended to it is called and may know better.
+    """
+    told: list[Callable[[], None]] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        for interrupted in told:
+            interrupted()
+        if not told:
+            raise LostError("this process was told to end while joining the others", AGAIN)
+
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield told
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _own_cores() -> Iterator[None]:
+    """Gives each of a machine's processes its share of the cores; OMP_NUM_THREADS says otherwise.
+
+    torchrun sets that to 1 where it is not set.
+    """
+    if "OMP_NUM_THREADS" in os.environ:
+        yield
+        return
+    from threadpoolctl import threadpool_limits
+
+    share = max(1, available_cores() // max(1, int(_number("LOCAL_WORLD_SIZE", 1))))
+    with threadpool_limits(share, user_api="blas"):
+        yield
+
+
+def _number(name: str, default: float) -> float:
+    value = os.environ.get(name, "")
+    try:
+        return float(value) if value else default
+    except ValueError:
+        raise UserError(f"${name} is {value!r}", "give a number", usage=True) from None

@@ -1,0 +1,144 @@
+"""A gallery that is never in memory whole: read a stretch at a time, or a row here and there."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_srdl.retrieval.counting import exact
+from reid_srdl.retrieval.counting.parallel import parts
+from reid_srdl.retrieval.counting.targets import Targets
+from reid_srdl.retrieval.features import FeatureSet, check_finite
+from reid_srdl.retrieval.mapped import forget, is_mapped, rows_at
+from reid_srdl.retrieval.protocol import JUNK, Int64s, Labels, SamePid
+from reid_srdl.retrieval.rows import Rows, rows_of
+
+_VALUES = 1 << 25  # feature values in a stretch: 64 MiB of float16
+_LABELS = 1 << 18  # labels looked at together
+
+
+@dataclass(frozen=True)
+class MappedRows(Rows):
+    """Rows of a memory-mapped array that are read here and there, checked as they are read.
+
+    Attributes:
+        name: what messages call the array.
+        normalize: L2-normalise rows as they are read.
+    """
+
+    name: str = "features"
+    normalize: bool = False
+
+    def take(self, positions: Int64s) -> NDArray[np.float32]:
+        """Returns the rows at ``positions`` as P x D float32.
+
+        Raises:
+            UserError: some are not finite.
+        """
+        source = positions if self.index is None else self.index[positions]
+        rows = rows_at(self.features, source).astype(np.float32, copy=False)
+        if not np.isfinite(rows).all():
+            check_finite(self.name, self.features)
+        return exact.normalized(rows) if self.normalize else rows
+
+
+def read_rows(features: NDArray[Any], name: str, *, normalize: bool) -> Rows:
+    """Returns all rows of N x D ``features``; memory-mapped ones are read when they are taken."""
+    if is_mapped(features):
+        return MappedRows(features, name=name, normalize=normalize)
+    return rows_of(features, normalize=normalize)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Some consecutive gallery images.
+
+    Attributes:
+        start, stop: their positions.
+        kept: the positions of those that count, ascending; None: all.
+    """
+
+    start: int
+    stop: int
+    kept: Int64s | None
+
+    def __len__(self) -> int:
+        return self.stop - self.start if self.kept is None else len(self.kept)
+
+    def rows(self, features: NDArray[np.float32], *, normalize: bool) -> Rows:
+        """Returns the images that count; ``features`` are this stretch's, all of them."""
+        rows = rows_of(features, normalize=normalize)
+        return rows if self.kept is None else rows.select(self.kept - self.start)
+
+    def targets(self, targets: Targets) -> Targets:
+        """Returns the matches of the whole gallery as seen from here.
+
+        Their positions, which decide between equal distances, become -1 ahead of this stretch, and
+        its length behind it.
+        """
+        same = targets.same
+        here = (same.gallery >= self.start) & (same.gallery < self.stop)
+        own = SamePid(same.query[here], self._local(same.gallery[here]), same.match[here])
+        gallery = self._local(targets.gallery)
+        gallery[targets.gallery < self.start] = -1
+        gallery[targets.gallery >= self.stop] = len(self)
+        return dataclasses.replace(targets, same=own, gallery=gallery)
+
+    def _local(self, positions: Int64s) -> Int64s:
+        if self.kept is None:
+            return positions - self.start
+        return np.searchsorted(self.kept, positions)
+
+
+@dataclass
+class StreamedGallery:
+    """A gallery that is never in memory whole.
+
+    Attributes:
+        part: its images, with junk.
+        normalize: L2-normalise features.
+        junk_ignored: images of pid -1 count for nobody.
+        name: what messages call its features.
+    """
+
+    part: FeatureSet
+    normalize: bool
+    junk_ignored: bool
+    name: str = "gallery_features"
+
+    def relevant(self, pids: Int64s) -> tuple[Int64s, Labels]:
+        """Returns the positions of the images of these identities, and their labels."""
+        wanted = np.unique(pids)
+        if self.junk_ignored:
+            wanted = wanted[wanted != JUNK]
+        found = []
+        for start, stop in parts(len(self.part), _LABELS):
+            pids = np.asarray(self.part.pids[start:stop], np.int64)
+            here = np.flatnonzero(np.isin(pids, wanted))
+            camids = np.asarray(self.part.camids[start:stop][here], np.int64)
+            found.append((here + start, pids[here], camids))
+            forget(self.part.pids)
+            forget(self.part.camids)
+        positions, pids, camids = (np.concatenate(side) for side in zip(*found, strict=True))
+        return positions, Labels(pids, camids)
+
+    def rows(self, positions: Int64s) -> Rows:
+        """Returns the rows at these positions, to be read here and there."""
+        return MappedRows(self.part.features, positions, name=self.name, normalize=self.normalize)
+
+    def stretches(self, rank: int, size: int) -> list[tuple[int, int]]:
+        """Returns (start, stop) of this process's stretches; they are dealt out in turn."""
+        rows = max(1, _VALUES // self.part.features.shape[1])
+        return parts(len(self.part), rows, size)[rank::size]
+
+    def stretch(self, start: int, stop: int) -> Stretch:
+        """Returns a stretch, its labels read."""
+        if not self.junk_ignored:
+            return Stretch(start, stop, None)
+        kept = start + np.flatnonzero(self.part.pids[start:stop] != JUNK)
+        forget(self.part.pids)
+        return Stretch(start, stop, kept if len(kept) < stop - start else None)
