@@ -49,7 +49,7 @@ def test_bounds_hold_and_exclude() -> None:
     x = clusters(1, 0.05)
     squares = squared_norms(x)
     a = neighbours._placed(x, neighbours._directions(x, 8))
-    bounds = neighbours._Bounds(x, squares, a)
+    bounds = neighbours.Bounds(x, squares, a)
     d, _ = by_hand(x, 1)
     lower = bounds.lower(np.arange(len(x)))
     upper = lower + 4 * bounds._rho[:, None] * bounds._rho

@@ -76,9 +76,11 @@ def _expected(features: Features, k1: int, k2: int, lam: float) -> list[float]:
     ("k1", "k2", "lam"), [(20, 6, 0.3), (7, 1, 0.0), (5, 3, 0.8), (1, 2, 0.5), (30, 6, 0.1)]
 )
 @pytest.mark.parametrize("small", [False, True], ids=["one block", "small blocks"])
+@pytest.mark.parametrize("straddling", [-1, 0.1, 1.0], ids=["rows", "few pairs", "pairs"])
 def test_the_dense_oracle_agrees(
-    k1: int, k2: int, lam: float, small: bool, monkeypatch: pytest.MonkeyPatch
+    k1: int, k2: int, lam: float, small: bool, straddling: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(jaccard, "_STRADDLING", straddling)
     if small:
         monkeypatch.setattr(neighbours, "_BLOCK", 2000)
         monkeypatch.setattr(neighbours, "_GROUP", 3)

@@ -7,8 +7,10 @@ With m what a query and a gallery image share (equation 10 of the paper, see `re
 
 J is 1 wherever two images share no neighbour, and no image is nearer than (1 - lambda) J. So the
 distances of a query's matches come first, and then only those of images with a (1 - lambda) J that
-is not above the farthest match. Where that would be the whole gallery, the query takes one row of
-distances. Ranks are counted.
+is not above the farthest match. Where images without a shared neighbour may be among them, bounds
+(see `neighbours`) tell which of the gallery are ahead of which match, and only images whose bounds
+straddle a match are computed; where these turn out too many, whole rows of distances are taken.
+Ranks are counted.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from reid_srdl.retrieval.ranks import Ranks
 from reid_srdl.retrieval.reranking.neighbours import Neighbours, pair_distances
 
 _QUERIES = 256  # queries whose pairs are computed at once
-_WHOLE = 64  # queries with a whole row of distances at once
+_WHOLE = 64  # queries with a whole row of distances, or of bounds, at once
+_STRADDLING = 0.1  # share of pairs that bounds may leave open; more cost as much as all distances
+_HOPELESS = 3  # times that share: bounds are not tried again
 
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
@@ -35,7 +39,7 @@ class FinalDistances:
 
     Args:
         x: N rows, the queries first.
-        found: the largest distance from each, and squared norms.
+        found: the largest distance from each, squared norms, and bounds.
         v: N x N, sparse.
         queries: how many of the rows are queries.
         lambda_: weight of the original distance.
@@ -47,7 +51,8 @@ class FinalDistances:
         self.queries, self.count = queries, len(x) - queries
         self._x, self._largest, self._lambda = x, found.largest, lambda_
         self._v, self._columns = v, v[queries:].tocsc()
-        self._squares = found.squares.astype(np.float32)
+        self._squares, self._bounds = found.squares.astype(np.float32), found.bounds
+        self.bounds_decide = True  # until they leave far too many pairs open
         self.unshared = 1 - lambda_  # what the final distance is at least where J is 1
 
     def shared(self, query: int) -> Float64s:
@@ -65,6 +70,11 @@ class FinalDistances:
         """Returns the final distances of P pairs with these m."""
         d = pair_distances(self._x, query, gallery + self.queries)
         return self._joined(query, d, m)
+
+    def between(self, query: Int64s, m: Float64s) -> tuple[Float64s, Float64s]:
+        """Returns bounds of the final distances of some queries to the whole gallery."""
+        lower, upper = self._bounds.between(query, self.queries)
+        return self._joined(query[:, None], lower, m), self._joined(query[:, None], upper, m)
 
     def rows(self, query: Int64s, m: Float64s) -> Float64s:
         """Returns the final distances of some queries to the whole gallery; m likewise."""
@@ -103,7 +113,7 @@ def reranked(final: FinalDistances, queries: Labels, gallery: Labels) -> Iterato
         found |= {one.query: one.ranks() for one in near}
         far = [one for one in some if one.farthest >= final.unshared]
         for first in range(0, len(far), _WHOLE):
-            found |= _wholly(final, far[first : first + _WHOLE])
+            found |= _far_ranks(final, far[first : first + _WHOLE])
     if found:
         ranks = [found[query] for query in matched.tolist()]
         offsets = np.concatenate([[0], np.cumsum([len(own) for own in ranks])])
@@ -150,6 +160,27 @@ class _Query:
         order = np.lexsort((np.concatenate([self._matches, self.positions]), finals))
         return 1 + np.flatnonzero(order < len(self._matches))
 
+    def straddlers(self, lower: Float64s, upper: Float64s, m: Float64s) -> None:
+        """Asks for the images that, by bounds of G final distances, may be ahead of a match or not.
+
+        Those with a lower bound above the farthest match are ahead of none, and forgotten.
+        """
+        lower[self.ignored] = np.inf
+        lower[self._matches] = np.inf
+        self._near = np.flatnonzero(lower <= self.farthest)
+        self._near_lower, upper = lower[self._near], upper[self._near]
+        finals = np.sort(self._match_finals)
+        below = np.searchsorted(finals, self._near_lower, "left")
+        self._open = below < np.searchsorted(finals, upper, "right")
+        self.positions = self._near[self._open]
+        self.m = m[self.positions]
+
+    def ranks_with_bounds(self) -> Int64s:
+        """Returns its matches' ranks, given the straddlers' final distances."""
+        self._near_lower[self._open] = self.finals  # elsewhere the bounds decide alike
+        self.positions, self.finals = self._near, self._near_lower
+        return self.ranks()
+
     def ranks_among(self, row: Float64s) -> Int64s:
         """Returns its matches' ranks from the final distances of the whole gallery."""
         row[self.ignored] = np.inf
@@ -172,9 +203,18 @@ def _enter(final: FinalDistances, some: list[_Query]) -> None:
         one.finals = own
 
 
-def _wholly(final: FinalDistances, some: list[_Query]) -> dict[int, Int64s]:
-    """Returns the ranks of queries that take the whole gallery's distances."""
+def _far_ranks(final: FinalDistances, some: list[_Query]) -> dict[int, Int64s]:
+    """Returns the ranks of queries whose whole gallery may be ahead of a match."""
     rows = np.array([one.query for one in some])
     m = np.stack([final.shared(one.query) for one in some])
+    if final.bounds_decide:
+        lower, upper = final.between(rows, m)
+        for number, one in enumerate(some):
+            one.straddlers(lower[number], upper[number], m[number])
+        pairs = sum(len(one.positions) for one in some)
+        if pairs <= _STRADDLING * m.size:
+            _enter(final, some)
+            return {one.query: one.ranks_with_bounds() for one in some}
+        final.bounds_decide = pairs <= _HOPELESS * _STRADDLING * m.size
     finals = final.rows(rows, m)
     return {one.query: one.ranks_among(row) for one, row in zip(some, finals, strict=True)}

@@ -55,11 +55,13 @@ class Neighbours:
         near: N x k positions, each row itself first, then ascending by distance, then position.
         largest: N, the largest squared distance from each row; 1 where all are 0.
         squares: N squared norms.
+        bounds: of all distances.
     """
 
     near: Int64s
     largest: Float64s
     squares: Float64s
+    bounds: Bounds
 
 
 def find_neighbours(
@@ -84,7 +86,7 @@ def find_neighbours(
     for done in each(search, parts(len(x), max(1, _BLOCK // len(x)), threads())):
         if progress:
             progress(done, len(x))
-    return Neighbours(near, np.where(largest > 0, largest, 1.0), squares)
+    return Neighbours(near, np.where(largest > 0, largest, 1.0), squares, bounds)
 
 
 def pair_distances(x: Float32s, row: Int64s, column: Int64s) -> Float32s:
@@ -101,7 +103,7 @@ def pair_distances(x: Float32s, row: Int64s, column: Int64s) -> Float32s:
     return out
 
 
-class _Bounds:
+class Bounds:
     """Lower and upper bounds of all distances, from m of D dimensions.
 
     Args:
@@ -127,12 +129,18 @@ class _Bounds:
         near = self._nearest(lower, start, k)
         return near, self._largest(lower, start)
 
-    def lower(self, rows: Int64s) -> Float32s:
-        """Returns the lower bounds of these rows and all N."""
+    def between(self, rows: Int64s, first: int) -> tuple[Float32s, Float32s]:
+        """Returns lower and upper bounds of these rows and those from ``first``, rounding in."""
+        lower, slack = self.lower(rows, first), self._slack[rows][:, None]
+        upper = lower + 4 * self._rho[rows][:, None] * self._rho[first:]
+        return np.maximum(lower - slack, 0), upper + slack
+
+    def lower(self, rows: Int64s, first: int = 0) -> Float32s:
+        """Returns the lower bounds of these rows and those from ``first``."""
         left = self._right[rows]
         left[:, :-2] *= -2
         left[:, [-2, -1]] = left[:, [-1, -2]]
-        bounds: Float32s = left @ self._right.T
+        bounds: Float32s = left @ self._right[first:].T
         return bounds
 
     def _nearest(self, lower: Float32s, start: int, k: int) -> Int64s:
@@ -185,20 +193,20 @@ class _Bounds:
         return pair_distances(self._x, row, column)
 
 
-def _chosen(x: Float32s, squares: Float64s, k: int) -> _Bounds:
+def _chosen(x: Float32s, squares: Float64s, k: int) -> Bounds:
     """Returns the bounds whose dimensions cost least."""
     choices = [m for m in _DIMS if 4 * m <= x.shape[1] and 4 * m <= len(x)]
-    best: _Bounds | None = None
+    best: Bounds | None = None
     if choices:
         rows = np.linspace(0, len(x) - 1, min(_TRIED, len(x)), dtype=np.int64)
         exact = (squares[rows, None] + squares - 2 * (x[rows] @ x.T)).astype(np.float32)
         least = x.shape[1] * (len(x) + _PAIR * 2 * k)  # of all D dimensions
         a = _placed(x, _directions(x, max(choices)))
         for m in choices:
-            tried = _Bounds(x, squares, a[:, :m])
+            tried = Bounds(x, squares, a[:, :m])
             if (cost := tried.cost(rows, exact, k)) < least:
                 best, least = tried, cost
-    return best or _Bounds(x, squares, x)
+    return best or Bounds(x, squares, x)
 
 
 def _directions(x: Float32s, m: int) -> Float32s:
