@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from reid_srdl.cli import eval_classes, eval_splits
+from reid_srdl.cli import eval_options as options
 from reid_srdl.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,57 +17,10 @@ if TYPE_CHECKING:
     from reid_srdl.retrieval.features import Features
     from reid_srdl.retrieval.sharing.sharding import Group
 
-
-class Engine(StrEnum):
-    """Who computes the ranks; the numbers are the same."""
-
-    COUNT = "count"
-    FAISS = "faiss"
-
-
-class Rerank(StrEnum):
-    """What changes the distances before ranking."""
-
-    NONE = "none"
-    K_RECIPROCAL = "k-reciprocal"
-
-
-class Expand(StrEnum):
-    """What changes the queries before ranking."""
-
-    NONE = "none"
-    AQE = "aqe"
-    ALPHA_QE = "alpha-qe"
-
-
-class Distance(StrEnum):
-    """By what the gallery is ranked."""
-
-    EUCLIDEAN = "euclidean"
-    COSINE = "cosine"
-
-
-class Whose(StrEnum):
-    """Whose conventions are followed."""
-
-    OURS = "ours"
-    OFFICIAL = "official"
-    TORCHREID = "torchreid"
-    FASTREID = "fastreid"
-
-
-class Galleries(StrEnum):
-    """What a query is searched in."""
-
-    ALL = "all"
-    SINGLE_SHOT = "single-shot"
-
-
-class Pooling(StrEnum):
-    """How a multi-query's boxes become one feature."""
-
-    MEAN = "mean"
-    MAX = "max"
+EXAMPLE = (
+    "Examples:  reid-srdl eval runs/NAME --dataset market1501 --data-dir DIR   |   "
+    "reid-srdl eval --features features.npz --json"
+)
 
 
 @dataclass(frozen=True)
@@ -82,230 +33,37 @@ class TestSet:
     distractors: Path | None
 
 
-WHAT, RULES, ENGINE, OUTPUT = "What is evaluated", "Rules", "Engine", "Output"
-CHANGES = "Re-ranking and query expansion"
-EXAMPLE = (
-    "Examples:  reid-srdl eval runs/NAME --dataset market1501 --data-dir DIR   |   "
-    "reid-srdl eval --features features.npz --json"
-)
-_RANK_LISTS = Path("rank_lists.csv")
-
-
 def evaluate(
-    run: Annotated[
-        Path | None, typer.Argument(metavar="[RUN]", help="Folder of a run.", show_default=False)
-    ] = None,
-    features: Annotated[
-        Path | None,
-        typer.Option(
-            "--features",
-            metavar="FILE|DIR",
-            rich_help_panel=WHAT,
-            help="Features that other software made: .npz with query_features (Q x D), query_pids, "
-            "query_camids, the same for gallery_ and optionally multi_; a folder of the same as "
-            ".npy, whose gallery may be larger than memory; or layumi's .mat.",
-        ),
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", rich_help_panel=WHAT, help="Data set; default: the run's own."
-        ),
-    ] = None,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            rich_help_panel=WHAT,
-            help="Where the data set is; default: the run's own, or $REID_SRDL_DATA.",
-        ),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N",
-            rich_help_panel=WHAT,
-            help="Which division, where the data set has several, or all: means over them; "
-            "default: the run's own, or 0.",
-        ),
-    ] = None,
-    distractors: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            rich_help_panel=WHAT,
-            help="A folder of images that join the gallery as nobody's, e.g. Market-1501's 500k.",
-        ),
-    ] = None,
-    flip: Annotated[
-        bool | None,
-        typer.Option(
-            "--flip/--no-flip",
-            rich_help_panel=WHAT,
-            show_default=False,
-            help="Average each image with its mirror image; default: the run's own.",
-        ),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            min=1, rich_help_panel=WHAT, help="Images per forward pass; default: the run's own."
-        ),
-    ] = None,
-    rules: Annotated[
-        Whose | None,
-        typer.Option(
-            rich_help_panel=RULES,
-            help="Whose conventions: official (Market-1501's code; L2-normalised features), "
-            "torchreid, fastreid (cosine); quirks are named below the table. Default: the run's "
-            "own, or ours.",
-        ),
-    ] = None,
-    distance: Annotated[
-        Distance | None,
-        typer.Option(
-            rich_help_panel=RULES, help="Of two features; default: the run's own, or euclidean."
-        ),
-    ] = None,
-    normalize: Annotated[
-        bool | None,
-        typer.Option(
-            "--normalize/--raw",
-            rich_help_panel=RULES,
-            show_default=False,
-            help="L2-normalise features first; default: the run's own, or raw.",
-        ),
-    ] = None,
-    pooling: Annotated[
-        Pooling | None,
-        typer.Option(
-            rich_help_panel=RULES,
-            help="Of a multi-query's boxes; default: the run's own, or mean.",
-        ),
-    ] = None,
-    gallery: Annotated[
-        Galleries | None,
-        typer.Option(
-            rich_help_panel=RULES,
-            help="all of it, or single-shot: one random image of each identity from the other "
-            "cameras, averaged over trials; default: the run's or the data set's own, or all.",
-        ),
-    ] = None,
-    trials: Annotated[
-        int | None,
-        typer.Option(
-            min=1, rich_help_panel=RULES, help="Random galleries of single-shot; default: 100."
-        ),
-    ] = None,
-    trial_seed: Annotated[
-        int | None, typer.Option(min=0, rich_help_panel=RULES, help="Of their draws; default: 0.")
-    ] = None,
-    rerank: Annotated[
-        Rerank | None,
-        typer.Option(
-            rich_help_panel=CHANGES,
-            help="k-reciprocal re-ranking (Zhong et al. 2017); default: the run's own, or none.",
-        ),
-    ] = None,
-    rerank_k1: Annotated[
-        int | None,
-        typer.Option(min=1, rich_help_panel=CHANGES, help="Its neighbours; default: 20."),
-    ] = None,
-    rerank_k2: Annotated[
-        int | None,
-        typer.Option(
-            min=1, rich_help_panel=CHANGES, help="Neighbours that it averages over; default: 6."
-        ),
-    ] = None,
-    rerank_lambda: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            rich_help_panel=CHANGES,
-            help="Its weight of the original distance; default: 0.3.",
-        ),
-    ] = None,
-    expand: Annotated[
-        Expand | None,
-        typer.Option(
-            rich_help_panel=CHANGES,
-            help="Query expansion by the nearest images: plain mean, or weighed by cosine^alpha "
-            "(L2-normalised features); default: the run's own, or none.",
-        ),
-    ] = None,
-    expand_n: Annotated[
-        int | None,
-        typer.Option(min=1, rich_help_panel=CHANGES, help="Its neighbours, n; default: 10."),
-    ] = None,
-    expand_alpha: Annotated[
-        float | None,
-        typer.Option(min=0, rich_help_panel=CHANGES, help="Its alpha; default: 3."),
-    ] = None,
-    engine: Annotated[
-        Engine | None,
-        typer.Option(
-            rich_help_panel=ENGINE,
-            help="count: over blocks of distances; faiss: from FAISS's exact search. The same "
-            "numbers; default: count.",
-        ),
-    ] = None,
-    index: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FACTORY",
-            rich_help_panel=ENGINE,
-            help="With --engine faiss: score what this FAISS index retrieves, e.g. HNSW32 or "
-            "'IVF256,Flat;nprobe=8' (parameters after ;). The mAP is truncated then.",
-        ),
-    ] = None,
-    retrieved: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            rich_help_panel=ENGINE,
-            help="With --index: images retrieved per query; default: 100.",
-        ),
-    ] = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            rich_help_panel=ENGINE,
-            help="cpu, cuda or cuda:N; auto: CUDA for a run where there is one, cpu for features.",
-        ),
-    ] = "auto",
-    per_query: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            rich_help_panel=OUTPUT,
-            help="Write AP and first rank of each query (.csv or .json).",
-        ),
-    ] = None,
-    top_k: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            rich_help_panel=OUTPUT,
-            help="Write each query's first N gallery images: names, cameras, distances.",
-        ),
-    ] = None,
-    rank_lists: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            rich_help_panel=OUTPUT,
-            help=f"Where --top-k writes to (.csv or .json); default: {_RANK_LISTS}.",
-        ),
-    ] = None,
-    json: Annotated[
-        bool,
-        typer.Option(
-            "--json", rich_help_panel=OUTPUT, help="Print JSON alone, fractions from 0 to 1."
-        ),
-    ] = False,
+    run: options.RunArgument = None,
+    features: options.FeaturesOption = None,
+    dataset: options.DatasetOption = None,
+    data_dir: options.DataDirOption = None,
+    split: options.SplitOption = None,
+    distractors: options.DistractorsOption = None,
+    flip: options.FlipOption = None,
+    batch_size: options.BatchSizeOption = None,
+    rules: options.RulesOption = None,
+    distance: options.DistanceOption = None,
+    normalize: options.NormalizeOption = None,
+    pooling: options.PoolingOption = None,
+    gallery: options.GalleryOption = None,
+    trials: options.TrialsOption = None,
+    trial_seed: options.TrialSeedOption = None,
+    rerank: options.RerankOption = None,
+    rerank_k1: options.RerankK1Option = None,
+    rerank_k2: options.RerankK2Option = None,
+    rerank_lambda: options.RerankLambdaOption = None,
+    expand: options.ExpandOption = None,
+    expand_n: options.ExpandNOption = None,
+    expand_alpha: options.ExpandAlphaOption = None,
+    engine: options.EngineOption = None,
+    index: options.IndexOption = None,
+    retrieved: options.RetrievedOption = None,
+    device: options.DeviceOption = "auto",
+    per_query: options.PerQueryOption = None,
+    top_k: options.TopKOption = None,
+    rank_lists: options.RankListsOption = None,
+    json: options.JsonOption = False,
 ) -> None:
     """Evaluate a run's network or a file of features: CMC, mAP, mINP, single- and multi-query.
 
@@ -340,7 +98,7 @@ def evaluate(
         "retrieved": retrieved,
     }
     changes = {key: value for key, value in changes.items() if value is not None}
-    lists = rank_lists or (_RANK_LISTS if top_k else None)
+    lists = rank_lists or (options.RANK_LISTS if top_k else None)
     outputs = [file for file in (per_query, lists) if file]
     from reid_srdl.retrieval.sharing.sharding import joined
 

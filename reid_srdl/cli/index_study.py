@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import json as json_
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from reid_srdl.cli.eval_options import Distance, JsonOption
 
 INDEXES, RULES, OUTPUT = "Indexes", "Rules", "Output"
 EXAMPLE = (
     "Example:  reid-srdl index-study features.npz --index Flat --index HNSW32 "
     "--index 'IVF256,Flat;nprobe=16' --plot study.svg"
 )
-
-
-class Distance(StrEnum):
-    """By what the gallery is ranked."""
-
-    EUCLIDEAN = "euclidean"
-    COSINE = "cosine"
 
 
 def index_study(
@@ -65,12 +59,7 @@ def index_study(
             help="Draw accuracy over speed to FILE (.png, .svg or .pdf).",
         ),
     ] = None,
-    json: Annotated[
-        bool,
-        typer.Option(
-            "--json", rich_help_panel=OUTPUT, help="Print JSON alone, fractions from 0 to 1."
-        ),
-    ] = False,
+    json: JsonOption = False,
 ) -> None:
     """Compare FAISS indexes with exact search: recall, Rank-1, truncated mAP, memory, time."""
     from rich.console import Console

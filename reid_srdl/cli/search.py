@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json as json_
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from reid_srdl.cli.eval_options import Distance
 
 WHERE, RULES, OUTPUT = "Where to search", "Rules", "Output"
 EXAMPLE = (
     "Examples:  reid-srdl search runs/NAME query/0001_c1s1_001051_00.jpg   |   "
     "reid-srdl search runs/NAME person.png --gallery crops/ --top-k 20 --json"
 )
-
-
-class Distance(StrEnum):
-    """By what the gallery is ranked."""
-
-    EUCLIDEAN = "euclidean"
-    COSINE = "cosine"
 
 
 def search(

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from reid_srdl.config import EvalConfig
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate, evaluate_by
-from reid_srdl.retrieval.reranking import jaccard, neighbours, rerank
 from reid_srdl.retrieval.features import Features, FeatureSet
+from reid_srdl.retrieval.reranking import jaccard, neighbours, rerank
 from reid_srdl.retrieval.reranking.expansion import expand
 from reid_srdl.retrieval.reranking.rerank import KReciprocalRanker
 from reid_srdl.retrieval.rows import rows_of
