@@ -24,6 +24,7 @@ COMMANDS = (
     ["doctor"],
     ["data"],
     ["data", "check"],
+    ["data", "list"],
     ["data", "make"],
     ["study"],
     ["study", "run"],

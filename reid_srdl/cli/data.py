@@ -110,6 +110,20 @@ def check(
         raise typer.Exit(1)
 
 
+@app.command("list", epilog="Example: reid-srdl data list")
+def list_() -> None:
+    """Name the data sets, what they hold, and what to fetch where."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from reid_srdl.data import DATASETS
+
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for name, entry in DATASETS.items():
+        table.add_row(name, f"{entry.summary}. To have it: {entry.fetch}")
+    Console(highlight=False).print(table)
+
+
 def _as_json(report: CheckReport) -> dict[str, object]:
     return {**asdict(report), "root": str(report.root), "ok": report.ok}
 

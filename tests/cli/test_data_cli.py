@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.run import reid_srdl
 from tests.data.classes.factory import write_class_folders
 
 SMALL = ("--train-identities", "2", "--test-identities", "2", "--images", "2", "--cameras", "3")
@@ -105,3 +106,12 @@ def test_help_is_light(command: tuple[str, ...]) -> None:
         "assert not {'torch', 'faiss', 'scipy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_list_names_every_data_set(tmp_path: Path) -> None:
+    from reid_srdl.data import DATASETS
+
+    done = reid_srdl("data", "list", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    named = [line.split(" ")[0] for line in done.stdout.splitlines() if line[:1].strip()]
+    assert named == list(DATASETS)

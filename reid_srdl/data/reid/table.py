@@ -13,6 +13,7 @@ _CUHK03 = (
     "get CUHK03-NP from Z. Zhong et al. (CVPR 2017), or cuhk03_release.zip from W. Li et al. (CVPR "
     "2014; research only)"
 )
+_CUHK03_MAT = "get cuhk03_release.zip from W. Li et al. (CVPR 2014; research only)"
 _CUHK03_FOLDERS = ("CUHK03-NP", "cuhk03-np", "cuhk03_release", "CUHK03", "cuhk03")
 _MARKET = tuple(f"{split}/" for split in market.REQUIRED)
 
@@ -63,7 +64,7 @@ REID: dict[str, Entry] = {
     "cuhk03-classic-labeled": Entry(
         name="cuhk03-classic-labeled",
         summary="CUHK03, 20 classic test sets of 100 people, single-shot, boxes labelled by hand",
-        fetch=_CUHK03,
+        fetch=_CUHK03_MAT,
         folders=_CUHK03_FOLDERS,
         archives=("cuhk03_release.zip",),
         marks=(cuhk03_mat.MAT,),
@@ -74,7 +75,7 @@ REID: dict[str, Entry] = {
     "cuhk03-classic-detected": Entry(
         name="cuhk03-classic-detected",
         summary="CUHK03, 20 classic test sets of 100 people, single-shot, detected boxes",
-        fetch=_CUHK03,
+        fetch=_CUHK03_MAT,
         folders=_CUHK03_FOLDERS,
         archives=("cuhk03_release.zip",),
         marks=(cuhk03_mat.MAT,),
