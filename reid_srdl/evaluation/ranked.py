@@ -19,7 +19,7 @@ from reid_srdl.evaluation.parts import (
     unmatched,
 )
 from reid_srdl.retrieval.conventions import CONVENTIONS
-from reid_srdl.retrieval.counting.blocks import choose
+from reid_srdl.retrieval.counting.choice import choose
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.metrics import PerQuery, no_results, scores

@@ -19,9 +19,7 @@ Products below float32's normal range may be flushed to zero: 2^-122 D is added 
 from __future__ import annotations
 
 import copy
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -230,46 +228,3 @@ class FaissKernel(Chunked):
 
     def error(self, dim: int, a: Float64s, b: float) -> Float64s:
         return gamma(self._roundings(dim) + 4) * (a + b) ** 2 + _FLUSHED * dim
-
-
-def choose(queries: int, gallery: int, dim: int, device: str = "cpu") -> Kernel:
-    """Returns the kernel to use for a problem of this size; ranks do not depend on the choice.
-
-    On the CPU, NumPy's product is timed on a probe; FAISS's kernel is timed too where it is loaded
-    already, or where the whole product would take much longer than loading it.
-
-    Args:
-        queries, gallery, dim: the problem's size.
-        device: ``cpu``, or a torch device such as ``cuda``.
-    """
-    if device != "cpu":
-        from reid_srdl.retrieval.counting.device import TorchKernel
-
-        return TorchKernel(device)
-    work = queries * gallery * dim
-    if work < _PROBED_WORK:
-        return NumpyKernel()
-    ours = NumpyKernel()
-    shape = min(queries, 256), min(gallery, 1024), dim
-    seconds = _probe(ours, *shape)
-    whole = seconds * work / (shape[0] * shape[1] * dim)
-    if "faiss" not in sys.modules and whole < _WORTH_LOADING:
-        return ours
-    theirs = FaissKernel()
-    return theirs if _probe(theirs, *shape) < seconds else ours
-
-
-_PROBED_WORK = 3 * 10**11  # multiply-adds; below, a few seconds at most, and probes would show
-_WORTH_LOADING = 30.0  # seconds; loading FAISS takes 0.7 of them
-
-
-def _probe(kernel: Kernel, queries: int, gallery: int, dim: int) -> float:
-    """Returns the seconds of one block of this size, after one to warm up."""
-    q = kernel.load_queries(np.ones((queries, dim), np.float32))
-    g = kernel.load_gallery(np.ones((gallery, dim), np.float32), np.full(gallery, float(dim)))
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        kernel.block(q, g)
-        times.append(time.perf_counter() - start)
-    return min(times[1:])

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.counting.blocks import Kernel, choose
+from reid_srdl.retrieval.counting.blocks import Kernel
+from reid_srdl.retrieval.counting.choice import choose
 from reid_srdl.retrieval.counting.counter import Counter
 from reid_srdl.retrieval.counting.edges import Edges, rounded_up
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, placed_rows, squared_norms

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.counting import blocks
+from reid_srdl.retrieval.counting import choice
 from reid_srdl.retrieval.counting.blocks import FaissKernel, Kernel, NumpyKernel
 from reid_srdl.retrieval.counting.count import CountEngine, by_norm
 from reid_srdl.retrieval.counting.device import TorchKernel
@@ -117,30 +117,30 @@ def test_gamma_refuses_what_it_cannot_bound() -> None:
 
 
 def test_small_problems_load_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "_probe", lambda *_: pytest.fail("probed"))
-    assert blocks.choose(100, 1000, 64).name == "numpy"
+    monkeypatch.setattr(choice, "_probe", lambda *_: pytest.fail("probed"))
+    assert choice.choose(100, 1000, 64).name == "numpy"
 
 
 @pytest.mark.parametrize("faster", ["numpy", "faiss"])
 def test_the_faster_kernel_is_chosen(monkeypatch: pytest.MonkeyPatch, faster: str) -> None:
-    monkeypatch.setattr(blocks, "_probe", lambda kernel, *_: 1.0 if kernel.name == faster else 2.0)
-    assert blocks.choose(10**4, 10**5, 2048).name == faster
+    monkeypatch.setattr(choice, "_probe", lambda kernel, *_: 1.0 if kernel.name == faster else 2.0)
+    assert choice.choose(10**4, 10**5, 2048).name == faster
 
 
 def test_faiss_is_not_loaded_for_a_short_product(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "faiss", raising=False)
-    monkeypatch.setattr(blocks, "_probe", lambda *_: 1e-9)
-    monkeypatch.setattr(blocks, "FaissKernel", lambda: pytest.fail("loaded"))
-    assert blocks.choose(10**4, 10**4, 2048).name == "numpy"
+    monkeypatch.setattr(choice, "_probe", lambda *_: 1e-9)
+    monkeypatch.setattr(choice, "FaissKernel", lambda: pytest.fail("loaded"))
+    assert choice.choose(10**4, 10**4, 2048).name == "numpy"
 
 
 def test_a_probe_takes_time() -> None:
-    assert blocks._probe(NumpyKernel(), 8, 16, 32) > 0
+    assert choice._probe(NumpyKernel(), 8, 16, 32) > 0
 
 
 def test_an_unknown_device_is_an_error() -> None:
     with pytest.raises(UserError, match="nonsense"):
-        blocks.choose(1, 1, 1, "nonsense")
+        choice.choose(1, 1, 1, "nonsense")
 
 
 def test_torch_precision_is_left_as_it_was() -> None:
