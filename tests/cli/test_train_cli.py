@@ -152,7 +152,13 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "reid_srdl", "train", *SMALL, "--epochs", "400", "--name", "a"]
     environment = os.environ | {"REID_SRDL_CACHE": str(tmp_path / "cache")}
     process = subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        # As from a terminal: the tests themselves may run where SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stderr is not None
     first_line = process.stderr.readline()

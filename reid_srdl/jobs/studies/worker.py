@@ -10,6 +10,7 @@ from __future__ import annotations
 import _thread
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -27,6 +28,9 @@ _PATIENCE = 20.0  # seconds until a run that does not stop by itself is ended
 def main() -> int:
     """Trains the run that standard input tells; returns the process's exit status."""
     config = resolve(json.loads(sys.stdin.readline()), OPTIONS)
+    # A study that a script started in the background hands on that SIGINT is ignored, and
+    # interrupt_main would do nothing.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_stop_at_the_end_of_input, daemon=True).start()
     try:
         with Display(config.method.epochs_in_all(config.train.epochs)) as display:
