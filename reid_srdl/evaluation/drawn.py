@@ -14,6 +14,7 @@ from reid_srdl.evaluation.parts import (
 )
 from reid_srdl.retrieval.conventions import CONVENTIONS
 from reid_srdl.retrieval.features import Features, checked
+from reid_srdl.retrieval.protocol import distractors
 from reid_srdl.retrieval.ranks import ExactRanker, Ranker, without_junk
 from reid_srdl.retrieval.result import Evaluation, Protocol
 from reid_srdl.retrieval.rows import rows_of
@@ -58,6 +59,8 @@ def evaluate_drawn(
     left_out = 0.0 if rules.unmatched == "zero" else math.nan
     mean, spread, single = trial_scores(ranks, labels, names, left_out)
     quirks = {"not_reproduced": (*rules.not_reproduced, *rules.single_shot)}
-    told = rules_of(protocol, ranker, labels, there).model_copy(update=shots.told() | quirks)
+    told = rules_of(protocol, ranker, len(distractors(labels, there))).model_copy(
+        update=shots.told() | quirks
+    )
     evaluation = Evaluation(single_query=mean, protocol=told, spread=spread)
     return Evaluated(evaluation, single, None, counting.undecided - undecided)

@@ -12,7 +12,6 @@ from reid_srdl.errors import UserError
 from reid_srdl.retrieval.conventions import CONVENTIONS
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.metrics import PerQuery
-from reid_srdl.retrieval.protocol import Labels, distractors
 from reid_srdl.retrieval.ranks import Engine, Ranker
 from reid_srdl.retrieval.result import Evaluation, Protocol, Rules
 
@@ -64,9 +63,10 @@ def normalizes(protocol: Protocol) -> bool:
     return protocol.normalize or protocol.distance == "cosine"
 
 
-def rules_of(protocol: Protocol, ranker: Ranker, query: Labels, gallery: Labels) -> Rules:
+def rules_of(protocol: Protocol, ranker: Ranker, distractors: int) -> Rules:
+    """Returns the protocol with its conventions in words, and how many images are nobody's."""
     chosen = protocol.model_dump() | {"normalize": normalizes(protocol)}
-    chosen["distractors"] = len(distractors(query, gallery))
+    chosen["distractors"] = distractors
     rules = Rules.model_validate(chosen | CONVENTIONS[protocol.rules].words())
     return rules.model_copy(update=ranker.told())
 

@@ -31,7 +31,7 @@ from reid_srdl.retrieval.rows import Rows, rows_of
 from reid_srdl.retrieval.sharing.sharding import Alone, Group
 from reid_srdl.retrieval.streams.mapped import is_mapped
 from reid_srdl.retrieval.streams.streaming import StreamedRanker
-from reid_srdl.retrieval.streams.stretches import StreamedGallery, read_rows
+from reid_srdl.retrieval.streams.stretches import StreamedGallery, count_distractors, read_rows
 
 
 def evaluate(
@@ -91,12 +91,11 @@ def evaluate(
     undecided = counting.undecided
     single = test.single(progress)
     multi = test.multi(progress) if features.boxes is not None else None
+    nobody = count_distractors(features.query.labels, features.gallery.pids)
     evaluation = Evaluation(
         single_query=scores(single),
         multi_query=None if multi is None else scores(multi),
-        protocol=rules_of(
-            protocol, searched.ranker, features.query.labels, features.gallery.labels
-        ),
+        protocol=rules_of(protocol, searched.ranker, nobody),
     )
     decided = np.array([counting.undecided - undecided])
     return Evaluated(evaluation, single, multi, int(group.summed(decided)[0]))

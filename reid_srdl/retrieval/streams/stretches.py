@@ -13,7 +13,7 @@ from reid_srdl.retrieval.counting import exact
 from reid_srdl.retrieval.counting.parallel import parts
 from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.features import FeatureSet, check_finite
-from reid_srdl.retrieval.protocol import JUNK, Int64s, Labels, SamePid
+from reid_srdl.retrieval.protocol import DISTRACTOR, JUNK, Int64s, Labels, SamePid
 from reid_srdl.retrieval.rows import Rows, rows_of
 from reid_srdl.retrieval.streams.mapped import forget, is_mapped, rows_at
 
@@ -142,3 +142,14 @@ class StreamedGallery:
         kept = start + np.flatnonzero(self.part.pids[start:stop] != JUNK)
         forget(self.part.pids)
         return Stretch(start, stop, kept if len(kept) < stop - start else None)
+
+
+def count_distractors(query: Labels, pids: NDArray[Any]) -> int:
+    """Counts the gallery images that `protocol.distractors` finds, a part at a time."""
+    if (query.pids == DISTRACTOR).any():
+        return 0
+    count = 0
+    for start, stop in parts(len(pids), _LABELS):
+        count += int(np.count_nonzero(np.asarray(pids[start:stop]) == DISTRACTOR))
+        forget(pids)
+    return count
