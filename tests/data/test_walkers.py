@@ -11,7 +11,7 @@ import pytest
 
 from reid_srdl.data import load_dataset
 from reid_srdl.data.cache import decoded
-from reid_srdl.data.reid.check import check_dataset
+from reid_srdl.data.check import check_dataset
 from reid_srdl.data.walkers.make import make_walkers
 from reid_srdl.data.walkers.plan import Options, plan
 from reid_srdl.data.walkers.shot import render

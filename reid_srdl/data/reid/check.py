@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from reid_srdl.data import find_entry
 from reid_srdl.data.check_report import (
     CheckReport,
     Finding,
@@ -15,27 +14,10 @@ from reid_srdl.data.check_report import (
     check_images,
     say_files,
 )
-from reid_srdl.data.locate import Counts, Entry, locate
+from reid_srdl.data.locate import Counts, Entry
 from reid_srdl.data.reid import gt_query, market
 from reid_srdl.data.reid.crops import DISTRACTOR, JUNK, Crops
 from reid_srdl.data.reid.names import EXAMPLE, Scan, is_litter, scan
-
-
-def check_dataset(
-    name: str, data_dir: Path | None, progress: SplitProgress | None = None
-) -> CheckReport:
-    """Checks a data set: counts, names, every image decoded, the rule of identity and camera.
-
-    Args:
-        name: a name in DATASETS.
-        data_dir: as in :func:`reid_srdl.data.load_dataset`.
-        progress: called with (split, images read, images in all).
-
-    Raises:
-        UserError: the data set is not there at all; all else is in the report.
-    """
-    entry = find_entry(name)
-    return check_folder(entry, locate(entry, data_dir), progress)
 
 
 def check_folder(entry: Entry, root: Path, progress: SplitProgress | None = None) -> CheckReport:

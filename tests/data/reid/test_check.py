@@ -9,8 +9,9 @@ import pytest
 import scipy.io
 
 from reid_srdl.data import DATASETS
+from reid_srdl.data.check import check_dataset
 from reid_srdl.data.locate import Counts
-from reid_srdl.data.reid.check import CheckReport, check_dataset, check_folder
+from reid_srdl.data.reid.check import CheckReport, check_folder
 
 # Counted by hand in conftest.FILES.
 OFFICIAL = {
