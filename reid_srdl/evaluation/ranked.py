@@ -28,10 +28,16 @@ from reid_srdl.retrieval.protocol import Int64s, Labels
 from reid_srdl.retrieval.ranks import Engine, ExactRanker, Ranker, without_junk
 from reid_srdl.retrieval.result import Evaluation, Protocol
 from reid_srdl.retrieval.rows import Rows, rows_of
+from reid_srdl.retrieval.sharing.agreement import check_same
 from reid_srdl.retrieval.sharing.sharding import Alone, Group
 from reid_srdl.retrieval.streams.mapped import is_mapped
 from reid_srdl.retrieval.streams.streaming import StreamedRanker
-from reid_srdl.retrieval.streams.stretches import StreamedGallery, count_distractors, read_rows
+from reid_srdl.retrieval.streams.stretches import (
+    StreamedGallery,
+    count_distractors,
+    read_rows,
+    stretch_rows,
+)
 
 
 def evaluate(
@@ -79,10 +85,11 @@ def evaluate(
         )
     streams = counts and (group.size > 1 or is_mapped(features.gallery.features))
     features = checked(features, mapped_values=not streams)
+    check_same(features, group)
     if streams and engine == "count":
-        # Chosen for all that this process counts: a stretch alone would not be worth the look.
-        own, dim = len(features.gallery) // group.size, features.gallery.features.shape[1]
-        counting = CountEngine(device, choose(len(features.query), own, dim, device))
+        # Chosen once, for a stretch: memory must not depend on how many of them there are.
+        rows, dim = stretch_rows(features.gallery), features.gallery.features.shape[1]
+        counting = CountEngine(device, choose(len(features.query), rows, dim, device))
     if streams:
         searched = _streamed(features, protocol, counting, group)
     else:

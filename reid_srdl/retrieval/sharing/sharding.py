@@ -31,10 +31,19 @@ _PATIENCE = 30.0  # seconds without a sign of life
 
 
 class Group(Protocol):
-    """The processes of one evaluation."""
+    """The processes of one evaluation.
+
+    Attributes:
+        rank, size: which process this is, of how many.
+        local_rank, local_size: which of its machine's, of how many.
+        writer: the machine of process 0, which tells and writes the results.
+    """
 
     rank: int
     size: int
+    local_rank: int
+    local_size: int
+    writer: str
 
     def check(self) -> None:
         """Raises where another process has failed or was lost; cheap."""
@@ -53,6 +62,8 @@ class Alone:
     """One process."""
 
     rank, size = 0, 1
+    local_rank, local_size = 0, 1
+    writer = ""
 
     def check(self) -> None:
         """Nobody else can be lost."""
