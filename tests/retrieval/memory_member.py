@@ -1,7 +1,7 @@
 """A process for test_flat_memory.py: ``memory_member.py FOLDER VALUES``.
 
 Evaluates a folder of features in stretches of so many values, and prints as JSON the anonymous
-memory in KiB after each, and the most that was ever seen.
+memory in KiB when it was loaded, after each stretch, and the most that was ever seen.
 """
 
 import json
@@ -35,10 +35,12 @@ def main() -> None:
     heap.give_back = told
     sampler = threading.Thread(target=sample)
     sampler.start()
-    evaluate(load_features(folder))
+    features = load_features(folder)
+    loaded = anonymous()
+    evaluate(features)
     done.set()
     sampler.join()
-    print(json.dumps({"after": after, "peak": sampled[0]}))
+    print(json.dumps({"loaded": loaded, "after": after, "peak": sampled[0]}))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from reid_srdl.retrieval.streams import stretches
 
 MEMBER = Path(__file__).with_name("memory_member.py")
 DIM, STRETCH = 64, 8192
-SLACK_KIB = 10 * 1024  # what two threads may hold at once differs from stretch to stretch
+SLACK_KIB = 5 * 1024  # what two threads hold at once differs from stretch to stretch
+KEPT_KIB = 20 * 1024  # between stretches; 29 MiB and more were seen with a heap left alone
 
 on_glibc = pytest.mark.skipif(
     not (sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim")),
@@ -62,9 +63,8 @@ def test_four_times_the_gallery_takes_no_more_memory(tmp_path: Path) -> None:
         told[count] = measured(tmp_path / str(count), STRETCH * DIM)
         assert len(told[count]["after"]) == count
     assert abs(told[24]["peak"] - told[6]["peak"]) < SLACK_KIB
-    after = told[24]["after"]
-    assert max(after) - min(after) < SLACK_KIB + 4096  # the first is above the others
-    assert max(after[12:]) - max(after[:12]) < 4096
+    for found in told.values():
+        assert max(found["after"]) - found["loaded"] < KEPT_KIB
 
 
 def test_the_kernel_is_chosen_for_a_stretch(
