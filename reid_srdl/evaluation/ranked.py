@@ -19,8 +19,8 @@ from reid_srdl.evaluation.parts import (
     unmatched,
 )
 from reid_srdl.retrieval.conventions import CONVENTIONS
-from reid_srdl.retrieval.counting.choice import choose
 from reid_srdl.retrieval.counting.count import CountEngine
+from reid_srdl.retrieval.counting.kernels.choice import choose
 from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
 from reid_srdl.retrieval.multi_query import combinations, pool

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reid_srdl.evaluation import Counting
-from reid_srdl.retrieval.counting.blocks import FaissKernel, Kernel, NumpyKernel
 from reid_srdl.retrieval.counting.count import CountEngine
-from reid_srdl.retrieval.counting.device import TorchKernel
+from reid_srdl.retrieval.counting.kernels.kernel import Kernel
+from reid_srdl.retrieval.counting.kernels.on_faiss import FaissKernel
+from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
+from reid_srdl.retrieval.counting.kernels.on_torch import TorchKernel
 from reid_srdl.retrieval.search import SearchEngine
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.counting.blocks import Kernel
-from reid_srdl.retrieval.counting.choice import choose
 from reid_srdl.retrieval.counting.counter import Counter
 from reid_srdl.retrieval.counting.edges import Edges, rounded_up
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, placed_rows, squared_norms
+from reid_srdl.retrieval.counting.kernels.choice import choose
+from reid_srdl.retrieval.counting.kernels.kernel import Kernel
 from reid_srdl.retrieval.counting.parallel import each, parts, threads
 from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.counting.twins import Twins
@@ -28,7 +28,7 @@ _LIKE = 2.0  # how much longer than usual rows of one group may be
 
 @dataclass
 class CountEngine:
-    """Counts over blocks of exact float32 distances; see `blocks` for where they come from.
+    """Counts over blocks of exact float32 distances; see `kernels` for where they come from.
 
     Where the kernel allows it, each thread counts gallery blocks of its own from end to end.
 

@@ -7,7 +7,9 @@ import time
 
 import numpy as np
 
-from reid_srdl.retrieval.counting.blocks import FaissKernel, Kernel, NumpyKernel
+from reid_srdl.retrieval.counting.kernels.kernel import Kernel
+from reid_srdl.retrieval.counting.kernels.on_faiss import FaissKernel
+from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 
 
 def choose(queries: int, gallery: int, dim: int, device: str = "cpu") -> Kernel:
@@ -21,7 +23,7 @@ def choose(queries: int, gallery: int, dim: int, device: str = "cpu") -> Kernel:
         device: ``cpu``, or a torch device such as ``cuda``.
     """
     if device != "cpu":
-        from reid_srdl.retrieval.counting.device import TorchKernel
+        from reid_srdl.retrieval.counting.kernels.on_torch import TorchKernel
 
         return TorchKernel(device)
     work = queries * gallery * dim

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.counting.blocks import Product, wide
 from reid_srdl.retrieval.counting.edges import Edges, Float32s
+from reid_srdl.retrieval.counting.kernels.kernel import Product, wide
 from reid_srdl.retrieval.counting.tallies import Tally
 from reid_srdl.retrieval.protocol import Int64s
 

@@ -35,7 +35,7 @@ _CHUNK = 512  # dimensions per product: 256 halves the bound and takes 3 % longe
 _FINEST = 64
 _TALLIED = 1 << 21  # estimates placed at once: few calls, little memory
 _UNIT = 2.0**-24
-_FLUSHED = 2.0**-122
+FLUSHED = 2.0**-122
 
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
@@ -81,7 +81,6 @@ def chunks(dim: int, width: int) -> list[slice]:
     return [slice(start, min(start + width, dim)) for start in range(0, dim, width)]
 
 
-_TALL = (2048, 768)
 _WIDE_VALUES = 1 << 23  # feature values in a gallery block: 32 MiB
 
 
@@ -134,10 +133,10 @@ class Product(Chunked):
         return squares
 
     def error(self, dim: int, a: Float64s, b: float) -> Float64s:
-        return gamma(self._roundings(dim) + 2) * 2 * a * b + 4 * _UNIT * b**2 + _FLUSHED * dim
+        return gamma(self._roundings(dim) + 2) * 2 * a * b + 4 * _UNIT * b**2 + FLUSHED * dim
 
 
-class _Scratch(threading.local):
+class Scratch(threading.local):
     """The same memory for every block of a thread: fresh pages cost a tenth of the product."""
 
     def __init__(self) -> None:
@@ -150,81 +149,3 @@ class _Scratch(threading.local):
             self._spaces = np.empty(size, np.float32), np.empty(size, np.float32)
         one, two = (space[:size].reshape(rows, columns) for space in self._spaces)
         return one, two
-
-
-class NumpyKernel(Product):
-    """NumPy's float32 matrix product, on one thread for each block.
-
-    Its blocks have many queries and few gallery rows: fewer queries make BLAS pack the gallery
-    rows anew too often, more rows push sums out of the cache.
-    """
-
-    name = "numpy"
-    threaded = True
-
-    def __init__(self) -> None:
-        self._scratch = _Scratch()
-
-    def rows(self, dim: int) -> tuple[int, int]:
-        return _TALL
-
-    def load_queries(self, p: Float32s) -> Any:
-        return np.multiply(p, np.float32(-2), out=p)
-
-    def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
-        return p, squares.astype(np.float32)
-
-    def block(self, queries: Any, gallery: Any) -> Float32s:
-        p, squares = gallery
-        v, part = self._scratch.shaped(len(queries), len(p))
-        for number, dims in enumerate(self._chunks(p.shape[1])):
-            np.matmul(queries[:, dims], p[:, dims].T, out=part if number else v)
-            if number:
-                v += part
-        v += squares
-        return v
-
-
-class FaissKernel(Chunked):
-    """FAISS's exact kernel of squared Euclidean distances."""
-
-    name = "faiss"
-    threaded = False  # it runs threads of its own
-
-    def __init__(self) -> None:
-        import faiss
-
-        self._faiss = faiss
-        self._scratch = _Scratch()
-
-    def rows(self, dim: int) -> tuple[int, int]:
-        return wide(dim)
-
-    def load_queries(self, p: Float32s) -> Any:
-        return p
-
-    def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
-        return p
-
-    def block(self, queries: Any, gallery: Any) -> Float32s:
-        v, part = self._scratch.shaped(len(queries), len(gallery))
-        for number, dims in enumerate(self._chunks(gallery.shape[1])):
-            self._distances(queries, gallery, dims, out=part if number else v)
-            if number:
-                v += part
-        return v
-
-    def _distances(self, q: Float32s, g: Float32s, dims: slice, out: Float32s) -> None:
-        # Chunks are read in place: pointers to the first dimension, strides of whole rows.
-        dim, pointer = q.shape[1], self._faiss.swig_ptr
-        first, width = dims.start, dims.stop - dims.start
-        starts = pointer(q.reshape(-1)[first:]), pointer(g.reshape(-1)[first:])
-        self._faiss.pairwise_L2sqr(
-            width, len(q), starts[0], len(g), starts[1], pointer(out), dim, dim, len(g)
-        )
-
-    def offset(self, squares: Float64s) -> Float64s:
-        return np.zeros_like(squares)
-
-    def error(self, dim: int, a: Float64s, b: float) -> Float64s:
-        return gamma(self._roundings(dim) + 4) * (a + b) ** 2 + _FLUSHED * dim

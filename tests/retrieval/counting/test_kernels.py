@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.counting import choice
-from reid_srdl.retrieval.counting.blocks import FaissKernel, Kernel, NumpyKernel
 from reid_srdl.retrieval.counting.count import CountEngine, by_norm
-from reid_srdl.retrieval.counting.device import TorchKernel
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, squared_norms
+from reid_srdl.retrieval.counting.kernels import choice
+from reid_srdl.retrieval.counting.kernels.kernel import Kernel
+from reid_srdl.retrieval.counting.kernels.on_faiss import FaissKernel
+from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
+from reid_srdl.retrieval.counting.kernels.on_torch import TorchKernel
 from reid_srdl.retrieval.counting.windows import gamma
 from reid_srdl.retrieval.index import FlatIndex
 from reid_srdl.retrieval.rows import rows_of
