@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from reid_srdl.retrieval.counting.kernels.kernel import (
@@ -11,7 +9,9 @@ from reid_srdl.retrieval.counting.kernels.kernel import (
     Chunked,
     Float32s,
     Float64s,
+    Loaded,
     Scratch,
+    norms_alone,
     wide,
 )
 from reid_srdl.retrieval.counting.windows import gamma
@@ -20,7 +20,7 @@ from reid_srdl.retrieval.counting.windows import gamma
 class FaissKernel(Chunked):
     """FAISS's exact kernel of squared Euclidean distances."""
 
-    name = "faiss"
+    name = form = "faiss"
     threaded = False  # it runs threads of its own
 
     def __init__(self) -> None:
@@ -32,16 +32,16 @@ class FaissKernel(Chunked):
     def rows(self, dim: int) -> tuple[int, int]:
         return wide(dim)
 
-    def load_queries(self, p: Float32s) -> Any:
-        return p
+    def load_queries(self, p: Float32s, squares: Float64s) -> Loaded:
+        return Loaded((p,), norms_alone(squares))
 
-    def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
-        return p
+    load_gallery = load_queries
 
-    def block(self, queries: Any, gallery: Any) -> Float32s:
-        v, part = self._scratch.shaped(len(queries), len(gallery))
-        for number, dims in enumerate(self._chunks(gallery.shape[1])):
-            self._distances(queries, gallery, dims, out=part if number else v)
+    def block(self, queries: Loaded, gallery: Loaded) -> Float32s:
+        (q,), (p,) = queries.parts, gallery.parts
+        v, part = self._scratch.shaped(len(q), len(p))
+        for number, dims in enumerate(self._chunks(p.shape[1])):
+            self._distances(q, p, dims, out=part if number else v)
             if number:
                 v += part
         return v
@@ -58,5 +58,6 @@ class FaissKernel(Chunked):
     def offset(self, squares: Float64s) -> Float64s:
         return np.zeros_like(squares)
 
-    def error(self, dim: int, a: Float64s, b: float) -> Float64s:
-        return gamma(self._roundings(dim) + 4) * (a + b) ** 2 + FLUSHED * dim
+    def error(self, dim: int, sizes: Float64s, most: Float64s) -> Float64s:
+        error: Float64s = gamma(self._roundings(dim) + 4) * (sizes[:, 0] + most[0]) ** 2
+        return error + FLUSHED * dim

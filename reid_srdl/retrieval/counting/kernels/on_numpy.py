@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from reid_srdl.retrieval.counting.kernels.kernel import Float32s, Float64s, Product, Scratch
+from reid_srdl.retrieval.counting.kernels.kernel import (
+    Float32s,
+    Float64s,
+    Loaded,
+    Product,
+    Scratch,
+    norms_alone,
+)
 
 _TALL = (2048, 768)
 
@@ -18,7 +23,7 @@ class NumpyKernel(Product):
     rows anew too often, more rows push sums out of the cache.
     """
 
-    name = "numpy"
+    name = form = "numpy"
     threaded = True
 
     def __init__(self) -> None:
@@ -27,17 +32,17 @@ class NumpyKernel(Product):
     def rows(self, dim: int) -> tuple[int, int]:
         return _TALL
 
-    def load_queries(self, p: Float32s) -> Any:
-        return np.multiply(p, np.float32(-2), out=p)
+    def load_queries(self, p: Float32s, squares: Float64s) -> Loaded:
+        return Loaded((np.multiply(p, np.float32(-2), out=p),), norms_alone(squares))
 
-    def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
-        return p, squares.astype(np.float32)
+    def load_gallery(self, p: Float32s, squares: Float64s) -> Loaded:
+        return Loaded((p, squares.astype(np.float32)), norms_alone(squares))
 
-    def block(self, queries: Any, gallery: Any) -> Float32s:
-        p, squares = gallery
-        v, part = self._scratch.shaped(len(queries), len(p))
+    def block(self, queries: Loaded, gallery: Loaded) -> Float32s:
+        (q,), (p, squares) = queries.parts, gallery.parts
+        v, part = self._scratch.shaped(len(q), len(p))
         for number, dims in enumerate(self._chunks(p.shape[1])):
-            np.matmul(queries[:, dims], p[:, dims].T, out=part if number else v)
+            np.matmul(q[:, dims], p[:, dims].T, out=part if number else v)
             if number:
                 v += part
         v += squares
