@@ -167,7 +167,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> Problem:
 
 
 def test_integers_are_chosen_where_few_pairs_stay_open(large: Problem) -> None:
-    kernel = choose(large, 10**6)
+    kernel = choose(large, 10**5)
     assert kernel.name == "integers"
     assert kernel.split.leading == 8  # enough for what 4 dimensions span
 
@@ -176,14 +176,14 @@ def test_float32_is_chosen_where_many_pairs_would_stay_open(
     large: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(choice._Trial, "open_share", lambda *_: 0.2)
-    assert choose(large, 10**6).name == "numpy"
+    assert choose(large, 10**5).name == "numpy"
 
 
 def test_float32_is_chosen_where_integers_are_not_exact(
     large: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(choice, "is_exact", lambda: False)
-    assert choose(large, 10**6).name == "numpy"
+    assert choose(large, 10**5).name == "numpy"
 
 
 def test_the_forecast_is_near_what_happens(large: Problem) -> None:
