@@ -19,7 +19,6 @@ from reid_srdl.evaluation.parts import (
     unmatched,
 )
 from reid_srdl.retrieval.conventions import CONVENTIONS
-from reid_srdl.retrieval.counting.choice import choose
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
@@ -70,7 +69,8 @@ def evaluate(
             all return the same.
 
     Raises:
-        UserError: the features cannot be evaluated, or no query has a match.
+        UserError: the features cannot be evaluated, are not the same in all processes, or no query
+            has a match.
     """
     protocol, group = protocol or Protocol(), group or Alone()
     if protocol.gallery != "all":
@@ -87,9 +87,8 @@ def evaluate(
     features = checked(features, mapped_values=not streams)
     check_same(features, group)
     if streams and engine == "count":
-        # Chosen once, for a stretch: memory must not depend on how many of them there are.
-        rows, dim = stretch_rows(features.gallery), features.gallery.features.shape[1]
-        counting = CountEngine(device, choose(len(features.query), rows, dim, device))
+        # One kernel for all, chosen for a stretch: memory must not depend on how many there are.
+        counting = CountEngine(device, whole=stretch_rows(features.gallery))
     if streams:
         searched = _streamed(features, protocol, counting, group)
     else:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reid_srdl.evaluation import evaluate, ranked
-from reid_srdl.retrieval.counting.choice import choose
+from reid_srdl.evaluation import evaluate
+from reid_srdl.retrieval.counting import count
+from reid_srdl.retrieval.counting.kernels.choice import Problem, choose
 from reid_srdl.retrieval.feature_files import load_features, save_features
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.streams import stretches
@@ -58,10 +59,10 @@ def measured(folder: Path, values: int) -> dict[str, Any]:
 @on_glibc
 def test_four_times_the_gallery_takes_no_more_memory(tmp_path: Path) -> None:
     told = {}
-    for count in (6, 24):
-        save_features(tmp_path / str(count), gallery_of(count * STRETCH))
-        told[count] = measured(tmp_path / str(count), STRETCH * DIM)
-        assert len(told[count]["after"]) == count
+    for number in (6, 24):
+        save_features(tmp_path / str(number), gallery_of(number * STRETCH))
+        told[number] = measured(tmp_path / str(number), STRETCH * DIM)
+        assert len(told[number]["after"]) == number
     assert abs(told[24]["peak"] - told[6]["peak"]) < SLACK_KIB
     for found in told.values():
         assert max(found["after"]) - found["loaded"] < KEPT_KIB
@@ -73,13 +74,13 @@ def test_the_kernel_is_chosen_for_a_stretch(
     """A kernel that is worth loading for a long gallery would make memory grow with it."""
     asked = []
 
-    def chosen(queries: int, gallery: int, dim: int, device: str) -> Any:
-        asked.append((queries, gallery, dim))
-        return choose(queries, gallery, dim, device)
+    def chosen(problem: Problem, whole: int, device: str) -> Any:
+        asked.append(whole)
+        return choose(problem, whole, device)
 
     monkeypatch.setattr(stretches, "_VALUES", 512 * DIM)
-    monkeypatch.setattr(ranked, "choose", chosen)
+    monkeypatch.setattr(count, "choose", chosen)
     for rows in (2000, 8000):
         save_features(tmp_path / str(rows), gallery_of(rows))
         evaluate(load_features(tmp_path / str(rows)))
-    assert asked == [(1000, 512, DIM)] * 2
+    assert asked == [512] * 2

@@ -3,7 +3,8 @@
 Processes are started by ``torchrun --nproc-per-node N -m reid_srdl eval ...``, on several machines
 with its rendezvous (``--nnodes``, ``--rdzv-endpoint``), or by anything else that sets RANK,
 WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Only then is torch imported. Sums are of integers, so they
-do not depend on who counted what.
+do not depend on who counted what. Which process is number 0, and so tells and writes the results,
+is up to torchrun; that all machines hold the same features is checked (see `agreement`).
 
 Each process tells the others through torch's store that it lives. Before a sum all wait for each
 other there, watching, so that the sum itself takes no time to speak of: a process that was lost,
