@@ -1,0 +1,98 @@
+"""The k-reciprocal encoding V of all images (equations 2, 3, 7 and 11; see `rerank`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_srdl.retrieval.counting.parallel import each, parts, threads
+from reid_srdl.retrieval.reranking.distances import pair_distances
+from reid_srdl.retrieval.reranking.neighbours import Int32s, Neighbours
+
+_ROWS = 2048  # rows of sparse products at once
+
+Float32s = NDArray[np.float32]
+Float64s = NDArray[np.float64]
+
+
+def encoded(x: Float32s, found: Neighbours, k1: int, k2: int) -> Any:
+    """Returns V, N x N, sparse (CSR, float64).
+
+    Args:
+        x: N x D.
+        found: the k1 + 1 nearest of each, itself included, and the largest distances.
+        k1, k2: see `rerank`.
+    """
+    near, half = found.near, int(np.around(k1 / 2)) + 1
+    full, narrow = _reciprocal(near), _reciprocal(near[:, :half])
+    across, sizes = narrow.T.tocsr(), np.diff(narrow.indptr)
+
+    def weights(part: slice) -> Any:
+        sets = _expanded(full[part], narrow, across, sizes)
+        return _weighted(x, sets, part.start, found.largest)
+
+    v = _stacked(weights, len(x))
+    if k2 == 1:
+        return v
+    return _stacked(lambda part: _listed(near[part, :k2], len(x)) / k2 @ v, len(x))
+
+
+def _stacked(rows: Callable[[slice], Any], count: int) -> Any:
+    """Returns a sparse matrix of ``count`` rows, a run of them at a time on every core."""
+    from scipy import sparse
+
+    slices = [slice(*part) for part in parts(count, _ROWS, threads())]
+    return sparse.vstack(list(each(rows, slices)), format="csr")
+
+
+def _reciprocal(near: Int32s) -> Any:
+    """Returns R as a sparse matrix of ones (equation 2)."""
+
+    def mutual(part: slice) -> Any:
+        own = near[part]
+        rows = np.arange(part.start, part.start + len(own), dtype=np.int32)
+        return _listed(own, len(near), (near[own] == rows[:, None, None]).any(axis=2))
+
+    return _stacked(mutual, len(near))
+
+
+def _listed(near: Int32s, count: int, kept: NDArray[np.bool_] | None = None) -> Any:
+    """Returns a sparse matrix with ones at each row's neighbours, or those ``kept``."""
+    from scipy import sparse
+
+    if kept is None:
+        kept = np.ones(near.shape, np.bool_)
+    limits = np.append(0, np.cumsum(np.count_nonzero(kept, axis=1))).astype(np.int32)
+    shape = len(near), count
+    return sparse.csr_array((np.ones(limits[-1]), near[kept], limits), shape=shape)
+
+
+def _expanded(own: Any, narrow: Any, across: Any, sizes: Any) -> Any:
+    """Returns some rows of R* (equation 3).
+
+    Args:
+        own: their R(p, k1).
+        narrow, across: R(c, k1/2) of all, and its transpose.
+        sizes: |R(c, k1/2)|.
+    """
+    shared = (own @ across).multiply(own).tocsr()  # |R(p, k1) and R(c, k1/2)|, c in R(p, k1)
+    shared.data = (shared.data > 2 / 3 * sizes[shared.indices]).astype(np.float64)
+    shared.eliminate_zeros()
+    sets = (own + shared @ narrow).tocsr()
+    sets.sort_indices()
+    return sets
+
+
+def _weighted(x: Float32s, sets: Any, start: int, largest: Float64s) -> Any:
+    """Returns some rows of V before their averaging (equation 7)."""
+    from scipy import sparse
+
+    sizes = np.diff(sets.indptr)
+    own = np.repeat(np.arange(len(sizes)), sizes)
+    d = pair_distances(x, own + start, sets.indices) / largest[own + start]
+    weights = np.exp(-d)
+    sums = np.bincount(own, weights, minlength=len(sizes))
+    return sparse.csr_array((weights / sums[own], sets.indices, sets.indptr), shape=sets.shape)
