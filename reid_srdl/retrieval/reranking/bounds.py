@@ -35,7 +35,7 @@ from reid_srdl.seeds import generator
 _SAMPLE = 2048  # rows whose directions B spans
 _DIMS = (64, 128, 256)  # choices of m beside D
 _TRIED = 64  # rows by which m is chosen,
-_AGAINST = 8192  # and how many they are compared with
+_AGAINST = 4096  # and how many they are compared with
 _EXTRA = 32  # directions sought beyond m
 _TURNS = 2  # of the power iteration
 _PAIR = 16  # what one pair's difference costs, in multiply-adds of a product per dimension
@@ -101,14 +101,14 @@ class Bounds:
 
 def chosen(x: Float32s, squares: Float64s, k: int) -> Bounds:
     """Returns the bounds whose dimensions cost least in a search of k neighbours."""
-    choices = [m for m in _DIMS if 4 * m <= x.shape[1] and 4 * m <= len(x)]
+    trial = _Trial(x, squares, k)
     best: Float64s | None = None
-    least = float(len(x) * (x.shape[1] + _PASSES) + _PAIR * x.shape[1] * 2 * k)
-    for m in choices:
-        if len(x) * (m + _PASSES) >= least:
-            break  # the bounds alone cost more
+    least = trial.least(x.shape[1])
+    for m in _DIMS:
+        if 4 * m > min(x.shape) or trial.least(m) >= least:
+            break
         basis = directions(x, m)
-        if (cost := _cost(x, squares, basis, k)) < least:
+        if (cost := trial.cost(basis)) < least:
             best, least = basis, cost
     return Bounds(x, squares, best)
 
@@ -128,23 +128,39 @@ def directions(x: Float32s, m: int) -> Float64s:
     return orthonormal
 
 
-def _cost(x: Float32s, squares: Float64s, basis: Float64s, k: int) -> float:
-    """Returns what a row's search would cost with this basis, judged by samples."""
-    rows, columns = _spread(len(x), _TRIED), _spread(len(x), _AGAINST)
-    p, q, share = x[rows], x[columns], len(columns) / len(x)
-    exact = squares[rows, None] + squares[columns] - 2 * (p @ q.T)
-    b = basis.astype(np.float32)
-    a_p, a_q = p @ b, q @ b
-    seen_p, seen_q = squared_norms(a_p), squared_norms(a_q)
-    rho_p = np.sqrt(np.maximum(squares[rows] - seen_p, 0))[:, None]
-    rho_q = np.sqrt(np.maximum(squares[columns] - seen_q, 0))
-    lower = seen_p[:, None] + seen_q - 2 * (a_p @ a_q.T) + (rho_p - rho_q) ** 2
-    kth = max(1, round(k * share))
-    near = np.count_nonzero(lower <= np.partition(exact, kth - 1, axis=1)[:, [kth - 1]])
-    need = np.take_along_axis(exact, lower.argmax(axis=1)[:, None], axis=1)
-    far = np.count_nonzero(lower + 4 * rho_p * rho_q >= need)
-    pairs = (near + far) / len(rows) / share + k
-    return float(len(x) * (basis.shape[1] + _PASSES) + _PAIR * x.shape[1] * pairs)
+class _Trial:
+    """What a row's search would cost in multiply-adds, judged by some rows' bounds to others."""
+
+    def __init__(self, x: Float32s, squares: Float64s, k: int) -> None:
+        rows, columns = _spread(len(x), _TRIED), _spread(len(x), _AGAINST)
+        self._count, self._dim, self._k = len(x), x.shape[1], k
+        self._share = len(columns) / len(x)
+        self._p, self._q = x[rows], x[columns]
+        self._squares_p, self._squares_q = squares[rows, None], squares[columns]
+        self._exact = self._squares_p + self._squares_q - 2 * (self._p @ self._q.T)
+        kth = max(1, round(k * self._share)) - 1
+        self._kth = np.partition(self._exact, kth, axis=1)[:, [kth]]
+
+    def least(self, m: int) -> float:
+        """Returns the cost of m dimensions if bounds left only the nearest open."""
+        return self._priced(m, 2 * self._k)
+
+    def cost(self, basis: Float64s) -> float:
+        """Returns the cost with this basis."""
+        b = basis.astype(np.float32)
+        a_p, a_q = self._p @ b, self._q @ b
+        seen_p, seen_q = squared_norms(a_p)[:, None], squared_norms(a_q)
+        rho_p = np.sqrt(np.maximum(self._squares_p - seen_p, 0))
+        rho_q = np.sqrt(np.maximum(self._squares_q - seen_q, 0))
+        lower = seen_p + seen_q - 2 * (a_p @ a_q.T) + (rho_p - rho_q) ** 2
+        need = np.take_along_axis(self._exact, lower.argmax(axis=1)[:, None], axis=1)
+        near = np.count_nonzero(lower <= self._kth)
+        far = np.count_nonzero(lower + 4 * rho_p * rho_q >= need)
+        pairs = (near + far) / len(self._p) / self._share
+        return self._priced(basis.shape[1], self._k + pairs)
+
+    def _priced(self, m: int, pairs: float) -> float:
+        return float(self._count * (m + _PASSES) + _PAIR * self._dim * pairs)
 
 
 def _spread(count: int, most: int) -> Int64s:

@@ -9,13 +9,14 @@ neighbour, so with s = L / lambda
     s (final - (1 - lambda)) - ||q||^2  =  (d - ||q||^2) - s (1 - lambda) m / (2 - m):
 
 a row of a matrix product, changed at the few images that share a neighbour, orders the whole
-gallery as the final distances do. Its float32 values decide outside of windows around a match's
-value, whose half width is the sum of these bounds, with a = ||q||, b the longest gallery row:
+gallery as the final distances do. Its float32 values decide outside of windows around the match's
+own value w, whose half width is the sum of these bounds, with a = ||q||, b the longest gallery row:
 
-    gamma_(D+2) 2ab + 4u b^2          of the product (see `counting.blocks`),
-    gamma_(D+3) L (1 + 2 gamma_(D+3)) of `pair_distances`, by which final distances are defined,
-    4u (2ab + b^2 + s (1 - lambda))   of the change,
-    2^-46 (a^2 + b^2 + s)             of float64 arithmetic,
+    gamma_(D+2) 2ab + 4u b^2           of the product (see `counting.blocks`),
+    gamma_(D+3) (1 + 2 gamma_(D+3)) L  of `pair_distances`, by which final distances are defined,
+    4u (2ab + b^2 + |w|)               of the change, rounded once: a value beside the window is
+                                       off by more only where it is farther from w by more,
+    2^-46 (a^2 + b^2 + s)              of float64 arithmetic,
 
 and 2^-122 D for what is flushed to zero. lambda = 0 takes s = 1 and d = ||q|| = 0.
 """
@@ -182,7 +183,7 @@ class FinalDistances:
         An estimate below low is surely of a smaller final distance, above high of a larger one.
         """
         scale, dim = self._scale[query], self._x.shape[1]
-        centre, error = scale * (final - self.unshared), 4 * _UNIT * scale * self.unshared
+        centre, error = scale * (final - self.unshared), 2.0**-46 * scale
         if self._lambda:
             a2, b2 = self._squares[query], float(self._squares[-len(self._gallery) :].max())
             ab2, pair = 2 * np.sqrt(a2 * b2), pair_error(dim)
@@ -190,7 +191,7 @@ class FinalDistances:
             error += gamma(dim + 2) * ab2 + 4 * _UNIT * b2
             error += pair * (1 + 2 * pair) * self._largest[query]
             error += 4 * _UNIT * (ab2 + b2) + 2.0**-46 * (a2 + b2) + 2.0**-122 * dim
-        error += 2.0**-46 * scale
+        error += 4 * _UNIT * abs(centre)
         low = np.nextafter((centre - error).astype(np.float32), np.float32(-np.inf))
         return low, np.nextafter((centre + error).astype(np.float32), np.float32(np.inf))
 
@@ -199,4 +200,4 @@ def _runs(limits: NDArray[Any], which: NDArray[Any]) -> tuple[Int64s, Int64s]:
     """Returns all positions in some of the runs that ``limits`` cuts, and these runs' sizes."""
     starts, sizes = limits[which].astype(np.int64), limits[which + 1] - limits[which]
     ends = np.cumsum(sizes)
-    return np.arange(ends[-1]) + np.repeat(starts - ends + sizes, sizes), sizes
+    return np.arange(sizes.sum()) + np.repeat(starts - ends + sizes, sizes), sizes
