@@ -46,7 +46,7 @@ def all_finals(final: FinalDistances, shared: Shared) -> NDArray[np.float64]:
     return final.pairs(query, gallery, m).reshape(QUERIES, GALLERY)
 
 
-@pytest.mark.parametrize("lambda_", [0.0, 1e-9, 1e-4, 0.3, 0.9, 1.0])
+@pytest.mark.parametrize("lambda_", [0.0, 1e-60, 1e-9, 1e-4, 0.3, 0.9, 1.0])
 @pytest.mark.parametrize("run", [7, 256])
 def test_ranks_are_those_of_all_final_distances(
     lambda_: float, run: int, monkeypatch: pytest.MonkeyPatch

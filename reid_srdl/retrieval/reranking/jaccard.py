@@ -35,6 +35,7 @@ from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.reranking.distances import Scratch, pair_distances, pair_error
 
 _UNIT = 2.0**-24
+_LARGEST = np.finfo(np.float32).max
 _SHARED = 1 << 20  # pairs of query and gallery image whose m is summed up at once
 
 Float32s = NDArray[np.float32]
@@ -174,13 +175,15 @@ class FinalDistances:
         else:
             out[:] = 0
         change = self.unshared * self._scale[query]
-        out[row, column] -= change[row] * (m / (2 - m))
+        with np.errstate(over="ignore"):  # where lambda is tiny, m alone decides
+            out[row, column] -= change[row] * (m / (2 - m))
         return out
 
     def windows(self, query: Int64s, final: Float64s) -> tuple[Float32s, Float32s]:
         """Returns (low, high) for P final distances from P queries.
 
-        An estimate below low is surely of a smaller final distance, above high of a larger one.
+        An estimate below low is surely of a smaller final distance, above high of a larger one;
+        infinity is above all.
         """
         scale, dim = self._scale[query], self._x.shape[1]
         centre, error = scale * (final - self.unshared), 2.0**-46 * scale
@@ -192,8 +195,10 @@ class FinalDistances:
             error += pair * (1 + 2 * pair) * self._largest[query]
             error += 4 * _UNIT * (ab2 + b2) + 2.0**-46 * (a2 + b2) + 2.0**-122 * dim
         error += 4 * _UNIT * abs(centre)
-        low = np.nextafter((centre - error).astype(np.float32), np.float32(-np.inf))
-        return low, np.nextafter((centre + error).astype(np.float32), np.float32(np.inf))
+        with np.errstate(over="ignore"):
+            low, high = (centre - error).astype(np.float32), (centre + error).astype(np.float32)
+        high = np.minimum(np.nextafter(high, np.float32(np.inf)), _LARGEST)
+        return np.nextafter(low, np.float32(-np.inf)), high
 
 
 def _runs(limits: NDArray[Any], which: NDArray[Any]) -> tuple[Int64s, Int64s]:

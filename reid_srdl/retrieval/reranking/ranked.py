@@ -73,7 +73,8 @@ class _Run:
         same: the pairs of one identity.
         matches: those that are matches, by query, then final distance, then gallery position.
         finals: the matches' final distances.
-        near: whether only images that share a neighbour can be ahead of a query's matches.
+        farthest: each query's largest final distance of a match.
+        near: whether only images that share a neighbour can be nearer than that.
     """
 
     query: Int64s
@@ -81,6 +82,7 @@ class _Run:
     same: _Pairs
     matches: _Pairs
     finals: Float64s
+    farthest: Float64s
     near: Bools
 
 
@@ -156,16 +158,15 @@ class _Counter:
         order = np.lexsort((matches.column, finals, matches.row))
         matches, finals = matches.take(order), finals[order]
         last = np.searchsorted(matches.row, np.arange(len(query)), "right") - 1
-        near = finals[last] < self._final.unshared
-        return _Run(query, shared, same, matches, finals, near)
+        farthest = finals[last]
+        near = farthest < self._final.unshared
+        return _Run(query, shared, same, matches, finals, farthest, near)
 
     def _near_rivals(self, run: _Run, groups: _Groups) -> _Rivals:
         """Returns near queries' rivals: who shares a neighbour and may be ahead of a match."""
-        farthest = np.full(len(run.query), -np.inf)
-        np.maximum.at(farthest, run.matches.row, run.finals)
-        farthest[~run.near] = -np.inf
         shared = run.shared
-        reached = self._final.least(shared.m) <= farthest[shared.row]
+        reached = self._final.least(shared.m) <= run.farthest[shared.row]
+        reached &= run.near[shared.row]
         reached[shared.positions(run.same.row, run.same.column)] = False
         rivals = _Pairs(shared.row, shared.column, shared.m).take(reached)
         return _Rivals(np.searchsorted(groups.row, rivals.row), rivals)

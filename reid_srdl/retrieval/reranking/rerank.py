@@ -17,9 +17,11 @@ No N x N matrix exists: the nearest and the largest distance of each image come 
 few distances (see `neighbours`), the sets and V are sparse (see `encoding`), and final distances
 are computed where a rank depends on them (see `jaccard`, `ranked`).
 
-NOTE: distances are float32 (final ones float64), so, unlike ranks by distance, re-ranked ones may
-differ in near-ties from machine to machine. Junk takes no part; images of the query's own identity
-and camera do, as anything unlabelled would, until ranks are counted.
+NOTE: distances are float32, as FAISS computes them for single pairs (final ones float64); products
+only exclude pairs, by proven bounds. So ranks depend on no block and no number of threads, but,
+unlike ranks by distance, may differ in near-ties from machine to machine. Junk takes no part;
+images of the query's own identity and camera do, as anything unlabelled would, until ranks are
+counted.
 """
 
 from __future__ import annotations
