@@ -48,26 +48,21 @@ def _stacked(rows: Callable[[slice], Any], count: int) -> Any:
     return sparse.vstack(list(each(rows, slices)), format="csr")
 
 
-def _reciprocal(near: Int32s) -> Any:
-    """Returns R as a sparse matrix of ones (equation 2)."""
-
-    def mutual(part: slice) -> Any:
-        own = near[part]
-        rows = np.arange(part.start, part.start + len(own), dtype=np.int32)
-        return _listed(own, len(near), (near[own] == rows[:, None, None]).any(axis=2))
-
-    return _stacked(mutual, len(near))
-
-
-def _listed(near: Int32s, count: int, kept: NDArray[np.bool_] | None = None) -> Any:
-    """Returns a sparse matrix with ones at each row's neighbours, or those ``kept``."""
+def _listed(near: Int32s, count: int) -> Any:
+    """Returns a sparse matrix of ``count`` columns with ones at each row's neighbours."""
     from scipy import sparse
 
-    if kept is None:
-        kept = np.ones(near.shape, np.bool_)
-    limits = np.append(0, np.cumsum(np.count_nonzero(kept, axis=1))).astype(np.int32)
+    limits = np.arange(len(near) + 1) * near.shape[1]
+    if limits[-1] < 1 << 31:
+        limits = limits.astype(np.int32)  # the wider type of the two is everybody's from here on
     shape = len(near), count
-    return sparse.csr_array((np.ones(limits[-1]), near[kept], limits), shape=shape)
+    return sparse.csr_array((np.ones(near.size), near.reshape(-1), limits), shape=shape)
+
+
+def _reciprocal(near: Int32s) -> Any:
+    """Returns R as a sparse matrix of ones (equation 2)."""
+    forward = _listed(near, len(near))
+    return forward.multiply(forward.T).tocsr()
 
 
 def _expanded(own: Any, narrow: Any, across: Any, sizes: Any) -> Any:
