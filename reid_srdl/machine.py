@@ -16,6 +16,7 @@ _PACKAGES = {
     "torchvision": ("torchvision",),
     "torchreid": ("torchreid",),
     "faiss": ("faiss-gpu", "faiss-cpu"),
+    "onnxruntime": ("onnxruntime",),
     "numpy": ("numpy",),
     "scipy": ("scipy",),
     "PIL": ("pillow",),

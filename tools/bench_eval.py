@@ -2,9 +2,11 @@
 """Times this evaluation against torchreid's and against the bare matrix product.
 
 Each size: one process loads the features and alternates product and engine (pairs, so that both
-see the same machine); whole processes and peak memory are measured in processes of their own. Peak
-memory is the largest resident size less the features and a bare interpreter with NumPy. Of the
-pairs, "open" are those that float32 leaves open, "defined" those that the definition had to decide.
+see the same machine); whole processes and peak memory are measured in processes of their own. The
+product is of the rows that the evaluation ranks: without junk, and twice the queries where
+multi-query is evaluated too. Peak memory is the largest resident size less the features and a bare
+interpreter with NumPy. Of the pairs, "open" are those that the estimates leave open, "defined"
+those that the definition had to decide.
 
 Examples:  python tools/bench_eval.py --size market1501 --dim 2048   |
            python tools/bench_eval.py --features features.npz --engines count,faiss --json out.json
@@ -36,11 +38,27 @@ _COLUMNS = 8192  # of the product at a time, so that its result needs no memory 
 # What the processes do -------------------------------------------------------------------------
 
 
+def sides(features: Any) -> tuple[Any, Any]:
+    """Returns what an evaluation must multiply: query rows, and gallery rows that are no junk.
+
+    With boxes for multi-query, an evaluation ranks as many pooled queries again.
+    """
+    import numpy as np
+
+    from reid_srdl.retrieval.protocol import counted
+
+    q = np.asarray(features.query.features, np.float32)
+    g = np.asarray(features.gallery.features, np.float32)
+    kept = counted(features.gallery.labels, junk_ignored=True)
+    g = g if len(kept) == len(g) else g[kept]
+    return (q if features.boxes is None else np.concatenate([q, q])), g
+
+
 def product_seconds(features: Any, library: str) -> float:
     """Multiplies all queries with the gallery in float32 and returns the seconds."""
     import numpy as np
 
-    q, g = (np.asarray(part.features, np.float32) for part in (features.query, features.gallery))
+    q, g = sides(features)
     columns = min(_COLUMNS, len(g))
     if library == "torch":
         import torch

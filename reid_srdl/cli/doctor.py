@@ -50,6 +50,7 @@ def _lines(machine: Machine) -> Iterator[tuple[str, str]]:
     yield "processor", f"{machine.processor}, {machine.cores} cores{memory}"
     yield "torch", _torch(machine)
     yield "FAISS", _faiss(machine)
+    yield "ONNX", _integers(machine)
     others = {name: told for name, told in machine.packages.items() if name not in _OWN_LINES}
     yield "packages", ", ".join(f"{name} {told or 'missing'}" for name, told in others.items())
     yield "data", _data(machine)
@@ -65,7 +66,7 @@ def _lines(machine: Machine) -> Iterator[tuple[str, str]]:
         yield "will use", "nothing can be trained here until torch can be imported"
 
 
-_OWN_LINES = ("torch", "faiss")
+_OWN_LINES = ("torch", "faiss", "onnxruntime")
 
 
 def _torch(machine: Machine) -> str:
@@ -84,6 +85,16 @@ def _faiss(machine: Machine) -> str:
     if faiss.problem:
         return f"cannot be imported: {faiss.problem}; install reid-srdl again with pip"
     return f"{machine.packages['faiss']}, sees {faiss.gpus} GPUs; {faiss.options}"
+
+
+def _integers(machine: Machine) -> str:
+    if machine.integers.problem:
+        problem = machine.integers.problem
+        return f"cannot be imported: {problem}; evaluation multiplies in float32, more slowly"
+    exact = (
+        "exact" if machine.integers.exact else "not exact here: evaluation multiplies in float32"
+    )
+    return f"Runtime {machine.packages['onnxruntime']}, products of integers {exact}"
 
 
 def _data(machine: Machine) -> str:

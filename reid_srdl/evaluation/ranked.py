@@ -19,7 +19,6 @@ from reid_srdl.evaluation.parts import (
     unmatched,
 )
 from reid_srdl.retrieval.conventions import CONVENTIONS
-from reid_srdl.retrieval.counting.choice import choose
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
@@ -80,9 +79,8 @@ def evaluate(
     streams = counts and (group.size > 1 or is_mapped(features.gallery.features))
     features = checked(features, mapped_values=not streams)
     if streams and engine == "count":
-        # Chosen for all that this process counts: a stretch alone would not be worth the look.
-        own, dim = len(features.gallery) // group.size, features.gallery.features.shape[1]
-        counting = CountEngine(device, choose(len(features.query), own, dim, device))
+        # One kernel for all that this process counts: a stretch alone would not be worth the look.
+        counting = CountEngine(device, whole=len(features.gallery) // group.size)
     if streams:
         searched = _streamed(features, protocol, counting, group)
     else:

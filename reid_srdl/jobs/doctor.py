@@ -17,6 +17,7 @@ from typing import Any
 from reid_srdl.data.locate import VARIABLE, locate
 from reid_srdl.errors import UserError
 from reid_srdl.machine import available_cores, packages, processor_name
+from reid_srdl.retrieval.counting.kernels.integer_product import is_exact
 
 _NOT_SETS = (
     "folder",
@@ -49,6 +50,14 @@ class Faiss:
     problem: str | None = None
     gpus: int = 0
     options: str = ""
+
+
+@dataclass(frozen=True)
+class Integers:
+    """Whether ONNX Runtime's products of integers are exact; ``problem``: why it is not there."""
+
+    problem: str | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,7 @@ class Machine:
     memory: int | None
     torch: Torch
     faiss: Faiss
+    integers: Integers
     packages: dict[str, str | None]
     data: Data
     cache: Cache | None
@@ -120,6 +130,7 @@ def inspect() -> Machine:
         memory=_memory(),
         torch=_torch(),
         faiss=_faiss(),
+        integers=_integers(),
         packages=packages(),
         data=_data(Path(folder).expanduser() if folder else None),
         cache=_cache(),
@@ -148,6 +159,11 @@ def _torch() -> Torch:
 def _bf16() -> bool | None:
     precision = _import("reid_srdl.training.precision")
     return None if isinstance(precision, str) else bool(precision.cpu_has_bf16())
+
+
+def _integers() -> Integers:
+    runtime = _import("onnxruntime")
+    return Integers(problem=runtime) if isinstance(runtime, str) else Integers(exact=is_exact())
 
 
 def _faiss() -> Faiss:

@@ -6,7 +6,7 @@ radius R serves queries that each need their own radius r.
 
 Bound. FAISS may compute a squared distance from norms and a product or from differences, in any
 order of summation; both are off by at most gamma_(D+6) (a + b)^2, a and b being the two norms (the
-argument is that of `blocks`, without chunks: the search sums all dimensions at once).
+argument is that of `kernel`, without chunks: the search sums all dimensions at once).
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ from reid_srdl import machine
 from reid_srdl.data.reid.crops import Crops, ReidData
 from reid_srdl.errors import UserError
 from reid_srdl.jobs import doctor
+from reid_srdl.retrieval.counting.kernels.integer_product import is_exact
 
-HEAVY = ("torch", "torchvision", "faiss", "scipy")
+HEAVY = ("torch", "torchvision", "faiss", "scipy", "onnxruntime")
 
 
 def run_blocked(blocked: tuple[str, ...], *arguments: str, **environment: str) -> str:
@@ -51,6 +52,7 @@ def test_doctor_answers_without_torch_and_faiss() -> None:
     tree = json.loads(run_blocked(HEAVY, "doctor", "--json"))
     assert "torch" in tree["torch"]["problem"]
     assert "faiss" in tree["faiss"]["problem"]
+    assert "onnxruntime" in tree["integers"]["problem"]
     assert tree["auto"] is None
     assert tree["cores"] >= 1
     told = run_blocked(HEAVY, "doctor", COLUMNS="200")
@@ -69,6 +71,7 @@ def test_doctor_tells_of_this_machine(tmp_path: Path) -> None:
     assert tree["packages"]["torch"] == torch.__version__
     assert tree["packages"]["faiss"] == faiss.__version__
     assert len(tree["torch"]["gpus"]) == torch.cuda.device_count()
+    assert tree["integers"] == {"problem": None, "exact": is_exact()}
     assert tree["cores"] == len(os.sched_getaffinity(0))
     assert tree["memory"] > 2**28
     assert tree["data"] == {"folder": str(tmp_path), "exists": True, "found": []}

@@ -4,11 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from reid_srdl.evaluation import Counting
-from reid_srdl.retrieval.counting.blocks import FaissKernel, Kernel, NumpyKernel
 from reid_srdl.retrieval.counting.count import CountEngine
-from reid_srdl.retrieval.counting.device import TorchKernel
+from reid_srdl.retrieval.counting.kernels.choice import Problem
+from reid_srdl.retrieval.counting.kernels.kernel import Kernel
+from reid_srdl.retrieval.counting.kernels.on_faiss import FaissKernel
+from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
+from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
+from reid_srdl.retrieval.counting.kernels.on_torch import TorchKernel
+from reid_srdl.retrieval.counting.kernels.split import Split, leading_directions
 from reid_srdl.retrieval.search import SearchEngine
+
+
+class IntegerEngine(CountEngine):
+    """Counts by integer products, at any size, with ``leading`` directions at most."""
+
+    def __init__(self, leading: int, bearable: float = 1.0, **options: int) -> None:
+        super().__init__(**options)
+        self._leading, self._bearable = leading, bearable
+
+    def _kernel(self, problem: Problem) -> Kernel:
+        kernel = IntegerKernel(split_of(problem, self._leading))
+        kernel.bearable = self._bearable
+        return kernel
+
+
+def split_of(problem: Problem, leading: int) -> Split:
+    """Returns the split along the gallery's own principal directions."""
+    rows = problem.frame.place(problem.gallery.take(np.arange(len(problem.gallery))))
+    return Split(leading_directions(rows, leading))
 
 
 def finest(kernel: Kernel) -> Kernel:
@@ -29,6 +55,10 @@ PATHS: dict[str, Callable[[], Counting]] = {
     "count faiss small blocks": lambda: CountEngine(
         kernel=FaissKernel(), query_rows=9, gallery_rows=61
     ),
+    "count integers": lambda: IntegerEngine(3),
+    "count integers undirected": lambda: IntegerEngine(0),
+    "count integers small blocks": lambda: IntegerEngine(2, query_rows=5, gallery_rows=7),
+    "count integers at first": lambda: IntegerEngine(1, 0.0, query_rows=5, gallery_rows=7),
     "count torch": lambda: CountEngine(kernel=TorchKernel("cpu"), gallery_rows=13),
     "count torch whole": lambda: CountEngine(kernel=TorchKernel("cpu")),
     "search chosen": SearchEngine,

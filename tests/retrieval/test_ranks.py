@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from reid_srdl.evaluation import Counting
-from reid_srdl.retrieval.counting.blocks import FaissKernel
 from reid_srdl.retrieval.counting.count import CountEngine, ShardCount
 from reid_srdl.retrieval.counting.frame import frame_for
+from reid_srdl.retrieval.counting.kernels.on_faiss import FaissKernel
 from reid_srdl.retrieval.counting.targets import find_targets
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.protocol import PidIndex

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.protocol import Int64s
 
-_NORM_STEPS = 4  # steps from one power of two to the next, for norms rounded up
 _CELLS = 256  # of a query's grid: at 2 % of pairs, half as many leave twice as much to compare
 _STEPS = 3  # from edge to edge in a cell before a binary search
 _FLATTEST, _STEEPEST = np.float32(2.0**-100), np.float32(2.0**100)
@@ -156,13 +154,3 @@ def keys_of(rows: Int64s, values: Float32s) -> Int64s:
     keys: Int64s = rows << 32
     keys += bits
     return keys
-
-
-def rounded_up(norm: float) -> float:
-    """Returns a norm just above (19 % at most), one of few, so that windows can be used again."""
-    if not norm or not math.isfinite(norm):
-        return norm
-    step = math.ceil(math.log2(norm) * _NORM_STEPS)
-    while math.pow(2, step / _NORM_STEPS) < norm:
-        step += 1
-    return math.pow(2, step / _NORM_STEPS)

@@ -36,11 +36,13 @@ class Frame:
     scale: float
     scaled_centre: NDArray[np.float32]
 
-    def place(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns p(x) for the N x D rows ``x``, a new array."""
+    def place(
+        self, x: NDArray[np.float32], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Returns p(x) for the N x D rows ``x``, in a new array or in ``out``."""
         if self.scale == 1.0:
-            return np.subtract(x, self.scaled_centre)
-        scaled = np.multiply(x, np.float32(self.scale))
+            return np.subtract(x, self.scaled_centre, out=out)
+        scaled = np.multiply(x, np.float32(self.scale), out=out)
         scaled -= self.scaled_centre
         return scaled
 

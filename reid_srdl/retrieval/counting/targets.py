@@ -32,7 +32,7 @@ from reid_srdl.retrieval.protocol import Int64s, SamePid
 from reid_srdl.retrieval.rows import Rows
 
 _PAIR_VALUES = 1 << 17  # feature values gathered at once for each side: they stay in cache
-_ROUGH_VALUES = 1 << 16  # likewise, where they take half the space
+_ROUGH_VALUES = 1 << 18  # likewise, where fewer would cost more calls than more cost cache
 _PART_PAIRS = 4096  # pairs that one thread decides in a go
 _GROUP_VALUES = 1 << 19  # feature values of the identities that one thread multiplies in a go
 _FEW = 6  # pairs of an identity, on average, for which the definition is as fast as a product

@@ -1,17 +1,16 @@
-"""Edges, keys, rounded norms and parts: what lets blocks be counted at once and side by side."""
+"""Edges, keys and parts: what lets blocks be counted at once and side by side."""
 
 from __future__ import annotations
 
 import itertools
-import math
 
 import numpy as np
 import pytest
 
 from reid_srdl.retrieval.counting import parallel
-from reid_srdl.retrieval.counting.blocks import NumpyKernel
 from reid_srdl.retrieval.counting.count import CountEngine
-from reid_srdl.retrieval.counting.edges import keys_of, rounded_up
+from reid_srdl.retrieval.counting.edges import keys_of
+from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.parallel import each, parts
 from tests.retrieval.brute import random_features
 from tests.retrieval.test_ranks import expected, ranks_by
@@ -25,15 +24,6 @@ def test_keys_order_as_rows_and_then_values() -> None:
     assert (np.diff(keys) > 0).all()
     zeros = keys_of(np.array([1, 1]), np.float32([0.0, -0.0]))
     assert zeros[0] == zeros[1]
-
-
-def test_norms_are_rounded_up_to_few() -> None:
-    norms = np.exp(np.random.default_rng(0).uniform(-80, 80, 2000))
-    rounded = [rounded_up(norm) for norm in norms.tolist()]
-    assert all(a <= b <= a * 1.2 for a, b in zip(norms.tolist(), rounded, strict=True))
-    assert len({rounded_up(norm) for norm in np.linspace(1, 2, 1000).tolist()}) <= 5
-    assert rounded_up(0.0) == 0.0
-    assert math.isinf(rounded_up(math.inf))
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from reid_srdl.retrieval.counting import tallies
-from reid_srdl.retrieval.counting.blocks import Kernel, NumpyKernel
-from reid_srdl.retrieval.counting.device import TorchKernel
 from reid_srdl.retrieval.counting.edges import Edges
+from reid_srdl.retrieval.counting.kernels.kernel import Kernel
+from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
+from reid_srdl.retrieval.counting.kernels.on_torch import TorchKernel
 from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.protocol import SamePid
 
@@ -46,7 +47,7 @@ def _edges(rng: np.random.Generator, queries: int, kind: str) -> Edges:
 def test_counts_and_open_pairs_equal_comparisons(
     make: Any, kind: str, shift: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reid_srdl.retrieval.counting.blocks._TALLIED", 100)
+    monkeypatch.setattr("reid_srdl.retrieval.counting.kernels.kernel._TALLIED", 100)
     rng = np.random.default_rng(7)
     edges = _edges(rng, 12, kind)
     v = (rng.standard_normal((7, 40)) + shift).astype(np.float32)

@@ -27,7 +27,7 @@ def test_rough_distances_are_as_near_as_they_say(dim: int, shift: float, factor:
     near, error = rough_distances(q.copy(), g, scale)
     truth = pair_distances(q, g)
     assert (np.abs(near - truth) <= error).all()
-    assert (error <= 2e-6 * truth + 1e-30 * factor**2).all()
+    assert (error <= 5e-6 * truth + 1e-30 * factor**2).all()
 
 
 def test_what_float32_cannot_hold_is_left_open() -> None:

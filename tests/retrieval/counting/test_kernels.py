@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
-from reid_srdl.errors import UserError
-from reid_srdl.retrieval.counting import choice
-from reid_srdl.retrieval.counting.blocks import FaissKernel, Kernel, NumpyKernel
-from reid_srdl.retrieval.counting.count import CountEngine, by_norm
-from reid_srdl.retrieval.counting.device import TorchKernel
+from reid_srdl.retrieval.counting.count import CountEngine, ShardCount, by_norm
+from reid_srdl.retrieval.counting.edges import Edges
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, squared_norms
+from reid_srdl.retrieval.counting.kernels.kernel import Kernel, Loaded
+from reid_srdl.retrieval.counting.kernels.on_faiss import FaissKernel
+from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
+from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
+from reid_srdl.retrieval.counting.kernels.on_torch import TorchKernel
+from reid_srdl.retrieval.counting.kernels.split import Split
+from reid_srdl.retrieval.counting.targets import find_targets
 from reid_srdl.retrieval.counting.windows import gamma
 from reid_srdl.retrieval.index import FlatIndex
+from reid_srdl.retrieval.protocol import PidIndex
 from reid_srdl.retrieval.rows import rows_of
 from tests.retrieval.brute import random_features, true_distance
 from tests.retrieval.engines import finest
 from tests.retrieval.test_ranks import expected, ranks_by
 
-KERNELS = {
-    "numpy": NumpyKernel,
-    "faiss": FaissKernel,
-    "torch": lambda: TorchKernel("cpu"),
-    "numpy finest": lambda: finest(NumpyKernel()),
-    "faiss finest": lambda: finest(FaissKernel()),
-    "torch finest": lambda: finest(TorchKernel("cpu")),
+
+def _integers(dim: int, leading: int) -> IntegerKernel:
+    """Directions of their own, far from the rows' and not quite orthonormal: any serve."""
+    rng = np.random.default_rng(leading)
+    return IntegerKernel(Split(rng.standard_normal((dim, leading)).astype(np.float32) / dim**0.5))
+
+
+KERNELS: dict[str, Callable[[int], Kernel]] = {
+    "numpy": lambda _: NumpyKernel(),
+    "faiss": lambda _: FaissKernel(),
+    "torch": lambda _: TorchKernel("cpu"),
+    "numpy finest": lambda _: finest(NumpyKernel()),
+    "faiss finest": lambda _: finest(FaissKernel()),
+    "torch finest": lambda _: finest(TorchKernel("cpu")),
+    "integers": lambda dim: _integers(dim, 8),
+    "integers undirected": lambda dim: _integers(dim, 0),
 }
 every_kernel = pytest.mark.parametrize("make", KERNELS.values(), ids=KERNELS)
 
@@ -42,18 +56,20 @@ def _placed(dim: int) -> tuple[np.ndarray, np.ndarray]:
 @every_kernel
 @pytest.mark.parametrize("dim", [1, 7, 256, 300, 2048])
 def test_values_lie_within_the_declared_error(make: Any, dim: int) -> None:
-    kernel: Kernel = make()
+    kernel: Kernel = make(dim)
     q, g = _placed(dim)
     q_squares, g_squares = squared_norms(q), squared_norms(g)
     offset = kernel.offset(q_squares)
-    error = kernel.error(dim, np.sqrt(q_squares), float(np.sqrt(g_squares.max())))
     truth = [[true_distance(a, b) for b in g] for a in q]
-    v = kernel.block(kernel.load_queries(q.copy()), kernel.load_gallery(g, g_squares))
+    queries, gallery = kernel.load_queries(q.copy(), q_squares), kernel.load_gallery(g, g_squares)
+    error = kernel.error(dim, queries.sizes, gallery.sizes.max(axis=0))
+    v = kernel.block(queries, gallery)
     for i, row in enumerate(truth):
         for j, distance in enumerate(row):
             off = float(Fraction(float(v[i, j])) + Fraction(float(offset[i])) - distance)
             assert abs(off) <= error[i]
-    assert (error < 1e-3 * (np.sqrt(q_squares) + np.sqrt(g_squares.max())) ** 2).all()
+    if kernel.name != "integers":  # theirs depends on the directions
+        assert (error < 1e-3 * (np.sqrt(q_squares) + np.sqrt(g_squares.max())) ** 2).all()
 
 
 @pytest.mark.parametrize("dim", [1, 300])
@@ -78,12 +94,12 @@ class _WorstKernel(NumpyKernel):
         super().__init__()
         self._relative, self._random = relative, np.random.default_rng(seed)
 
-    def error(self, dim: int, a: np.ndarray, b: float) -> np.ndarray:
-        return self._relative * np.ones_like(a)
+    def error(self, dim: int, sizes: np.ndarray, most: np.ndarray) -> np.ndarray:
+        return np.full(len(sizes), self._relative)
 
-    def block(self, queries: Any, gallery: Any) -> np.ndarray:
-        p, squares = gallery
-        v = queries.astype(np.float64) @ p.T.astype(np.float64) + squares
+    def block(self, queries: Loaded, gallery: Loaded) -> np.ndarray:
+        (q,), (p, squares) = queries.parts, gallery.parts
+        v = q.astype(np.float64) @ p.T.astype(np.float64) + squares
         signs = self._random.choice([-0.999, 0.999], v.shape)
         return (v + self._relative * signs).astype(np.float32)
 
@@ -116,33 +132,6 @@ def test_gamma_refuses_what_it_cannot_bound() -> None:
         gamma(1 << 24)
 
 
-def test_small_problems_load_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "_probe", lambda *_: pytest.fail("probed"))
-    assert choice.choose(100, 1000, 64).name == "numpy"
-
-
-@pytest.mark.parametrize("faster", ["numpy", "faiss"])
-def test_the_faster_kernel_is_chosen(monkeypatch: pytest.MonkeyPatch, faster: str) -> None:
-    monkeypatch.setattr(choice, "_probe", lambda kernel, *_: 1.0 if kernel.name == faster else 2.0)
-    assert choice.choose(10**4, 10**5, 2048).name == faster
-
-
-def test_faiss_is_not_loaded_for_a_short_product(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "faiss", raising=False)
-    monkeypatch.setattr(choice, "_probe", lambda *_: 1e-9)
-    monkeypatch.setattr(choice, "FaissKernel", lambda: pytest.fail("loaded"))
-    assert choice.choose(10**4, 10**4, 2048).name == "numpy"
-
-
-def test_a_probe_takes_time() -> None:
-    assert choice._probe(NumpyKernel(), 8, 16, 32) > 0
-
-
-def test_an_unknown_device_is_an_error() -> None:
-    with pytest.raises(UserError, match="nonsense"):
-        choice.choose(1, 1, 1, "nonsense")
-
-
 def test_torch_precision_is_left_as_it_was() -> None:
     import torch
 
@@ -152,7 +141,8 @@ def test_torch_precision_is_left_as_it_was() -> None:
         kernel = TorchKernel("cpu")
         q, g = _placed(600)
         values = kernel.block(
-            kernel.load_queries(q.copy()), kernel.load_gallery(g, squared_norms(g))
+            kernel.load_queries(q.copy(), squared_norms(q)),
+            kernel.load_gallery(g, squared_norms(g)),
         )
         assert torch.get_float32_matmul_precision() == "medium"
         wide = squared_norms(g) - 2 * q.astype(np.float64) @ g.T.astype(np.float64)
@@ -184,21 +174,41 @@ def _left_open(features: Any) -> int:
 
 
 @pytest.mark.parametrize("longest", [1.0, 3.0, 1e4, np.inf])
-def test_groups_hold_each_row_once_and_bound_its_norm(longest: float) -> None:
+def test_groups_hold_each_row_once_and_long_ones_apart(longest: float) -> None:
     norms = np.abs(np.random.default_rng(0).standard_normal(50)) + 0.5
     norms[7] *= longest
     for values in (norms, np.zeros(5), np.array([0.0, 0, 0, 4, 5])):
         order, runs = by_norm(values)
         assert sorted(order.tolist()) == list(range(len(values)))
-        assert [start for start, _, _ in runs] == [0, *(stop for _, stop, _ in runs[:-1])]
+        assert [start for start, _ in runs] == [0, *(stop for _, stop in runs[:-1])]
         assert runs[-1][1] == len(values)
-        assert all((values[order[start:stop]] <= norm).all() for start, stop, norm in runs)
+        usual = 2 * np.median(values)
+        assert len(runs) == 1 or (values[order[slice(*runs[0])]] <= usual).all()
 
 
 @pytest.mark.parametrize("make", KERNELS.values(), ids=KERNELS)
 def test_a_finer_kernel_takes_over_in_the_middle(make: Any) -> None:
     features = random_features(np.random.default_rng(6), gallery=90, values=np.float32([0, 1]))
-    kernel = make()
+    kernel = make(features.query.features.shape[1])
     kernel.bearable = 0.0
     engine = CountEngine(kernel=kernel, query_rows=5, gallery_rows=7)
     assert ranks_by(engine, features) == expected(features)
+
+
+def test_edges_serve_rows_of_like_sizes() -> None:
+    features = random_features(np.random.default_rng(9), gallery=200, dim=6)
+    queries, gallery = rows_of(features.query.features), rows_of(features.gallery.features)
+    index = PidIndex(features.gallery.labels)
+    targets = find_targets(queries, gallery, index.same_pid(features.query.labels))
+    kernel = NumpyKernel()
+    counting = ShardCount(kernel, frame_for(queries, gallery), queries, gallery, targets)
+    loaded = kernel.load_queries(features.query.features.copy(), np.ones(len(queries)))
+
+    def edges(norm: float) -> Edges:
+        return counting._edges_within(kernel, loaded, np.array([norm]))
+
+    first = edges(1.0)
+    assert edges(1.05) is first
+    assert edges(0.9) is first
+    assert edges(1.2) is not first  # longer rows need wider windows
+    assert edges(0.5) is not first  # and much shorter ones deserve narrower ones

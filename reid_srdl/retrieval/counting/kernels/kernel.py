@@ -21,6 +21,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,30 +35,56 @@ from reid_srdl.retrieval.protocol import Int64s
 _CHUNK = 512  # dimensions per product: 256 halves the bound and takes 3 % longer
 _FINEST = 64
 _TALLIED = 1 << 21  # estimates placed at once: few calls, little memory
-_UNIT = 2.0**-24
-_FLUSHED = 2.0**-122
+UNIT = 2.0**-24
+FLUSHED = 2.0**-122
 
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """Rows as a kernel wants them.
+
+    Attributes:
+        parts: the kernel's own arrays; for queries, each of Q rows.
+        sizes: N x S lengths that error bounds are made of; the first of each row is its norm.
+    """
+
+    parts: tuple[Any, ...]
+    sizes: Float64s
+
+    def rows(self, first: int, last: int) -> Loaded:
+        """Returns some of the queries."""
+        parts = tuple(part[first:last] for part in self.parts)
+        return Loaded(parts, self.sizes[first:last])
+
+
 class Kernel(Protocol):
-    """Where blocks of distances come from."""
+    """Where blocks of distances come from.
+
+    Attributes:
+        name: which kernel this is; estimates of equal names have equal errors.
+        form: kernels of one form can use each other's loaded queries.
+        threaded: whether several threads may call `block` at once, each faster than one in turn.
+        bearable: the share of pairs left open from which on `finer` pays.
+    """
 
     name: str
-    threaded: bool  # whether several threads may call `block` at once, each faster than one in turn
-    bearable: float  # share of pairs left open from which on `finer` pays
+    form: str
+    threaded: bool
+    bearable: float
 
     def rows(self, dim: int) -> tuple[int, int]:
         """Returns how many queries and gallery rows a block has at best."""
 
-    def load_queries(self, p: Float32s) -> Any:
-        """Takes over placed queries, Q x D, for its work; slices of the answer go to `block`."""
+    def load_queries(self, p: Float32s, squares: Float64s) -> Loaded:
+        """Takes over placed queries, Q x D, and their squared norms."""
 
-    def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
-        """Takes placed gallery rows, N x D, and their squared norms there."""
+    def load_gallery(self, p: Float32s, squares: Float64s) -> Loaded:
+        """Takes placed gallery rows, N x D, and their squared norms."""
 
-    def block(self, queries: Any, gallery: Any) -> Any:
+    def block(self, queries: Loaded, gallery: Loaded) -> Any:
         """Returns v, Q x N; valid until this thread's next call."""
 
     def exclude(self, v: Any, rows: Int64s, columns: Int64s) -> None:
@@ -69,11 +96,16 @@ class Kernel(Protocol):
     def offset(self, squares: Float64s) -> Float64s:
         """Returns offset(q) for queries with these squared norms."""
 
-    def error(self, dim: int, a: Float64s, b: float) -> Float64s:
-        """Returns the error bound for query norms ``a`` and gallery norms up to ``b``."""
+    def error(self, dim: int, sizes: Float64s, most: Float64s) -> Float64s:
+        """Returns Q error bounds for queries of these ``sizes`` and gallery rows of ``most``."""
 
     def finer(self) -> Kernel | None:
-        """Returns a slower kernel of half the error for the same loaded rows, if there is one."""
+        """Returns a slower kernel of smaller errors, if there is one."""
+
+
+def norms_alone(squares: Float64s) -> Float64s:
+    """Returns N x 1 sizes of N rows with these squared norms."""
+    return np.sqrt(squares)[:, None]
 
 
 def chunks(dim: int, width: int) -> list[slice]:
@@ -81,7 +113,6 @@ def chunks(dim: int, width: int) -> list[slice]:
     return [slice(start, min(start + width, dim)) for start in range(0, dim, width)]
 
 
-_TALL = (2048, 768)
 _WIDE_VALUES = 1 << 23  # feature values in a gallery block: 32 MiB
 
 
@@ -90,12 +121,8 @@ def wide(dim: int) -> tuple[int, int]:
     return 512, min(16384, max(1, _WIDE_VALUES // dim))
 
 
-class Chunked:
-    """What kernels have in common that sum runs of dimensions on their own."""
-
-    name: str
-    bearable = 0.0015
-    _chunk = _CHUNK
+class Host:
+    """What kernels have in common whose blocks are NumPy's."""
 
     def exclude(self, v: Any, rows: Int64s, columns: Int64s) -> None:
         """Puts the values of these pairs out of all matches' reach."""
@@ -108,6 +135,14 @@ class Chunked:
             found = tally(edges, first + start, np.ascontiguousarray(v[start : start + step]))
             if found:
                 yield first + start, found
+
+
+class Chunked(Host):
+    """What kernels have in common that sum runs of dimensions on their own."""
+
+    name: str
+    bearable = 0.0015
+    _chunk = _CHUNK
 
     def finer(self) -> Kernel | None:
         """Returns a kernel of half as long runs that shares this one's memory."""
@@ -133,11 +168,14 @@ class Product(Chunked):
     def offset(self, squares: Float64s) -> Float64s:
         return squares
 
-    def error(self, dim: int, a: Float64s, b: float) -> Float64s:
-        return gamma(self._roundings(dim) + 2) * 2 * a * b + 4 * _UNIT * b**2 + _FLUSHED * dim
+    def error(self, dim: int, sizes: Float64s, most: Float64s) -> Float64s:
+        a, b = sizes[:, 0], most[0]
+        error: Float64s = gamma(self._roundings(dim) + 2) * 2 * a * b
+        error += 4 * UNIT * b**2 + FLUSHED * dim
+        return error
 
 
-class _Scratch(threading.local):
+class Scratch(threading.local):
     """The same memory for every block of a thread: fresh pages cost a tenth of the product."""
 
     def __init__(self) -> None:
@@ -150,81 +188,3 @@ class _Scratch(threading.local):
             self._spaces = np.empty(size, np.float32), np.empty(size, np.float32)
         one, two = (space[:size].reshape(rows, columns) for space in self._spaces)
         return one, two
-
-
-class NumpyKernel(Product):
-    """NumPy's float32 matrix product, on one thread for each block.
-
-    Its blocks have many queries and few gallery rows: fewer queries make BLAS pack the gallery
-    rows anew too often, more rows push sums out of the cache.
-    """
-
-    name = "numpy"
-    threaded = True
-
-    def __init__(self) -> None:
-        self._scratch = _Scratch()
-
-    def rows(self, dim: int) -> tuple[int, int]:
-        return _TALL
-
-    def load_queries(self, p: Float32s) -> Any:
-        return np.multiply(p, np.float32(-2), out=p)
-
-    def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
-        return p, squares.astype(np.float32)
-
-    def block(self, queries: Any, gallery: Any) -> Float32s:
-        p, squares = gallery
-        v, part = self._scratch.shaped(len(queries), len(p))
-        for number, dims in enumerate(self._chunks(p.shape[1])):
-            np.matmul(queries[:, dims], p[:, dims].T, out=part if number else v)
-            if number:
-                v += part
-        v += squares
-        return v
-
-
-class FaissKernel(Chunked):
-    """FAISS's exact kernel of squared Euclidean distances."""
-
-    name = "faiss"
-    threaded = False  # it runs threads of its own
-
-    def __init__(self) -> None:
-        import faiss
-
-        self._faiss = faiss
-        self._scratch = _Scratch()
-
-    def rows(self, dim: int) -> tuple[int, int]:
-        return wide(dim)
-
-    def load_queries(self, p: Float32s) -> Any:
-        return p
-
-    def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
-        return p
-
-    def block(self, queries: Any, gallery: Any) -> Float32s:
-        v, part = self._scratch.shaped(len(queries), len(gallery))
-        for number, dims in enumerate(self._chunks(gallery.shape[1])):
-            self._distances(queries, gallery, dims, out=part if number else v)
-            if number:
-                v += part
-        return v
-
-    def _distances(self, q: Float32s, g: Float32s, dims: slice, out: Float32s) -> None:
-        # Chunks are read in place: pointers to the first dimension, strides of whole rows.
-        dim, pointer = q.shape[1], self._faiss.swig_ptr
-        first, width = dims.start, dims.stop - dims.start
-        starts = pointer(q.reshape(-1)[first:]), pointer(g.reshape(-1)[first:])
-        self._faiss.pairwise_L2sqr(
-            width, len(q), starts[0], len(g), starts[1], pointer(out), dim, dim, len(g)
-        )
-
-    def offset(self, squares: Float64s) -> Float64s:
-        return np.zeros_like(squares)
-
-    def error(self, dim: int, a: Float64s, b: float) -> Float64s:
-        return gamma(self._roundings(dim) + 4) * (a + b) ** 2 + _FLUSHED * dim

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.counting.blocks import Product, wide
 from reid_srdl.retrieval.counting.edges import Edges, Float32s
+from reid_srdl.retrieval.counting.kernels.kernel import Loaded, Product, norms_alone, wide
 from reid_srdl.retrieval.counting.tallies import Tally
 from reid_srdl.retrieval.protocol import Int64s
 
@@ -28,7 +28,7 @@ Float64s = NDArray[np.float64]
 class TorchKernel(Product):
     """torch's float32 matrix product on a device, with reduced precision (TF32, bf16) off."""
 
-    name = "torch"
+    name = form = "torch"
     threaded = False
 
     def __init__(self, device: str) -> None:
@@ -52,23 +52,24 @@ class TorchKernel(Product):
         gallery = min(_WIDEST, max(1, free // (_TALLEST * _PAIR_BYTES + 8 * dim)))
         return _TALLEST, gallery
 
-    def load_queries(self, p: Float32s) -> Any:
+    def load_queries(self, p: Float32s, squares: Float64s) -> Loaded:
         self._edges.clear()
-        return self._there(np.multiply(p, np.float32(-2), out=p))
+        return Loaded((self._there(np.multiply(p, np.float32(-2), out=p)),), norms_alone(squares))
 
-    def load_gallery(self, p: Float32s, squares: Float64s) -> Any:
-        return self._there(p), self._there(squares.astype(np.float32))
+    def load_gallery(self, p: Float32s, squares: Float64s) -> Loaded:
+        parts = self._there(p), self._there(squares.astype(np.float32))
+        return Loaded(parts, norms_alone(squares))
 
     def _there(self, x: NDArray[Any]) -> Any:
         return self._torch.from_numpy(x).to(self._device)
 
-    def block(self, queries: Any, gallery: Any) -> Any:
-        p, squares = gallery
+    def block(self, queries: Loaded, gallery: Loaded) -> Any:
+        (q,), (p, squares) = queries.parts, gallery.parts
         with _full_precision(self._torch):
             first, *others = self._chunks(p.shape[1])
-            v = queries[:, first] @ p[:, first].T
+            v = q[:, first] @ p[:, first].T
             for dims in others:  # not addmm: it may carry one long sum through all chunks
-                v += queries[:, dims] @ p[:, dims].T
+                v += q[:, dims] @ p[:, dims].T
             v += squares
         return v
 

@@ -1,0 +1,49 @@
+"""NumPy's float32 matrix product."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reid_srdl.retrieval.counting.kernels.kernel import (
+    Float32s,
+    Float64s,
+    Loaded,
+    Product,
+    Scratch,
+    norms_alone,
+)
+
+_TALL = (2048, 768)
+
+
+class NumpyKernel(Product):
+    """NumPy's float32 matrix product, on one thread for each block.
+
+    Its blocks have many queries and few gallery rows: fewer queries make BLAS pack the gallery
+    rows anew too often, more rows push sums out of the cache.
+    """
+
+    name = form = "numpy"
+    threaded = True
+
+    def __init__(self) -> None:
+        self._scratch = Scratch()
+
+    def rows(self, dim: int) -> tuple[int, int]:
+        return _TALL
+
+    def load_queries(self, p: Float32s, squares: Float64s) -> Loaded:
+        return Loaded((np.multiply(p, np.float32(-2), out=p),), norms_alone(squares))
+
+    def load_gallery(self, p: Float32s, squares: Float64s) -> Loaded:
+        return Loaded((p, squares.astype(np.float32)), norms_alone(squares))
+
+    def block(self, queries: Loaded, gallery: Loaded) -> Float32s:
+        (q,), (p, squares) = queries.parts, gallery.parts
+        v, part = self._scratch.shaped(len(q), len(p))
+        for number, dims in enumerate(self._chunks(p.shape[1])):
+            np.matmul(q[:, dims], p[:, dims].T, out=part if number else v)
+            if number:
+                v += part
+        v += squares
+        return v
