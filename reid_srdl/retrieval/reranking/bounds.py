@@ -18,7 +18,7 @@ theta ||x||^2, theta = 3 delta + (D + m) 2^-50, and rho by at most sqrt(theta) |
     | ||X_p - X_q||^2 - lower(p, q) | <= 2.1 epsilon S^2,
 
 and the product, whose magnitudes add up to at most S^2 (1 + 3 epsilon), adds gamma_(m+6) S^2 (see
-`counting.blocks`). 8u S^2 more pay for what is compared in float32 afterwards; together: `slack`.
+`counting.kernels`). 8u S^2 more pay for what is compared in float32 afterwards; together: `slack`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ a row of a matrix product, changed at the few images that share a neighbour, ord
 gallery as the final distances do. Its float32 values decide outside of windows around the match's
 own value w, whose half width is the sum of these bounds, with a = ||q||, b the longest gallery row:
 
-    gamma_(D+2) 2ab + 4u b^2           of the product (see `counting.blocks`),
+    gamma_(D+2) 2ab + 4u b^2           of the product (see `counting.kernels`),
     gamma_(D+3) (1 + 2 gamma_(D+3)) L  of `pair_distances`, by which final distances are defined,
     4u (2ab + b^2 + |w|)               of the change, rounded once: a value beside the window is
                                        off by more only where it is farther from w by more,
