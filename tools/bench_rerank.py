@@ -4,8 +4,9 @@
 The dense version keeps everything in N x N float32 matrices, N = queries + gallery, and sorts every
 row whole, as the authors' Python code does. Each side runs in a process of its own, one after the
 other, with the same number of BLAS threads; dense seconds end at the final distances, ours at the
-scores. Processor seconds are given beside, since a busy machine stretches the two sides unequally.
-Peak memory is the largest resident size less the features and a bare interpreter.
+scores, and include loading the libraries it needs. Processor seconds are given beside, since a busy
+machine stretches the two sides unequally. Peak memory is the largest resident size less the
+features and a bare interpreter.
 
 Example:  OMP_NUM_THREADS=1 python tools/bench_rerank.py --images 23100 --dim 2048 --json out.json
 """

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.conventions import CONVENTIONS
 from reid_srdl.retrieval.counting.frame import frame_for, placed_rows, squared_norms
-from reid_srdl.retrieval.counting.targets import exact_distances
+from reid_srdl.retrieval.counting.pairs import exact_distances
 from reid_srdl.retrieval.counting.windows import Reach, window
 from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.index import FlatIndex

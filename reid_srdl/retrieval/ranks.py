@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from reid_srdl.retrieval.counting.counter import running
-from reid_srdl.retrieval.counting.targets import Targets, find_targets
+from reid_srdl.retrieval.counting.matches import find_targets
+from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.protocol import Int64s, Labels, PidIndex, counted
 from reid_srdl.retrieval.rows import Rows
 

@@ -12,7 +12,7 @@ from reid_srdl.evaluation import Counting
 from reid_srdl.retrieval.counting.count import CountEngine, ShardCount
 from reid_srdl.retrieval.counting.frame import frame_for
 from reid_srdl.retrieval.counting.kernels.on_faiss import FaissKernel
-from reid_srdl.retrieval.counting.targets import find_targets
+from reid_srdl.retrieval.counting.matches import find_targets
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.protocol import PidIndex
 from reid_srdl.retrieval.ranks import match_ranks, without_junk
@@ -189,7 +189,7 @@ def test_equal_rows_are_decided_as_one_by_one(
 def test_undecided_pairs_are_settled_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     features = random_features(np.random.default_rng(10), values=np.float32([0]))
     monkeypatch.setattr("reid_srdl.retrieval.counting.counter._PENDING", 3)
-    monkeypatch.setattr("reid_srdl.retrieval.counting.targets._PAIR_VALUES", 4)
+    monkeypatch.setattr("reid_srdl.retrieval.counting.pairs._EXACT_VALUES", 4)
     assert ranks_by(PATHS["count numpy"](), features) == expected(features)
 
 

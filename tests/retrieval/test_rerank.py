@@ -10,7 +10,7 @@ from reid_srdl.config import EvalConfig
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate, evaluate_by
 from reid_srdl.retrieval.features import Features, FeatureSet
-from reid_srdl.retrieval.reranking import jaccard, neighbours, rerank
+from reid_srdl.retrieval.reranking import bounds, encoding, jaccard, neighbours, ranked
 from reid_srdl.retrieval.reranking.expansion import expand
 from reid_srdl.retrieval.reranking.rerank import KReciprocalRanker
 from reid_srdl.retrieval.rows import rows_of
@@ -76,18 +76,19 @@ def _expected(features: Features, k1: int, k2: int, lam: float) -> list[float]:
     ("k1", "k2", "lam"), [(20, 6, 0.3), (7, 1, 0.0), (5, 3, 0.8), (1, 2, 0.5), (30, 6, 0.1)]
 )
 @pytest.mark.parametrize("small", [False, True], ids=["one block", "small blocks"])
-@pytest.mark.parametrize("straddling", [-1, 0.1, 1.0], ids=["rows", "few pairs", "pairs"])
+@pytest.mark.parametrize("unit", [2.0**-24, 1e-3, 1e3], ids=["few open", "many open", "all open"])
 def test_the_dense_oracle_agrees(
-    k1: int, k2: int, lam: float, small: bool, straddling: float, monkeypatch: pytest.MonkeyPatch
+    k1: int, k2: int, lam: float, small: bool, unit: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jaccard, "_STRADDLING", straddling)
+    monkeypatch.setattr(jaccard, "_UNIT", unit)  # wider windows leave more to be compared singly
     if small:
         monkeypatch.setattr(neighbours, "_BLOCK", 2000)
         monkeypatch.setattr(neighbours, "_GROUP", 3)
-        monkeypatch.setattr(neighbours, "_DIMS", (2, 4))
-        monkeypatch.setattr(rerank, "_ROWS", 11)
-        monkeypatch.setattr(jaccard, "_QUERIES", 5)
-        monkeypatch.setattr(jaccard, "_WHOLE", 3)
+        monkeypatch.setattr(bounds, "_DIMS", (2, 4))
+        monkeypatch.setattr(encoding, "_ROWS", 11)
+        monkeypatch.setattr(jaccard, "_SHARED", 700)
+        monkeypatch.setattr(ranked, "_QUERIES", 5)
+        monkeypatch.setattr(ranked, "_MASKED", 300)
     features = people(k1)
     result = evaluate(features, ranker=KReciprocalRanker(k1, k2, lam))
     expected = _expected(features, k1, k2, lam)

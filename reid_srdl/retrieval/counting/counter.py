@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from reid_srdl.retrieval.counting.edges import Edges, Float32s
+from reid_srdl.retrieval.counting.pairs import exact_distances, nearly
 from reid_srdl.retrieval.counting.tallies import Tally
-from reid_srdl.retrieval.counting.targets import Targets, exact_distances, nearly
+from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.counting.twins import Twins
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows

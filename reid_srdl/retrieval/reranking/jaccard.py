@@ -1,220 +1,208 @@
-"""Ranks by the final distances of k-reciprocal re-ranking, most of these never computed.
-
-With m what a query and a gallery image share (equation 10 of the paper, see `rerank`),
+"""What queries and gallery images share, and their final distances (equations 10 and 12).
 
     J = 1 - m / (2 - m)                                                                 equation 10
-    final = (1 - lambda) J + lambda d                                                   equation 12
+    final = (1 - lambda) J + lambda d / L                                               equation 12
 
-J is 1 wherever two images share no neighbour, and no image is nearer than (1 - lambda) J. So the
-distances of a query's matches come first, and then only those of images with a (1 - lambda) J that
-is not above the farthest match. Where images without a shared neighbour may be among them, bounds
-(see `neighbours`) tell which of the gallery are ahead of which match, and only images whose bounds
-straddle a match are computed; where these turn out too many, whole rows of distances are taken.
-Ranks are counted.
+with d the squared distance and L the query's largest. J is 1 wherever two images share no
+neighbour, so with s = L / lambda
+
+    s (final - (1 - lambda)) - ||q||^2  =  (d - ||q||^2) - s (1 - lambda) m / (2 - m):
+
+a row of a matrix product, changed at the few images that share a neighbour, orders the whole
+gallery as the final distances do. Its float32 values decide outside of windows around the match's
+own value w, whose half width is the sum of these bounds, with a = ||q||, b the longest gallery row:
+
+    gamma_(D+2) 2ab + 4u b^2           of the product (see `counting.kernels`),
+    gamma_(D+3) (1 + 2 gamma_(D+3)) L  of `pair_distances`, by which final distances are defined,
+    4u (2ab + b^2 + |w|)               of the change, rounded once: a value beside the window is
+                                       off by more only where it is farther from w by more,
+    2^-46 (a^2 + b^2 + s)              of float64 arithmetic,
+
+and 2^-122 D for what is flushed to zero. lambda = 0 takes s = 1 and d = ||q|| = 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.protocol import Int64s, Labels, PidIndex
-from reid_srdl.retrieval.ranks import Ranks
-from reid_srdl.retrieval.reranking.neighbours import Neighbours, pair_distances
+from reid_srdl.retrieval.counting.windows import gamma
+from reid_srdl.retrieval.protocol import Int64s
+from reid_srdl.retrieval.reranking.distances import Scratch, pair_distances, pair_error
 
-_QUERIES = 256  # queries whose pairs are computed at once
-_WHOLE = 64  # queries with a whole row of distances, or of bounds, at once
-_STRADDLING = 0.1  # share of pairs that bounds may leave open; more cost as much as all distances
-_HOPELESS = 3  # times that share: bounds are not tried again
+_UNIT = 2.0**-24
+_LARGEST = np.finfo(np.float32).max
+_SHARED = 1 << 20  # pairs of query and gallery image whose m is summed up at once
 
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class SharedPairs:
+    """All pairs of some queries and gallery images that share a neighbour.
+
+    Attributes:
+        row, column: their queries, by position among these, and gallery images; ascending.
+        m: see equation 10.
+        count: G, gallery images in all.
+    """
+
+    row: Int64s
+    column: Int64s
+    m: Float64s
+    count: int
+
+    @cached_property
+    def _numbers(self) -> Int64s:
+        return self.row * self.count + self.column
+
+    def positions(self, row: Int64s, column: Int64s) -> Int64s:
+        """Returns the positions of these pairs, of those that share a neighbour."""
+        at, known = self._sought(row, column)
+        return at[known]
+
+    def of(self, row: Int64s, column: Int64s) -> Float64s:
+        """Returns m of P pairs, 0 of those that share no neighbour."""
+        at, known = self._sought(row, column)
+        m = np.zeros(len(row))
+        m[known] = self.m[at[known]]
+        return m
+
+    def _sought(self, row: Int64s, column: Int64s) -> tuple[Int64s, NDArray[np.bool_]]:
+        wanted = row * self.count + column
+        at = np.searchsorted(self._numbers, wanted)
+        known = at < len(self.m)
+        known[known] = self._numbers[at[known]] == wanted[known]
+        return at, known
+
+
+class Shared:
+    """What images share: m of equation 10.
+
+    Args:
+        v: N x N, sparse.
+        queries: how many of the N rows are queries, the first ones.
+    """
+
+    def __init__(self, v: Any, queries: int) -> None:
+        self.count = v.shape[0] - queries
+        self._v, self._columns = v, v[queries:].tocsc()
+        self._scratch = Scratch()
+
+    def of(self, queries: Int64s) -> SharedPairs:
+        """Returns the pairs of Q queries and the gallery that share a neighbour."""
+        step = max(1, _SHARED // self.count)
+        numbers, values = [], []
+        for start in range(0, len(queries), step):
+            number, m = self._summed(queries[start : start + step])
+            numbers.append(number + start * self.count)
+            values.append(m)
+        row, column = np.divmod(np.concatenate(numbers), self.count)
+        return SharedPairs(row, column, np.concatenate(values), self.count)
+
+    def _summed(self, queries: Int64s) -> tuple[Int64s, Float64s]:
+        """Returns the pairs, as position * G + gallery position, and their m."""
+        columns = self._columns
+        entries, sizes = _runs(self._v.indptr, queries)
+        z, mine = self._v.indices[entries], self._v.data[entries]
+        row = np.repeat(np.arange(len(queries)), sizes)
+        theirs, sizes = _runs(columns.indptr, z)
+        least = np.minimum(np.repeat(mine, sizes), columns.data[theirs])
+        number = np.repeat(row * self.count, sizes) + columns.indices[theirs]
+        shape = (len(queries) * self.count,)
+        sums = self._scratch.array("sums", shape, np.float64)
+        np.add.at(sums, number, least)
+        mask = np.not_equal(sums, 0, out=self._scratch.array("mask", shape, np.bool_))
+        found = np.flatnonzero(mask)
+        m: Float64s = sums[found]
+        sums[found] = 0
+        return found, m
+
+
 class FinalDistances:
-    """The final distances of queries to gallery images (equation 12).
+    """The final distances of queries to gallery images.
 
     Args:
         x: N rows, the queries first.
-        found: the largest distance from each, squared norms, and bounds.
-        v: N x N, sparse.
+        squares: their squared norms.
+        largest: the largest squared distance from each.
         queries: how many of the rows are queries.
         lambda_: weight of the original distance.
+
+    Attributes:
+        unshared: what the final distance is at least where J is 1.
     """
 
     def __init__(
-        self, x: Float32s, found: Neighbours, v: Any, queries: int, lambda_: float
+        self, x: Float32s, squares: Float64s, largest: Float64s, queries: int, lambda_: float
     ) -> None:
-        self.queries, self.count = queries, len(x) - queries
-        self._x, self._largest, self._lambda = x, found.largest, lambda_
-        self._v, self._columns = v, v[queries:].tocsc()
-        self._squares, self._bounds = found.squares.astype(np.float32), found.bounds
-        self.bounds_decide = True  # until they leave far too many pairs open
-        self.unshared = 1 - lambda_  # what the final distance is at least where J is 1
-
-    def shared(self, query: int) -> Float64s:
-        """Returns m of one query and all G gallery images (equation 10)."""
-        columns, own = self._columns, slice(*self._v.indptr[query : query + 2])
-        z, mine = self._v.indices[own], self._v.data[own]
-        starts, sizes = columns.indptr[z], columns.indptr[z + 1] - columns.indptr[z]
-        ends = np.cumsum(sizes)
-        entries = np.arange(ends[-1]) + np.repeat(starts - ends + sizes, sizes)
-        least = np.minimum(np.repeat(mine, sizes), columns.data[entries])
-        m = np.bincount(columns.indices[entries], least, minlength=self.count)
-        return m.astype(np.float64, copy=False)
+        self._x, self._gallery, self._largest = x, x[queries:], largest
+        self._squares, self._lambda = squares, lambda_
+        self._gallery_squares = squares[queries:].astype(np.float32)
+        self._scale = largest / lambda_ if lambda_ else np.ones_like(largest)
+        self.unshared = 1 - lambda_
 
     def pairs(self, query: Int64s, gallery: Int64s, m: Float64s) -> Float64s:
         """Returns the final distances of P pairs with these m."""
-        d = pair_distances(self._x, query, gallery + self.queries)
-        return self._joined(query, d, m)
-
-    def between(self, query: Int64s, m: Float64s) -> tuple[Float64s, Float64s]:
-        """Returns bounds of the final distances of some queries to the whole gallery."""
-        lower, upper = self._bounds.between(query, self.queries)
-        return self._joined(query[:, None], lower, m), self._joined(query[:, None], upper, m)
-
-    def rows(self, query: Int64s, m: Float64s) -> Float64s:
-        """Returns the final distances of some queries to the whole gallery; m likewise."""
-        g = self._x[self.queries :]
-        d = np.matmul(np.multiply(self._x[query], np.float32(-2)), g.T)
-        d += self._squares[self.queries :]
-        d += self._squares[query][:, None]
-        return self._joined(query[:, None], np.maximum(d, 0, out=d), m)
-
-    def _joined(self, query: Int64s, d: Float32s, m: Float64s) -> Float64s:
-        jaccard = 1 - m / (2 - m)
-        final: Float64s = self._lambda * (d / self._largest[query])
-        final += (1 - self._lambda) * jaccard
+        final = self.least(m)
+        if self._lambda:
+            d = pair_distances(self._x, query, gallery + len(self._x) - len(self._gallery))
+            final += self._lambda * (d / self._largest[query])
         return final
 
+    def least(self, m: Float64s) -> Float64s:
+        """Returns (1 - lambda) J: no final distance with these m is below."""
+        return self.unshared * (1 - m / (2 - m))
 
-def reranked(final: FinalDistances, queries: Labels, gallery: Labels) -> Iterator[Ranks]:
-    """Yields the ranks of all matches by the final distances.
+    def estimates(
+        self, query: Int64s, row: Int64s, column: Int64s, m: Float64s, out: Float32s
+    ) -> Float32s:
+        """Returns float32 values that order the whole gallery as the final distances do.
 
-    Args:
-        final: the final distances.
-        queries, gallery: the labels.
-    """
-    same = PidIndex(gallery).same_pid(queries)
-    matched = np.unique(same.query[same.match])
-    bounds = np.searchsorted(same.query, np.arange(final.queries + 1))
-    found: dict[int, Int64s] = {}
-    for start in range(0, len(matched), _QUERIES):
-        some = []
-        for query in matched[start : start + _QUERIES].tolist():
-            part = slice(bounds[query], bounds[query + 1])
-            some.append(_Query(final, query, same.gallery[part], same.match[part]))
-        _enter(final, some)
-        near = [one for one in some if one.narrow()]
-        _enter(final, near)
-        found |= {one.query: one.ranks() for one in near}
-        far = [one for one in some if one.farthest >= final.unshared]
-        for first in range(0, len(far), _WHOLE):
-            found |= _far_ranks(final, far[first : first + _WHOLE])
-    if found:
-        ranks = [found[query] for query in matched.tolist()]
-        offsets = np.concatenate([[0], np.cumsum([len(own) for own in ranks])])
-        yield Ranks(matched, offsets.astype(np.int64), np.concatenate(ranks))
-
-
-class _Query:
-    """One query's way to its ranks.
-
-    Attributes:
-        query: its position.
-        positions, m: gallery images whose final distances are wanted next, and their m.
-        finals: the final distances of these, once entered.
-        farthest: the final distance of its farthest match, once narrowed.
-    """
-
-    def __init__(
-        self, final: FinalDistances, query: int, same_pid: Int64s, match: NDArray[np.bool_]
-    ) -> None:
-        m = final.shared(query)
-        self.query, self.unshared, self.farthest = query, final.unshared, np.inf
-        self.positions, self.ignored = same_pid[match], same_pid[~match]
-        self.m, self.finals = m[self.positions], np.empty(0)
-        m[same_pid] = 0
-        self._others = np.flatnonzero(m)
-        self._others_m = m[self._others]
-
-    def narrow(self) -> bool:
-        """Given its matches' distances, asks for those of images that may be ahead of one.
-
-        Returns:
-            False where these may be images that share no neighbour with the query.
+        Args:
+            query: Q positions.
+            row, column, m: the pairs of these queries that share a neighbour (see `SharedPairs`).
+            out: Q x G, to be overwritten.
         """
-        self._matches, self._match_finals = self.positions, self.finals
-        self.farthest = float(self.finals.max())
-        least = self.unshared * (1 - self._others_m / (2 - self._others_m))
-        ahead = least <= self.farthest
-        self.positions, self.m = self._others[ahead], self._others_m[ahead]
-        return self.farthest < self.unshared
+        if self._lambda:
+            np.matmul(np.multiply(self._x[query], np.float32(-2)), self._gallery.T, out=out)
+            out += self._gallery_squares
+        else:
+            out[:] = 0
+        change = self.unshared * self._scale[query]
+        with np.errstate(over="ignore"):  # where lambda is tiny, m alone decides
+            out[row, column] -= change[row] * (m / (2 - m))
+        return out
 
-    def ranks(self) -> Int64s:
-        """Returns its matches' ranks; equal distances by gallery index."""
-        finals = np.concatenate([self._match_finals, self.finals])
-        order = np.lexsort((np.concatenate([self._matches, self.positions]), finals))
-        return 1 + np.flatnonzero(order < len(self._matches))
+    def windows(self, query: Int64s, final: Float64s) -> tuple[Float32s, Float32s]:
+        """Returns (low, high) for P final distances from P queries.
 
-    def straddlers(self, lower: Float64s, upper: Float64s, m: Float64s) -> None:
-        """Asks for the images that, by bounds of G final distances, may be ahead of a match or not.
-
-        Those with a lower bound above the farthest match are ahead of none, and forgotten.
+        An estimate below low is surely of a smaller final distance, above high of a larger one;
+        infinity is above all.
         """
-        lower[self.ignored] = np.inf
-        lower[self._matches] = np.inf
-        self._near = np.flatnonzero(lower <= self.farthest)
-        self._near_lower, upper = lower[self._near], upper[self._near]
-        finals = np.sort(self._match_finals)
-        below = np.searchsorted(finals, self._near_lower, "left")
-        self._open = below < np.searchsorted(finals, upper, "right")
-        self.positions = self._near[self._open]
-        self.m = m[self.positions]
-
-    def ranks_with_bounds(self) -> Int64s:
-        """Returns its matches' ranks, given the straddlers' final distances."""
-        self._near_lower[self._open] = self.finals  # elsewhere the bounds decide alike
-        self.positions, self.finals = self._near, self._near_lower
-        return self.ranks()
-
-    def ranks_among(self, row: Float64s) -> Int64s:
-        """Returns its matches' ranks from the final distances of the whole gallery."""
-        row[self.ignored] = np.inf
-        ahead = [
-            np.count_nonzero(row < row[match]) + np.count_nonzero(row[:match] == row[match])
-            for match in self._matches.tolist()
-        ]
-        return 1 + np.sort(np.array(ahead, np.int64))
+        scale, dim = self._scale[query], self._x.shape[1]
+        centre, error = scale * (final - self.unshared), 2.0**-46 * scale
+        if self._lambda:
+            a2, b2 = self._squares[query], float(self._squares[-len(self._gallery) :].max())
+            ab2, pair = 2 * np.sqrt(a2 * b2), pair_error(dim)
+            centre -= a2
+            error += gamma(dim + 2) * ab2 + 4 * _UNIT * b2
+            error += pair * (1 + 2 * pair) * self._largest[query]
+            error += 4 * _UNIT * (ab2 + b2) + 2.0**-46 * (a2 + b2) + 2.0**-122 * dim
+        error += 4 * _UNIT * abs(centre)
+        with np.errstate(over="ignore"):
+            low, high = (centre - error).astype(np.float32), (centre + error).astype(np.float32)
+        high = np.minimum(np.nextafter(high, np.float32(np.inf)), _LARGEST)
+        return np.nextafter(low, np.float32(-np.inf)), high
 
 
-def _enter(final: FinalDistances, some: list[_Query]) -> None:
-    """Computes the final distances that some queries ask for."""
-    if not some:
-        return
-    sizes = [len(one.positions) for one in some]
-    query = np.repeat([one.query for one in some], sizes)
-    positions = np.concatenate([one.positions for one in some])
-    finals = final.pairs(query, positions, np.concatenate([one.m for one in some]))
-    for one, own in zip(some, np.split(finals, np.cumsum(sizes)[:-1]), strict=True):
-        one.finals = own
-
-
-def _far_ranks(final: FinalDistances, some: list[_Query]) -> dict[int, Int64s]:
-    """Returns the ranks of queries whose whole gallery may be ahead of a match."""
-    rows = np.array([one.query for one in some])
-    m = np.stack([final.shared(one.query) for one in some])
-    if final.bounds_decide:
-        lower, upper = final.between(rows, m)
-        for number, one in enumerate(some):
-            one.straddlers(lower[number], upper[number], m[number])
-        pairs = sum(len(one.positions) for one in some)
-        if pairs <= _STRADDLING * m.size:
-            _enter(final, some)
-            return {one.query: one.ranks_with_bounds() for one in some}
-        final.bounds_decide = pairs <= _HOPELESS * _STRADDLING * m.size
-    finals = final.rows(rows, m)
-    return {one.query: one.ranks_among(row) for one, row in zip(some, finals, strict=True)}
+def _runs(limits: NDArray[Any], which: NDArray[Any]) -> tuple[Int64s, Int64s]:
+    """Returns all positions in some of the runs that ``limits`` cuts, and these runs' sizes."""
+    starts, sizes = limits[which].astype(np.int64), limits[which + 1] - limits[which]
+    ends = np.cumsum(sizes)
+    return np.arange(sizes.sum()) + np.repeat(starts - ends + sizes, sizes), sizes

@@ -14,35 +14,38 @@ largest one from p (as the authors' code has it: theirs is the column's maximum,
     final      = (1 - lambda) J + lambda d                                              equation 12
 
 No N x N matrix exists: the nearest and the largest distance of each image come from bounds and a
-few exact distances (see `neighbours`), the sets and V are sparse, and final distances are computed
-where a rank depends on them (see `jaccard`).
+few distances (see `neighbours`), the sets and V are sparse (see `encoding`), and final distances
+are computed where a rank depends on them (see `jaccard`, `ranked`).
 
-NOTE: distances are float32 (final ones float64), so, unlike ranks by distance, re-ranked ones may
-differ in near-ties from machine to machine. Junk takes no part; images of the query's own identity
-and camera do, as anything unlabelled would, until ranks are counted.
+NOTE: distances are float32, as FAISS computes them for single pairs (final ones float64); products
+only exclude pairs, by proven bounds. So ranks depend on no block and no number of threads, but,
+unlike ranks by distance, may differ in near-ties from machine to machine. Junk takes no part;
+images of the query's own identity and camera do, as anything unlabelled would, until ranks are
+counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.counting.frame import frame_for, placed_rows
-from reid_srdl.retrieval.protocol import Int64s, Labels
+from reid_srdl.retrieval.counting.frame import Frame, frame_for, squared_norms
+from reid_srdl.retrieval.counting.parallel import each, parts
+from reid_srdl.retrieval.protocol import Labels
 from reid_srdl.retrieval.ranks import Ranks
-from reid_srdl.retrieval.reranking.jaccard import FinalDistances, reranked
-from reid_srdl.retrieval.reranking.neighbours import Neighbours, find_neighbours, pair_distances
+from reid_srdl.retrieval.reranking.encoding import encoded
+from reid_srdl.retrieval.reranking.jaccard import FinalDistances, Shared
+from reid_srdl.retrieval.reranking.neighbours import find_neighbours
+from reid_srdl.retrieval.reranking.ranked import reranked
 from reid_srdl.retrieval.rows import Rows
 
-_ROWS = 4096  # rows of sparse products at once
+_STEP = 1 << 16  # feature values placed at once: what stays in cache
 
 Float32s = NDArray[np.float32]
-Float64s = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,12 @@ class KReciprocalRanker:
                 usage=True,
             )
         frame = frame_for(queries, gallery)
-        x = np.concatenate([placed_rows(frame, queries), placed_rows(frame, gallery)])
-        found = find_neighbours(x, self.k1 + 1, progress)
-        final = FinalDistances(x, found, self._encoded(x, found), len(queries), self.lambda_)
-        yield from reranked(final, query_labels, gallery_labels)
+        x = _placed(frame, queries, gallery)
+        squares = squared_norms(x)
+        found = find_neighbours(x, squares, self.k1 + 1, progress)
+        shared = Shared(encoded(x, found, self.k1, self.k2), len(queries))
+        final = FinalDistances(x, squares, found.largest, len(queries), self.lambda_)
+        yield from reranked(final, shared, query_labels, gallery_labels)
 
     def told(self) -> dict[str, str]:
         """Names the method and its parameters."""
@@ -95,47 +100,17 @@ class KReciprocalRanker:
             "junk takes no part"
         }
 
-    def _encoded(self, x: Float32s, found: Neighbours) -> Any:
-        """Returns V, N x N, sparse."""
-        from scipy import sparse
 
-        near, half = found.near, int(np.around(self.k1 / 2)) + 1
-        sets = _expanded(_reciprocal(near), _reciprocal(near[:, :half]))
-        row = np.repeat(np.arange(len(x)), np.diff(sets.indptr))
-        d = pair_distances(x, row, sets.indices).astype(np.float64) / found.largest[row]
-        weights = np.exp(-d)
-        sums = np.bincount(row, weights, minlength=len(x))
-        v = sparse.csr_array((weights / sums[row], sets.indices, sets.indptr), shape=sets.shape)
-        return v if self.k2 == 1 else _listed(near[:, : self.k2]) / self.k2 @ v
+def _placed(frame: Frame, *sides: Rows) -> Float32s:
+    """Returns p(x) of all rows, one side after the other (see `frame`)."""
+    x = np.empty((sum(map(len, sides)), sides[0].dim), np.float32)
+    first = 0
+    for rows in sides:
+        placed = x[first : first + len(rows)]
 
+        def place(part: tuple[int, int], rows: Rows = rows, placed: Float32s = placed) -> None:
+            placed[slice(*part)] = frame.place(rows.block(*part))
 
-def _listed(near: Int64s) -> Any:
-    """Returns an N x N sparse matrix with ones at each row's neighbours."""
-    from scipy import sparse
-
-    count, k = near.shape
-    limits = np.arange(count + 1) * k
-    return sparse.csr_array((np.ones(count * k), near.reshape(-1), limits), shape=(count, count))
-
-
-def _reciprocal(near: Int64s) -> Any:
-    """Returns R as a sparse matrix of ones (equation 2)."""
-    forward = _listed(near)
-    return forward.multiply(forward.T).tocsr()
-
-
-def _expanded(full: Any, half: Any) -> Any:
-    """Returns R* as a sparse matrix (equation 3), some rows at a time."""
-    from scipy import sparse
-
-    sizes, across = np.asarray(half.sum(axis=1)).reshape(-1), half.T.tocsr()
-    parts = []
-    for start in range(0, full.shape[0], _ROWS):
-        own = full[start : start + _ROWS]
-        shared = (own @ across).multiply(own).tocsr()  # |R(p, k1) and R(c, k1/2)|, c in R(p, k1)
-        shared.data = (shared.data > 2 / 3 * sizes[shared.indices]).astype(np.float64)
-        shared.eliminate_zeros()
-        parts.append((own + shared @ half).tocsr())
-    sets = sparse.vstack(parts, format="csr")
-    sets.sort_indices()
-    return sets
+        list(each(place, parts(len(rows), max(1, _STEP // rows.dim))))
+        first += len(rows)
+    return x

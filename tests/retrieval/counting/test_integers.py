@@ -18,7 +18,7 @@ from reid_srdl.retrieval.counting.kernels.choice import Problem, choose
 from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
 from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.kernels.split import Split, leading_directions
-from reid_srdl.retrieval.counting.targets import find_targets
+from reid_srdl.retrieval.counting.matches import find_targets
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.protocol import PidIndex
 from reid_srdl.retrieval.rows import rows_of

@@ -18,7 +18,7 @@ from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
 from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.kernels.on_torch import TorchKernel
 from reid_srdl.retrieval.counting.kernels.split import Split
-from reid_srdl.retrieval.counting.targets import find_targets
+from reid_srdl.retrieval.counting.matches import find_targets
 from reid_srdl.retrieval.counting.windows import gamma
 from reid_srdl.retrieval.index import FlatIndex
 from reid_srdl.retrieval.protocol import PidIndex

@@ -7,9 +7,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from reid_srdl.retrieval.counting import targets, twins
+from reid_srdl.retrieval.counting import matches, twins
 from reid_srdl.retrieval.counting.exact import pair_distances, rough_distances
-from reid_srdl.retrieval.counting.targets import find_targets
+from reid_srdl.retrieval.counting.matches import find_targets
+from reid_srdl.retrieval.counting.pairs import Defined
+from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.protocol import Labels, PidIndex
 from reid_srdl.retrieval.rows import rows_of
 
@@ -78,7 +80,7 @@ def test_identities_are_multiplied_in_batches(monkeypatch: pytest.MonkeyPatch) -
     )
     found = []
     for values in (8, 1 << 20):
-        monkeypatch.setattr(targets, "_GROUP_VALUES", values)
+        monkeypatch.setattr(matches, "_GROUP_VALUES", values)
         found.append(find_targets(rows_of(queries), rows_of(gallery), same))
     one, other = found
     assert np.array_equal(one.gallery, other.gallery)
@@ -94,16 +96,14 @@ def test_matches_that_tie_are_ordered_by_the_definition() -> None:
         Labels(np.array([1]), np.array([1]))
     )
     found = find_targets(rows_of(queries), rows_of(gallery), same)
-    swapped = targets.Targets(
+    swapped = Targets(
         found.same,
         found.offsets,
         found.query,
         found.gallery[::-1],
         np.array([2.0, 2.0]),
         np.array([9.0, 9.0]),
-        targets.Defined(
-            rows_of(queries), rows_of(gallery), found.query, found.gallery[::-1].copy()
-        ),
+        Defined(rows_of(queries), rows_of(gallery), found.query, found.gallery[::-1].copy()),
     )
     zero, two = np.array([0]), np.array([2])
     assert swapped.position(zero, two, np.array([2.25]), np.array([2])).tolist() == [1]

@@ -1,0 +1,56 @@
+"""Distances of given pairs of query and gallery image, in bounded memory."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reid_srdl.retrieval.counting.exact import pair_distances, rough_distances
+from reid_srdl.retrieval.counting.windows import Float64s
+from reid_srdl.retrieval.protocol import Int64s
+from reid_srdl.retrieval.rows import Rows
+
+_EXACT_VALUES = 1 << 17  # feature values gathered at once for each side: they stay in cache
+_ROUGH_VALUES = 1 << 18  # likewise, where fewer would cost more calls than more cost cache
+
+
+def exact_distances(queries: Rows, gallery: Rows, query: Int64s, position: Int64s) -> Float64s:
+    """Returns the definition's squared distances of P pairs, in bounded memory."""
+    out = np.empty(len(query), np.float64)
+    step = max(1, _EXACT_VALUES // queries.dim)
+    for start in range(0, len(query), step):
+        part = slice(start, start + step)
+        out[part] = pair_distances(queries.take(query[part]), gallery.take(position[part]))
+    return out
+
+
+def nearly(
+    queries: Rows, gallery: Rows, query: Int64s, position: Int64s, scale: float
+) -> tuple[Float64s, Float64s]:
+    """Returns estimates of P pairs' distances and their errors; see `exact.rough_distances`."""
+    near, error = np.empty(len(query)), np.empty(len(query))
+    step = max(1, _ROUGH_VALUES // queries.dim)
+    q, g = np.empty((2, min(step, len(query)), queries.dim), np.float32)
+    for start in range(0, len(query), step):
+        part = slice(start, start + step)
+        rows = len(query[part])
+        queries.take_into(query[part], q[:rows])
+        gallery.take_into(position[part], g[:rows])
+        near[part], error[part] = rough_distances(q[:rows], g[:rows], scale)
+    return near, error
+
+
+class Defined:
+    """The definition's distances of M pairs, each computed when it is first asked for."""
+
+    def __init__(self, queries: Rows, gallery: Rows, query: Int64s, position: Int64s) -> None:
+        self._queries, self._gallery = queries, gallery
+        self._query, self._position = query, position
+        self._known = np.full(len(query), np.nan)
+
+    def __call__(self, pairs: Int64s) -> Float64s:
+        """Returns the distances of P of the pairs."""
+        # Two threads may both compute one: they find the same.
+        missing = np.unique(pairs[np.isnan(self._known[pairs])])
+        query, position = self._query[missing], self._position[missing]
+        self._known[missing] = exact_distances(self._queries, self._gallery, query, position)
+        return self._known[pairs]
