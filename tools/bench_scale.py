@@ -5,7 +5,8 @@ A gallery is drawn straight into a folder of .npy files and read back through me
 is evaluated by a process of its own, whose memory is read from /proc while it runs: anonymous
 memory is what it allocated, mapped what it holds of files. Lines are fitted through time and
 processor time over gallery images: the slope is the cost of an image, and the largest departure
-from the line says how far the cost is linear.
+from the line says how far the cost is linear. The slope of a line through anonymous memory is what
+an image leaves there; the bare interpreter with NumPy is part of it.
 
 Examples:  python tools/bench_scale.py --sizes 100000,200000,400000 --queries 500   |
            python tools/bench_scale.py --sizes 1000000,2000000,5000000 --processes 2 --json out.json
@@ -134,9 +135,10 @@ def print_table(rows: list[dict[str, Any]], lines: dict[str, dict[str, float]]) 
             f"{100 * row['mAP']:.2f}",
         )
     table.caption = "\n".join(
-        f"{kind} = {line['fixed']:.1f} + {1e6 * line['slope']:.2f} per million images; "
-        f"at most {line['departure']:.1%} off"
+        f"{kind} = {line['fixed'] / unit:.1f} + {1e6 * line['slope'] / unit:.2f} per million images"
+        f"; at most {line['departure']:.1%} off"
         for kind, line in lines.items()
+        for unit in [MIB if kind in _KINDS else 1]
     )
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
@@ -177,7 +179,8 @@ def main() -> int:
         rows.append(row)
         print_table([row], {})
     several = len(rows) > 1
-    lines = {kind: fitted(rows, kind) for kind in ("seconds", "cpu_seconds") if several}
+    fits = [kind for kind in ("seconds", "cpu_seconds", "RssAnon") if kind in rows[0]]
+    lines = {kind: fitted(rows, kind) for kind in fits if several}
     print_table(rows, lines)
     if arguments.json:
         told = {**vars(arguments), "cpus": os.cpu_count(), "lines": lines, "rows": rows}

@@ -150,8 +150,9 @@ def _refuse_sharing(group: Group, what: str) -> None:
 def _display(group: Group) -> Display:
     from reid_srdl.report.progress import Display
 
-    if group.rank == 0 and group.size > 1:
-        print(f"{group.size} processes share the gallery", file=sys.stderr)
+    if group.size > 1 and group.local_rank == 0:
+        elsewhere = f"; the one on {group.writer} tells the results" if group.rank else ""
+        print(f"{group.size} processes share the gallery{elsewhere}", file=sys.stderr)
     return Display(0, shown=group.rank == 0)
 
 

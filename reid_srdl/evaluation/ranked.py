@@ -27,10 +27,16 @@ from reid_srdl.retrieval.protocol import Int64s, Labels
 from reid_srdl.retrieval.ranks import Engine, ExactRanker, Ranker, without_junk
 from reid_srdl.retrieval.result import Evaluation, Protocol
 from reid_srdl.retrieval.rows import Rows, rows_of
+from reid_srdl.retrieval.sharing.agreement import check_same
 from reid_srdl.retrieval.sharing.sharding import Alone, Group
 from reid_srdl.retrieval.streams.mapped import is_mapped
 from reid_srdl.retrieval.streams.streaming import StreamedRanker
-from reid_srdl.retrieval.streams.stretches import StreamedGallery, count_distractors, read_rows
+from reid_srdl.retrieval.streams.stretches import (
+    StreamedGallery,
+    count_distractors,
+    read_rows,
+    stretch_rows,
+)
 
 
 def evaluate(
@@ -63,7 +69,8 @@ def evaluate(
             all return the same.
 
     Raises:
-        UserError: the features cannot be evaluated, or no query has a match.
+        UserError: the features cannot be evaluated, are not the same in all processes, or no query
+            has a match.
     """
     protocol, group = protocol or Protocol(), group or Alone()
     if protocol.gallery != "all":
@@ -78,9 +85,10 @@ def evaluate(
         )
     streams = counts and (group.size > 1 or is_mapped(features.gallery.features))
     features = checked(features, mapped_values=not streams)
+    check_same(features, group)
     if streams and engine == "count":
-        # One kernel for all that this process counts: a stretch alone would not be worth the look.
-        counting = CountEngine(device, whole=len(features.gallery) // group.size)
+        # One kernel for all, chosen for a stretch: memory must not depend on how many there are.
+        counting = CountEngine(device, whole=stretch_rows(features.gallery))
     if streams:
         searched = _streamed(features, protocol, counting, group)
     else:

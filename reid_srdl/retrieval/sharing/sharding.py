@@ -3,7 +3,8 @@
 Processes are started by ``torchrun --nproc-per-node N -m reid_srdl eval ...``, on several machines
 with its rendezvous (``--nnodes``, ``--rdzv-endpoint``), or by anything else that sets RANK,
 WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Only then is torch imported. Sums are of integers, so they
-do not depend on who counted what.
+do not depend on who counted what. Which process is number 0, and so tells and writes the results,
+is up to torchrun; that all machines hold the same features is checked (see `agreement`).
 
 Each process tells the others through torch's store that it lives. Before a sum all wait for each
 other there, watching, so that the sum itself takes no time to speak of: a process that was lost,
@@ -31,10 +32,19 @@ _PATIENCE = 30.0  # seconds without a sign of life
 
 
 class Group(Protocol):
-    """The processes of one evaluation."""
+    """The processes of one evaluation.
+
+    Attributes:
+        rank, size: which process this is, of how many.
+        local_rank, local_size: which of its machine's, of how many.
+        writer: the machine of process 0, which tells and writes the results.
+    """
 
     rank: int
     size: int
+    local_rank: int
+    local_size: int
+    writer: str
 
     def check(self) -> None:
         """Raises where another process has failed or was lost; cheap."""
@@ -53,6 +63,8 @@ class Alone:
     """One process."""
 
     rank, size = 0, 1
+    local_rank, local_size = 0, 1
+    writer = ""
 
     def check(self) -> None:
         """Nobody else can be lost."""

@@ -6,8 +6,9 @@ import contextlib
 import datetime
 import json
 import os
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.protocol import Int64s
+from reid_srdl.retrieval.sharing.network import address_towards, reachable, summing_over
 from reid_srdl.retrieval.sharing.watch import Watch, first_line
 
 _JOINING = 45.0  # seconds until all must be there
@@ -40,28 +42,17 @@ class Shards:
 
     def __init__(self, patience: float) -> None:
         self.rank, self.size = int(os.environ.get("RANK", "-1")), int(os.environ["WORLD_SIZE"])
+        self.local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+        self.local_size = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         self._met = 0
-        seconds = max(2 * patience, _JOINING)
-        until, limit = time.monotonic() + seconds, datetime.timedelta(seconds=seconds)
         try:
-            self._store, _, _ = next(rendezvous("env://", self.rank, self.size, timeout=limit))
-            self._watch = Watch(self._store, self.rank, self.size, patience)
-            while self._store.add("joined", 0) < self.size:
-                if time.monotonic() > until:
-                    raise TimeoutError(f"not all were there within {seconds:.0f} seconds")
-                time.sleep(_POLL)
-            distributed.init_process_group(
-                "gloo",
-                store=self._store,
-                rank=self.rank,
-                world_size=self.size,
-                timeout=datetime.timedelta(seconds=max(patience, _SUMMING)),
-            )
+            self._join(patience)
         except (RuntimeError, ValueError, KeyError, OSError) as error:
             reason = first_line(error)
             raise UserError(
                 f"process {self.rank} of {self.size} could not join the others ({reason})",
-                "start all of them with torchrun, with one rendezvous address for all machines",
+                "start all of them with torchrun, with one rendezvous address for all machines; "
+                "each must find the others by name, or be given torchrun's --local-addr",
             ) from None
         self._watch.start()
 
@@ -120,6 +111,37 @@ class Shards:
     def close(self) -> None:
         """Stops giving signs of life."""
         self._watch.stop()
+
+    def _join(self, patience: float) -> None:
+        seconds = max(2 * patience, _JOINING)
+        until, limit = time.monotonic() + seconds, datetime.timedelta(seconds=seconds)
+        self._store, _, _ = next(rendezvous("env://", self.rank, self.size, timeout=limit))
+        self._watch = Watch(self._store, self.rank, self.size, patience)
+        while self._store.add("joined", 0) < self.size:
+            if time.monotonic() > until:
+                raise TimeoutError(f"not all were there within {seconds:.0f} seconds")
+            time.sleep(_POLL)
+        self.writer = self._told("host", socket.gethostname(), [0])[0]
+        with summing_over(self._address()):
+            distributed.init_process_group(
+                "gloo",
+                store=self._store,
+                rank=self.rank,
+                world_size=self.size,
+                timeout=datetime.timedelta(seconds=max(patience, _SUMMING)),
+            )
+
+    def _address(self) -> str:
+        """Returns this machine's address as other machines see it; empty where there are none."""
+        if self.local_size == self.size:
+            return ""
+        own = address_towards(os.environ["MASTER_ADDR"])
+        return reachable(own, self._told("address", own, range(self.size)))
+
+    def _told(self, key: str, own: str, ranks: Iterable[int]) -> list[str]:
+        """Tells the others a value, and returns those of some processes; waits for them."""
+        self._store.set(f"{key}/{self.rank}", own)
+        return [self._store.get(f"{key}/{rank}").decode() for rank in ranks]
 
     def _broadcast(self, flat: NDArray[np.uint8], *, sized: bool = False) -> NDArray[np.uint8]:
         if sized:

@@ -1,7 +1,8 @@
 """Signs of life: how a process that shares an evaluation notices that another one is gone.
 
 Each process counts up a number of its own in torch's store once a second and looks at the others'.
-One that stands still for the patience is lost, whatever became of it.
+One that stands still for the patience is lost, whatever became of it. Time in which the looking
+process stood still itself, as on a machine that was suspended, says nothing of the others.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from reid_srdl.errors import UserError
 
 AGAIN = "most likely another process was lost: see its own messages, and start again"
 _POLL = 0.02
+_LONGEST = 3.0  # intervals that one look counts for at most: whoever looks so late stood still
 _FAREWELL = 5.0  # seconds that the one who tells an error waits for the others to end
 
 
@@ -49,13 +51,16 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         """Looks until stopped, or until another process has failed or was lost."""
-        seen = {rank: ("", time.monotonic()) for rank in range(self._size) if rank != self._rank}
+        seen = {rank: ("", 0.0) for rank in range(self._size) if rank != self._rank}
+        interval, before = min(1.0, self._patience / 10), time.monotonic()
         tick = 0
-        while not self._stopped.wait(min(1.0, self._patience / 10)):
+        while not self._stopped.wait(interval):
             tick += 1
+            now = time.monotonic()
+            passed, before = min(now - before, _LONGEST * interval), now
             try:
                 self._sign(tick)
-                self._look(seen)
+                self._look(seen, passed)
             except RuntimeError as error:
                 if not self._stopped.is_set():
                     self.losing(f"the store is gone ({first_line(error)})")
@@ -125,17 +130,16 @@ class Watch(threading.Thread):
     def _sign(self, tick: int) -> None:
         self._store.set(f"alive/{self._rank}", str(tick))
 
-    def _look(self, seen: dict[int, tuple[str, float]]) -> None:
+    def _look(self, seen: dict[int, tuple[str, float]], passed: float) -> None:
+        """Looks at the others' signs; ``seen`` holds the last one of each and its age."""
         if self._store.check(["failed"]):
             self._failed = json.loads(self._store.get("failed"))
             return
-        now = time.monotonic()
-        for rank, (before, since) in seen.items():
+        for rank, (last, age) in seen.items():
             key = f"alive/{rank}"
             sign = self._store.get(key).decode() if self._store.check([key]) else ""
-            if sign != before:
-                seen[rank] = (sign, now)
-            elif now - since > self._patience:
+            seen[rank] = (sign, 0.0 if sign != last else age + passed)
+            if seen[rank][1] > self._patience:
                 self.losing(f"process {rank} gave no sign of life for {self._patience:.0f} seconds")
 
 

@@ -20,6 +20,7 @@ from reid_srdl.retrieval.protocol import Int64s, Labels
 from reid_srdl.retrieval.ranks import Engine, Ranks, match_ranks
 from reid_srdl.retrieval.rows import Rows
 from reid_srdl.retrieval.sharing.sharding import Group
+from reid_srdl.retrieval.streams import heap
 from reid_srdl.retrieval.streams.mapped import expect, forget, is_mapped
 from reid_srdl.retrieval.streams.stretches import StreamedGallery
 
@@ -78,6 +79,7 @@ class StreamedEngine:
                 slots += self.engine.slots(queries, rows, stretch.targets(whole), self._told(share))
             share.reach(stop - start)
             forget(features)
+            heap.give_back()
         share.end()
         return self.group.summed(slots)
 

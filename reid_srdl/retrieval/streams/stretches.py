@@ -132,8 +132,7 @@ class StreamedGallery:
 
     def stretches(self, rank: int, size: int) -> list[tuple[int, int]]:
         """Returns (start, stop) of this process's stretches; they are dealt out in turn."""
-        rows = max(1, _VALUES // self.part.features.shape[1])
-        return parts(len(self.part), rows, size)[rank::size]
+        return parts(len(self.part), stretch_rows(self.part), size)[rank::size]
 
     def stretch(self, start: int, stop: int) -> Stretch:
         """Returns a stretch, its labels read."""
@@ -142,6 +141,11 @@ class StreamedGallery:
         kept = start + np.flatnonzero(self.part.pids[start:stop] != JUNK)
         forget(self.part.pids)
         return Stretch(start, stop, kept if len(kept) < stop - start else None)
+
+
+def stretch_rows(part: FeatureSet) -> int:
+    """Returns how many images a stretch of a gallery has at most."""
+    return min(len(part), max(1, _VALUES // int(part.features.shape[1])))
 
 
 def count_distractors(query: Labels, pids: NDArray[Any]) -> int:

@@ -1,0 +1,86 @@
+"""Memory does not grow with a streamed gallery: four times the stretches, the same peak."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reid_srdl.evaluation import evaluate
+from reid_srdl.retrieval.counting import count
+from reid_srdl.retrieval.counting.kernels.choice import Problem, choose
+from reid_srdl.retrieval.feature_files import load_features, save_features
+from reid_srdl.retrieval.features import Features, FeatureSet
+from reid_srdl.retrieval.streams import stretches
+
+MEMBER = Path(__file__).with_name("memory_member.py")
+DIM, STRETCH = 64, 8192
+SLACK_KIB = 5 * 1024  # what two threads hold at once differs from stretch to stretch
+KEPT_KIB = 20 * 1024  # between stretches; 29 MiB and more were seen with a heap left alone
+
+on_glibc = pytest.mark.skipif(
+    not (sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim")),
+    reason="only glibc's heap can be kept flat",
+)
+
+
+def gallery_of(rows: int) -> Features:
+    rng = np.random.default_rng(0)
+
+    def drawn(count: int) -> FeatureSet:
+        number = np.arange(count)
+        pids = np.where(number < 5000, number % 200 + 1, 0)
+        features = rng.standard_normal((count, DIM), dtype=np.float32).astype(np.float16)
+        return FeatureSet(features, pids, number // 200 % 6)
+
+    return Features(drawn(1000), drawn(rows))
+
+
+def measured(folder: Path, values: int) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, str(MEMBER), str(folder), str(values)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"},
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+@on_glibc
+def test_four_times_the_gallery_takes_no_more_memory(tmp_path: Path) -> None:
+    told = {}
+    for number in (6, 24):
+        save_features(tmp_path / str(number), gallery_of(number * STRETCH))
+        told[number] = measured(tmp_path / str(number), STRETCH * DIM)
+        assert len(told[number]["after"]) == number
+    assert abs(told[24]["peak"] - told[6]["peak"]) < SLACK_KIB
+    for found in told.values():
+        assert max(found["after"]) - found["loaded"] < KEPT_KIB
+
+
+def test_the_kernel_is_chosen_for_a_stretch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel that is worth loading for a long gallery would make memory grow with it."""
+    asked = []
+
+    def chosen(problem: Problem, whole: int, device: str) -> Any:
+        asked.append(whole)
+        return choose(problem, whole, device)
+
+    monkeypatch.setattr(stretches, "_VALUES", 512 * DIM)
+    monkeypatch.setattr(count, "choose", chosen)
+    for rows in (2000, 8000):
+        save_features(tmp_path / str(rows), gallery_of(rows))
+        evaluate(load_features(tmp_path / str(rows)))
+    assert asked == [512] * 2
