@@ -21,6 +21,7 @@ from reid_srdl.evaluation.parts import (
 from reid_srdl.retrieval.conventions import CONVENTIONS
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.features import Features, checked
+from reid_srdl.retrieval.memory.mapped import is_mapped
 from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
 from reid_srdl.retrieval.multi_query import combinations, pool
 from reid_srdl.retrieval.protocol import Int64s, Labels
@@ -29,7 +30,6 @@ from reid_srdl.retrieval.result import Evaluation, Protocol
 from reid_srdl.retrieval.rows import Rows, rows_of
 from reid_srdl.retrieval.sharing.agreement import check_same
 from reid_srdl.retrieval.sharing.sharding import Alone, Group
-from reid_srdl.retrieval.streams.mapped import is_mapped
 from reid_srdl.retrieval.streams.streaming import StreamedRanker
 from reid_srdl.retrieval.streams.stretches import (
     StreamedGallery,

@@ -19,7 +19,7 @@ from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.files import whole_file
 from reid_srdl.retrieval.feature_folders import check_new, read_folder, write_folder
 from reid_srdl.retrieval.features import PARTS, Features, FeatureSet, checked
-from reid_srdl.retrieval.streams.mapped import is_mapped
+from reid_srdl.retrieval.memory.mapped import is_mapped
 
 _KINDS = ("features", "pids", "camids")
 _LAYUMI = {"f": "features", "label": "pids", "cam": "camids"}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
 from reid_srdl.files import whole_file
-from reid_srdl.retrieval.streams import heap
+from reid_srdl.retrieval.memory import heap
 
 _MAPPED = ("gallery", "multi")  # queries are few and needed whole
 

@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.retrieval.arithmetic.rounding import FLUSHED, gamma
 from reid_srdl.retrieval.counting.frame import Frame, squared_norms
-from reid_srdl.retrieval.counting.windows import gamma
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
 
 GPU_LIST = 2048  # the longest list that FAISS's GPU search returns
-_FLUSHED = 2.0**-122
 
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
@@ -72,7 +71,7 @@ class FlatIndex:
     def error(self, norms: Float64s) -> Float64s:
         """Returns the bound of the answers' errors for queries with these (extended) norms."""
         dim = self._index.d
-        return gamma(dim + 6) * (norms + self.largest_norm) ** 2 + _FLUSHED * dim
+        return gamma(dim + 6) * (norms + self.largest_norm) ** 2 + FLUSHED * dim
 
     def within(
         self, placed: Float32s, z: Float32s, radius: float

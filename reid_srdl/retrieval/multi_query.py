@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.counting.exact import fold
+from reid_srdl.retrieval.arithmetic.exact import fold
 from reid_srdl.retrieval.protocol import Int64s, Labels, PidIndex
 from reid_srdl.retrieval.rows import Rows
 

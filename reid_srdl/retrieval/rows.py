@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.counting import exact
-from reid_srdl.retrieval.counting.parallel import each
+from reid_srdl.retrieval.arithmetic import exact
+from reid_srdl.retrieval.arithmetic.parallel import each
 
 _STEP_BYTES = 1 << 21
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from reid_srdl.evaluation import evaluate
 from reid_srdl.retrieval.feature_files import load_features
-from reid_srdl.retrieval.streams import heap, stretches
+from reid_srdl.retrieval.memory import heap
+from reid_srdl.retrieval.streams import stretches
 
 
 def anonymous() -> int:

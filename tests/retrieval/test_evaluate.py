@@ -10,7 +10,7 @@ import pytest
 
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import Evaluated, evaluate
-from reid_srdl.retrieval.counting import exact
+from reid_srdl.retrieval.arithmetic import exact
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.result import Protocol
 from tests.retrieval.brute import brute_ranks, distance_table, random_features

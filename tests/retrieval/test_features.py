@@ -15,7 +15,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate
 from reid_srdl.retrieval.feature_files import load_features, save_features
 from reid_srdl.retrieval.features import Features, FeatureSet, checked
-from reid_srdl.retrieval.streams.mapped import is_mapped
+from reid_srdl.retrieval.memory.mapped import is_mapped
 
 Arrays = dict[str, Any]
 

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from reid_srdl.retrieval.arithmetic.parallel import each, parts, threads
 from reid_srdl.retrieval.counting.counter import Counter
 from reid_srdl.retrieval.counting.edges import Edges
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, placed_rows, squared_norms
 from reid_srdl.retrieval.counting.kernels.choice import Problem, choose
-from reid_srdl.retrieval.counting.kernels.kernel import Kernel, Loaded, Scratch
-from reid_srdl.retrieval.counting.parallel import each, parts, threads
+from reid_srdl.retrieval.counting.kernels.kernel import Kernel, Loaded
 from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.counting.twins import Twins
 from reid_srdl.retrieval.counting.windows import Float64s, Reach, window
+from reid_srdl.retrieval.memory.scratch import Scratch
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
 
@@ -102,7 +103,7 @@ class ShardCount:
         self._twins = Twins(queries, gallery)
         self._state = kernel, self._load(kernel)
         self._edges: list[tuple[str, Float64s, Edges]] = []
-        self._lock, self._own, self._room = threading.Lock(), threading.local(), Scratch()
+        self._lock, self._own, self._scratch = threading.Lock(), threading.local(), Scratch()
         self._counters: list[Counter] = []
         self._pairs = self._before = 0  # of this kernel, and what was open before it
 
@@ -126,7 +127,7 @@ class ShardCount:
         Several threads may do so at once.
         """
         (kernel, queries), counter = self._state, self._counter()
-        room = self._room.shaped(stop - start, self._gallery.dim)[0]
+        room = self._scratch.array("block", (stop - start, self._gallery.dim))
         block = self._frame.place(self._gallery.block(start, stop), out=room)
         squares = squared_norms(block)
         order, runs = by_norm(np.sqrt(squares))

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.counting.parallel import each
+from reid_srdl.retrieval.arithmetic.parallel import each
 from reid_srdl.retrieval.rows import Rows
 
 _SAMPLE = 1024  # gallery rows that tell where the centre is

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reid_srdl.retrieval.counting.exact import relative_error
+from reid_srdl.retrieval.arithmetic.exact import relative_error
+from reid_srdl.retrieval.arithmetic.parallel import each, parts
 from reid_srdl.retrieval.counting.pairs import Defined, exact_distances
-from reid_srdl.retrieval.counting.parallel import each, parts
 from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.counting.windows import Float64s
 from reid_srdl.retrieval.protocol import Int64s, SamePid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reid_srdl.retrieval.counting.exact import pair_distances, rough_distances
+from reid_srdl.retrieval.arithmetic.exact import pair_distances, rough_distances
 from reid_srdl.retrieval.counting.windows import Float64s
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows

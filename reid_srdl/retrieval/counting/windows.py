@@ -22,24 +22,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.counting.exact import relative_error
+from reid_srdl.retrieval.arithmetic.exact import relative_error
+from reid_srdl.retrieval.arithmetic.rounding import UNIT
 
-_UNIT = 2.0**-24
 _TINY = 2.0**-148
 
 Float64s = NDArray[np.float64]
 Float32s = NDArray[np.float32]
-
-
-def gamma(n: int) -> float:
-    """Returns n u / (1 - n u) with float32's u: the bound of n roundings in any order.
-
-    Raises:
-        ValueError: n u >= 1, where float32 sums say nothing.
-    """
-    if n * _UNIT >= 1:
-        raise ValueError(f"no float32 bound for {n} roundings")
-    return n * _UNIT / (1 - n * _UNIT)
 
 
 @dataclass(frozen=True)
@@ -75,7 +64,7 @@ def window(
     """
     eps = relative_error(reach.dim)
     norms = reach.query_norms + reach.gallery_norm
-    eta = 1.0001 * _UNIT * norms + 2 * _TINY * np.sqrt(reach.dim)
+    eta = 1.0001 * UNIT * norms + 2 * _TINY * np.sqrt(reach.dim)
     inner = reach.scale * np.sqrt(np.maximum(distances - slack, 0)) * (1 - eps) - eta
     outer = reach.scale * np.sqrt(distances + slack) * (1 + eps) + eta
     magnitude = outer**2 + np.abs(reach.offset) + reach.error + norms**2

@@ -26,9 +26,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.retrieval.arithmetic.parallel import each
+from reid_srdl.retrieval.arithmetic.rounding import UNIT, gamma
 from reid_srdl.retrieval.counting.frame import squared_norms
-from reid_srdl.retrieval.counting.parallel import each
-from reid_srdl.retrieval.counting.windows import gamma
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.seeds import generator
 
@@ -41,7 +41,6 @@ _TURNS = 2  # of the power iteration
 _PAIR = 16  # what one pair's difference costs, in multiply-adds of a product per dimension
 _PASSES = 32  # what looking through the bounds costs, in multiply-adds per bound
 _STEP = 1 << 18  # feature values taken to float64 at once
-_UNIT = 2.0**-24
 
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
@@ -72,7 +71,7 @@ class Bounds:
         self._right[:, m + 1] = squared_norms(self._right[:, : m + 1])
         self._right[:, m + 2] = 1
         norms = np.sqrt(squares)
-        share = gamma(m + 6) + 2.1 * epsilon + 8 * _UNIT
+        share = gamma(m + 6) + 2.1 * epsilon + 8 * UNIT
         self.slack: Float64s = share * (norms + norms.max()) ** 2
 
     def lower(self, start: int, stop: int, out: Float32s | None = None) -> Float32s:
@@ -96,7 +95,7 @@ class Bounds:
         step = max(1, _STEP // dim)
         list(each(project, range(0, len(x), step)))
         delta = float(np.linalg.norm(basis.T @ basis - np.eye(m))) + dim * m * 2.0**-52
-        return 2 * _UNIT + 2 * float(np.sqrt(3 * delta + (dim + m) * 2.0**-50))
+        return 2 * UNIT + 2 * float(np.sqrt(3 * delta + (dim + m) * 2.0**-50))
 
 
 def chosen(x: Float32s, squares: Float64s, k: int) -> Bounds:

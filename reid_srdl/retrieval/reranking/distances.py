@@ -1,4 +1,4 @@
-"""Distances of single pairs, by which re-ranking decides, and the memory that its threads keep.
+"""Distances of single pairs, by which re-ranking decides.
 
 With u = 2^-24 and gamma_n = n u / (1 - n u), a float32 sum of D squared differences is off by at
 most gamma_(D+3) d, in any order (Higham, Accuracy and Stability of Numerical Algorithms, 2002,
@@ -8,14 +8,12 @@ D additions.
 
 from __future__ import annotations
 
-import math
-import threading
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.counting.windows import gamma
+from reid_srdl.retrieval.arithmetic.rounding import gamma
 
 Float32s = NDArray[np.float32]
 
@@ -41,23 +39,3 @@ def pair_distances(x: Float32s, row: NDArray[Any], column: NDArray[Any]) -> Floa
 def pair_error(dim: int) -> float:
     """Returns the relative error bound of `pair_distances` in ``dim`` dimensions."""
     return gamma(dim + 3)
-
-
-class Scratch(threading.local):
-    """Arrays that a thread uses again and again: fresh memory costs more than most steps.
-
-    >>> scratch = Scratch()
-    >>> scratch.array("a", (2, 3)).shape
-    (2, 3)
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[str, NDArray[Any]] = {}
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: Any = np.float32) -> NDArray[Any]:
-        """Returns an array of that shape, zeros at first, then whatever was left there."""
-        size = math.prod(shape)
-        kept = self._kept.get(name)
-        if kept is None or kept.size < size:
-            kept = self._kept[name] = np.zeros(size, dtype)
-        return kept[:size].reshape(shape)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.counting.parallel import each, parts, threads
+from reid_srdl.retrieval.arithmetic.parallel import each, parts, threads
 from reid_srdl.retrieval.reranking.distances import pair_distances
 from reid_srdl.retrieval.reranking.neighbours import Int32s, Neighbours
 

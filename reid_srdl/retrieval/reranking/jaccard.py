@@ -30,11 +30,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.counting.windows import gamma
+from reid_srdl.retrieval.arithmetic.rounding import FLUSHED, UNIT, gamma
+from reid_srdl.retrieval.memory.scratch import Scratch
 from reid_srdl.retrieval.protocol import Int64s
-from reid_srdl.retrieval.reranking.distances import Scratch, pair_distances, pair_error
+from reid_srdl.retrieval.reranking.distances import pair_distances, pair_error
 
-_UNIT = 2.0**-24
 _LARGEST = np.finfo(np.float32).max
 _SHARED = 1 << 20  # pairs of query and gallery image whose m is summed up at once
 
@@ -191,10 +191,10 @@ class FinalDistances:
             a2, b2 = self._squares[query], float(self._squares[-len(self._gallery) :].max())
             ab2, pair = 2 * np.sqrt(a2 * b2), pair_error(dim)
             centre -= a2
-            error += gamma(dim + 2) * ab2 + 4 * _UNIT * b2
+            error += gamma(dim + 2) * ab2 + 4 * UNIT * b2
             error += pair * (1 + 2 * pair) * self._largest[query]
-            error += 4 * _UNIT * (ab2 + b2) + 2.0**-46 * (a2 + b2) + 2.0**-122 * dim
-        error += 4 * _UNIT * abs(centre)
+            error += 4 * UNIT * (ab2 + b2) + 2.0**-46 * (a2 + b2) + FLUSHED * dim
+        error += 4 * UNIT * abs(centre)
         with np.errstate(over="ignore"):
             low, high = (centre - error).astype(np.float32), (centre + error).astype(np.float32)
         high = np.minimum(np.nextafter(high, np.float32(np.inf)), _LARGEST)

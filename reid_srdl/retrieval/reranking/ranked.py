@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.counting.parallel import each, parts, threads
+from reid_srdl.retrieval.arithmetic.parallel import each, parts, threads
+from reid_srdl.retrieval.memory.scratch import Scratch
 from reid_srdl.retrieval.protocol import Int64s, Labels, PidIndex, SamePid
 from reid_srdl.retrieval.ranks import Ranks
-from reid_srdl.retrieval.reranking.distances import Scratch
 from reid_srdl.retrieval.reranking.jaccard import FinalDistances, Shared, SharedPairs
 
 _QUERIES = 256  # queries that a thread ranks at once,

@@ -33,8 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
+from reid_srdl.retrieval.arithmetic.parallel import each, parts
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, squared_norms
-from reid_srdl.retrieval.counting.parallel import each, parts
 from reid_srdl.retrieval.protocol import Labels
 from reid_srdl.retrieval.ranks import Ranks
 from reid_srdl.retrieval.reranking.encoding import encoded

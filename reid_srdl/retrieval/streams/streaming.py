@@ -16,12 +16,12 @@ import numpy as np
 
 from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.features import check_finite, rows_not_finite
+from reid_srdl.retrieval.memory import heap
+from reid_srdl.retrieval.memory.mapped import expect, forget, is_mapped
 from reid_srdl.retrieval.protocol import Int64s, Labels
 from reid_srdl.retrieval.ranks import Engine, Ranks, match_ranks
 from reid_srdl.retrieval.rows import Rows
 from reid_srdl.retrieval.sharing.sharding import Group
-from reid_srdl.retrieval.streams import heap
-from reid_srdl.retrieval.streams.mapped import expect, forget, is_mapped
 from reid_srdl.retrieval.streams.stretches import StreamedGallery
 
 Advance = Callable[[int], None]

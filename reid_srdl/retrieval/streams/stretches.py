@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.counting import exact
-from reid_srdl.retrieval.counting.parallel import parts
+from reid_srdl.retrieval.arithmetic import exact
+from reid_srdl.retrieval.arithmetic.parallel import parts
 from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.features import FeatureSet, check_finite
+from reid_srdl.retrieval.memory.mapped import forget, is_mapped, rows_at
 from reid_srdl.retrieval.protocol import DISTRACTOR, JUNK, Int64s, Labels, SamePid
 from reid_srdl.retrieval.rows import Rows, rows_of
-from reid_srdl.retrieval.streams.mapped import forget, is_mapped, rows_at
 
 _VALUES = 1 << 25  # feature values in a stretch: 64 MiB of float16
 _LABELS = 1 << 18  # labels looked at together

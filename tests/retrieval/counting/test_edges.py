@@ -7,11 +7,11 @@ import itertools
 import numpy as np
 import pytest
 
-from reid_srdl.retrieval.counting import parallel
+from reid_srdl.retrieval.arithmetic import parallel
+from reid_srdl.retrieval.arithmetic.parallel import each, parts
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.counting.edges import keys_of
 from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
-from reid_srdl.retrieval.counting.parallel import each, parts
 from tests.retrieval.brute import random_features
 from tests.retrieval.test_ranks import expected, ranks_by
 

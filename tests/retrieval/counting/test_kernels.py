@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reid_srdl.retrieval.arithmetic.rounding import gamma
 from reid_srdl.retrieval.counting.count import CountEngine, ShardCount, by_norm
 from reid_srdl.retrieval.counting.edges import Edges
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, squared_norms
@@ -19,7 +20,6 @@ from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.kernels.on_torch import TorchKernel
 from reid_srdl.retrieval.counting.kernels.split import Split
 from reid_srdl.retrieval.counting.matches import find_targets
-from reid_srdl.retrieval.counting.windows import gamma
 from reid_srdl.retrieval.index import FlatIndex
 from reid_srdl.retrieval.protocol import PidIndex
 from reid_srdl.retrieval.rows import rows_of

@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from reid_srdl.retrieval.arithmetic.exact import pair_distances, rough_distances
 from reid_srdl.retrieval.counting import matches, twins
-from reid_srdl.retrieval.counting.exact import pair_distances, rough_distances
 from reid_srdl.retrieval.counting.matches import find_targets
 from reid_srdl.retrieval.counting.pairs import Defined
 from reid_srdl.retrieval.counting.targets import Targets

@@ -19,7 +19,6 @@ Products below float32's normal range may be flushed to zero: 2^-122 D is added 
 from __future__ import annotations
 
 import copy
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -27,16 +26,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.retrieval.arithmetic.rounding import FLUSHED, UNIT, gamma
 from reid_srdl.retrieval.counting.edges import Edges
 from reid_srdl.retrieval.counting.tallies import Tally, tally
-from reid_srdl.retrieval.counting.windows import gamma
 from reid_srdl.retrieval.protocol import Int64s
 
 _CHUNK = 512  # dimensions per product: 256 halves the bound and takes 3 % longer
 _FINEST = 64
 _TALLIED = 1 << 21  # estimates placed at once: few calls, little memory
-UNIT = 2.0**-24
-FLUSHED = 2.0**-122
 
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
@@ -173,18 +170,3 @@ class Product(Chunked):
         error: Float64s = gamma(self._roundings(dim) + 2) * 2 * a * b
         error += 4 * UNIT * b**2 + FLUSHED * dim
         return error
-
-
-class Scratch(threading.local):
-    """The same memory for every block of a thread: fresh pages cost a tenth of the product."""
-
-    def __init__(self) -> None:
-        self._spaces = (np.empty(0, np.float32), np.empty(0, np.float32))
-
-    def shaped(self, rows: int, columns: int) -> tuple[Float32s, Float32s]:
-        """Returns two rows x columns arrays, the same ones as last time where they suffice."""
-        size = rows * columns
-        if self._spaces[0].size < size:
-            self._spaces = np.empty(size, np.float32), np.empty(size, np.float32)
-        one, two = (space[:size].reshape(rows, columns) for space in self._spaces)
-        return one, two

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from reid_srdl.retrieval.arithmetic.rounding import FLUSHED, gamma
 from reid_srdl.retrieval.counting.kernels.kernel import (
-    FLUSHED,
     Chunked,
     Float32s,
     Float64s,
     Loaded,
-    Scratch,
     norms_alone,
     wide,
 )
-from reid_srdl.retrieval.counting.windows import gamma
+from reid_srdl.retrieval.memory.scratch import Scratch
 
 
 class FaissKernel(Chunked):
@@ -39,7 +38,8 @@ class FaissKernel(Chunked):
 
     def block(self, queries: Loaded, gallery: Loaded) -> Float32s:
         (q,), (p,) = queries.parts, gallery.parts
-        v, part = self._scratch.shaped(len(q), len(p))
+        shape = len(q), len(p)
+        v, part = self._scratch.array("v", shape), self._scratch.array("part", shape)
         for number, dims in enumerate(self._chunks(p.shape[1])):
             self._distances(q, p, dims, out=part if number else v)
             if number:

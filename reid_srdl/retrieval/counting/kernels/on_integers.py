@@ -12,21 +12,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from reid_srdl.retrieval.arithmetic.parallel import each
+from reid_srdl.retrieval.arithmetic.rounding import FLUSHED, UNIT, gamma
 from reid_srdl.retrieval.counting.kernels.integer_product import integer_product
-from reid_srdl.retrieval.counting.kernels.kernel import (
-    FLUSHED,
-    UNIT,
-    Float32s,
-    Float64s,
-    Host,
-    Kernel,
-    Loaded,
-    Scratch,
-)
+from reid_srdl.retrieval.counting.kernels.kernel import Float32s, Float64s, Host, Kernel, Loaded
 from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.kernels.split import Split
-from reid_srdl.retrieval.counting.parallel import each
-from reid_srdl.retrieval.counting.windows import gamma
+from reid_srdl.retrieval.memory.scratch import Scratch
 
 _BLOCK = (1024, 768)
 _TOGETHER = 256  # queries that one thread splits in a go
@@ -71,7 +63,7 @@ class IntegerKernel(Host):
         (integers, lead, scale), (columns, coefficients, scales) = queries.parts, gallery.parts
         v = integer_product(integers, columns, scales)
         v *= scale
-        v += np.matmul(lead, coefficients.T, out=self._scratch.shaped(*v.shape)[0])
+        v += np.matmul(lead, coefficients.T, out=self._scratch.array("lead", v.shape))
         return v
 
     def offset(self, squares: Float64s) -> Float64s:

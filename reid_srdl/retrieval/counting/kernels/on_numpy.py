@@ -9,9 +9,9 @@ from reid_srdl.retrieval.counting.kernels.kernel import (
     Float64s,
     Loaded,
     Product,
-    Scratch,
     norms_alone,
 )
+from reid_srdl.retrieval.memory.scratch import Scratch
 
 _TALL = (2048, 768)
 
@@ -40,7 +40,8 @@ class NumpyKernel(Product):
 
     def block(self, queries: Loaded, gallery: Loaded) -> Float32s:
         (q,), (p, squares) = queries.parts, gallery.parts
-        v, part = self._scratch.shaped(len(q), len(p))
+        shape = len(q), len(p)
+        v, part = self._scratch.array("v", shape), self._scratch.array("part", shape)
         for number, dims in enumerate(self._chunks(p.shape[1])):
             np.matmul(q[:, dims], p[:, dims].T, out=part if number else v)
             if number:

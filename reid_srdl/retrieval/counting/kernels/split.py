@@ -30,8 +30,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.retrieval.counting.kernels.kernel import UNIT, Float32s, Float64s
-from reid_srdl.retrieval.counting.windows import gamma
+from reid_srdl.retrieval.arithmetic.rounding import UNIT, gamma
+from reid_srdl.retrieval.counting.kernels.kernel import Float32s, Float64s
 
 _LARGEST = 127
 _TINIEST = np.float32(2.0**-62)  # of scales: the product of two is a normal number

@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.retrieval.arithmetic import rounding
+
 _UNIT = 2.0**-53
 _RUN = 64  # terms of a float32 sum: fewer take longer
 _SCRATCH = 1 << 17  # float64 numbers held at once, so that the folds stay in cache
@@ -127,7 +129,8 @@ def rough_distances(
             near += np.vecdot(rest, rest)
         near /= scale**2
     error = (
-        1.001 * ((_RUN + 4) * 2.0**-24 + relative_error(dim)) * near + dim * 2.0**-125 / scale**2
+        1.001 * ((_RUN + 4) * rounding.UNIT + relative_error(dim)) * near
+        + dim * 2.0**-125 / scale**2
     )
     lost = ~np.isfinite(near)
     return np.where(lost, 0.0, near), np.where(lost, np.inf, error)

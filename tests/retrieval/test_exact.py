@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from reid_srdl.retrieval.counting import exact
+from reid_srdl.retrieval.arithmetic import exact
 from reid_srdl.retrieval.rows import rows_of
 from tests.retrieval.brute import defined_distance, true_distance
 
@@ -69,7 +69,7 @@ def test_a_row_of_zeros_stays_zero() -> None:
     assert exact.normalized(np.zeros((2, 3), np.float32)).tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
-@pytest.mark.parametrize("name", ["counting.exact", "metrics", "multi_query", "protocol"])
+@pytest.mark.parametrize("name", ["arithmetic.exact", "metrics", "multi_query", "protocol"])
 def test_docstring_examples(name: str) -> None:
     module = importlib.import_module(f"reid_srdl.retrieval.{name}")
     result = doctest.testmod(module, extraglobs={"np": np})

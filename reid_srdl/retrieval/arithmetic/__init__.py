@@ -1,0 +1,1 @@
+"""What all engines compute with: the definition of distance, rounding bounds, threads."""

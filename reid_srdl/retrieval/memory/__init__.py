@@ -1,0 +1,1 @@
+"""Memory: mapped files, the heap, and what threads use again and again."""
