@@ -6,16 +6,12 @@ import datetime
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.status import Status
 
 from reid_srdl.records.studies.plan import RunPlan
-
-if TYPE_CHECKING:
-    from reid_srdl.jobs.studies.process import RunProcess
-    from reid_srdl.jobs.studies.run import Outcome
+from reid_srdl.records.studies.progress import Outcome, Running
 
 _EVERY = 60.0  # seconds between two plain lines
 _LIVE = 2.0  # seconds between two looks at the runs' epochs
@@ -69,7 +65,7 @@ class StudyDisplay:
         """Prints a line."""
         self._say(f"{run.name}: started")
 
-    def ended(self, outcome: Outcome, process: RunProcess | None = None) -> None:
+    def ended(self, outcome: Outcome, process: Running | None = None) -> None:
         """Prints a line with the time so far and what is left."""
         if process is not None:
             self._learn(process)
@@ -78,7 +74,7 @@ class StudyDisplay:
         told = f"failed: {outcome.error}" if outcome.state == "failed" else outcome.state
         self._say(f"[{self._over}/{self._total}] {outcome.run.name}: {told}; {self._times()}")
 
-    def works(self, running: Sequence[RunProcess]) -> None:
+    def works(self, running: Sequence[Running]) -> None:
         """Tells now and then where the running runs stand."""
         now = time.monotonic()
         if now - self._looked < (_LIVE if self._status is not None else _EVERY):
@@ -94,9 +90,9 @@ class StudyDisplay:
         else:
             self._status.update(line)
 
-    def _learn(self, process: RunProcess) -> None:
+    def _learn(self, process: Running) -> None:
         """Notes how far a run is and how long its epochs take."""
-        seconds = [row.seconds for row in process.rows()]
+        seconds = process.epoch_seconds()
         self._done[process.name] = len(seconds)
         if seconds:
             self._pace[process.dataset, process.network] = sum(seconds) / len(seconds)

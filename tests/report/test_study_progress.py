@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reid_srdl.jobs.studies.run import Outcome
+from reid_srdl.records.studies.progress import Outcome
 from reid_srdl.report import study_progress
 from reid_srdl.report.study_progress import StudyDisplay
 from tests.records.studies.made import plan
@@ -16,9 +16,8 @@ from tests.records.studies.made import plan
 
 def process(name: str, seconds: list[float], network: str = "resnet50") -> Any:
     """What the display asks of a run's process."""
-    rows = [SimpleNamespace(seconds=value) for value in seconds]
     return SimpleNamespace(
-        name=name, rows=lambda: rows, epochs=200, dataset="cifar100", network=network
+        name=name, epoch_seconds=lambda: seconds, epochs=200, dataset="cifar100", network=network
     )
 
 

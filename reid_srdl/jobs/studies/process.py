@@ -64,14 +64,15 @@ class RunProcess:
         """Epochs in all."""
         return self.config.train.epochs
 
-    def rows(self) -> list[EpochRow]:
-        """Returns the finished epochs; a line that is being written is passed over."""
+    def epoch_seconds(self) -> list[float]:
+        """Returns the seconds of each finished epoch; a line being written is passed over."""
         try:
             text = (self.folder / "metrics.jsonl").read_text(encoding="utf-8")
         except OSError:
             return []
         lines = text.splitlines(keepends=True)
-        return [EpochRow.model_validate_json(line) for line in lines if line.endswith("\n")]
+        rows = [EpochRow.model_validate_json(line) for line in lines if line.endswith("\n")]
+        return [row.seconds for row in rows]
 
     def ask_to_stop(self) -> None:
         """Ends its input, at which it stops."""

@@ -21,6 +21,7 @@ from reid_srdl.methods import OPTIONS
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.studies.match import FoundRun, foreign_runs, study_folder
 from reid_srdl.records.studies.plan import Plan, RunPlan, with_teacher
+from reid_srdl.records.studies.progress import Outcome, Running
 from reid_srdl.version import __version__
 
 _POLL = 0.2  # seconds between two looks at the processes
@@ -52,22 +53,6 @@ class Where:
     jobs: int = 1
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a planned run.
-
-    Attributes:
-        state: ``there`` was finished before, ``finished`` now, ``failed``.
-        folder: where it stands.
-        error: why it failed, in one line.
-    """
-
-    run: RunPlan
-    state: Literal["there", "finished", "failed"]
-    folder: Path
-    error: str = ""
-
-
 class StudyListener(Protocol):
     """Is told how a study goes."""
 
@@ -77,10 +62,10 @@ class StudyListener(Protocol):
     def started(self, run: RunPlan) -> None:
         """A run's process was started."""
 
-    def ended(self, outcome: Outcome, process: RunProcess | None = None) -> None:
+    def ended(self, outcome: Outcome, process: Running | None = None) -> None:
         """A run is over; its process, where it had one, can still be asked."""
 
-    def works(self, running: Sequence[RunProcess]) -> None:
+    def works(self, running: Sequence[Running]) -> None:
         """Called several times a second while runs go on."""
 
 

@@ -14,11 +14,12 @@ from reid_srdl.config import to_yaml
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.studies import process, share
 from reid_srdl.jobs.studies import run as job
-from reid_srdl.jobs.studies.run import Outcome, Where, run_study
+from reid_srdl.jobs.studies.run import Where, run_study
 from reid_srdl.jobs.studies.share import share_machine
 from reid_srdl.machine import available_cores
 from reid_srdl.records.studies import Plan, RunPlan, plan_study, read_study
 from reid_srdl.records.studies.match import finished_runs, match
+from reid_srdl.records.studies.progress import Outcome
 from tests.records.studies.made import METHODS, configure, finished, write_runs, write_study
 
 FOLDER = {"data": {"name": "folder"}, "method": {"name": "vanilla"}, "train": {"epochs": 3}}
