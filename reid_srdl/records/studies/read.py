@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-import reid_srdl
+from reid_srdl import version
 from reid_srdl.config import Section, read_yaml
 from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.records.studies.schema import Cell, Contrast, Quotation, Study, WidthStudy
@@ -19,7 +19,7 @@ def study_files() -> dict[str, Path]:
 
     They stand in ``configs/studies`` of a checkout, and inside of an installed package.
     """
-    package = Path(reid_srdl.__file__).parent
+    package = Path(version.__file__).parent
     for folder in (package / "studies", package.parent / "configs" / "studies"):
         if folder.is_dir():
             return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
