@@ -35,6 +35,9 @@ _KINDS = ("RssAnon", "RssFile")
 _SAMPLED_SECONDS = 0.05
 
 
+_PLACES = ("folder", "json")  # options that say where, of no interest to others
+
+
 def write_set(folder: Path, size: Any, arguments: Any, scatter: float) -> int:
     """Draws a test set into a folder, the gallery a piece at a time; returns its bytes."""
     import numpy as np
@@ -183,7 +186,8 @@ def main() -> int:
     lines = {kind: fitted(rows, kind) for kind in fits if several}
     print_table(rows, lines)
     if arguments.json:
-        told = {**vars(arguments), "cpus": os.cpu_count(), "lines": lines, "rows": rows}
+        asked = {name: value for name, value in vars(arguments).items() if name not in _PLACES}
+        told = {**asked, "cpus": os.cpu_count(), "lines": lines, "rows": rows}
         arguments.json.write_text(json.dumps(told, indent=1, default=str) + "\n")
     return 0
 
