@@ -33,8 +33,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 MIB = 1 << 20
 _KINDS = ("RssAnon", "RssFile")
 _SAMPLED_SECONDS = 0.05
-
-
 _PLACES = ("folder", "json")  # options that say where, of no interest to others
 
 
