@@ -7,15 +7,17 @@ official code does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.retrieval.arithmetic.exact import fold
-from reid_srdl.retrieval.protocol import Int64s, Labels, PidIndex
+from reid_srdl.retrieval.arithmetic.parallel import parts
+from reid_srdl.retrieval.protocol import Int64s, Labels
 from reid_srdl.retrieval.rows import Rows
+
+_VALUES = 1 << 20  # feature values pooled at once
 
 
 def combinations(queries: Labels) -> tuple[Labels, Int64s]:
@@ -44,24 +46,30 @@ def pool(
     Returns:
         C x D float32 (zeros where there is no box), and C booleans: there are boxes.
     """
+    order, starts, sizes = _groups(labels, wanted)
     pooled = np.zeros((len(wanted), boxes.dim), np.float32)
-    found = np.zeros(len(wanted), np.bool_)
-    for row, group in enumerate(_groups(labels, wanted)):
-        if len(group):
-            features = boxes.take(group)
-            pooled[row] = _mean(features) if how == "mean" else features.max(axis=0)
-            found[row] = True
-    return pooled, found
+    for size in np.unique(sizes[sizes > 0]).tolist():
+        rows = np.flatnonzero(sizes == size)
+        for first, last in parts(len(rows), max(1, _VALUES // (size * boxes.dim))):
+            some = rows[first:last]
+            members = order[starts[some, None] + np.arange(size)]
+            features = boxes.take(members.reshape(-1)).reshape(len(some), size, boxes.dim)
+            pooled[some] = _mean(features) if how == "mean" else features.max(axis=1)
+    return pooled, sizes > 0
 
 
-def _groups(labels: Labels, wanted: Labels) -> Iterator[Int64s]:
-    """Yields the positions of each wanted combination's boxes, ascending."""
-    index = PidIndex(labels)
-    for row in range(len(wanted)):
-        same = index.same_pid(wanted.take(np.array([row])))
-        yield same.gallery[~same.match]  # the same camera
+def _groups(labels: Labels, wanted: Labels) -> tuple[Int64s, Int64s, Int64s]:
+    """Returns an order of the boxes, and in it each wanted combination's first and how many."""
+    both = np.concatenate([np.stack([x.pids, x.camids], axis=1) for x in (labels, wanted)])
+    number = np.unique(both, axis=0, return_inverse=True)[1]
+    own, asked = number[: len(labels)], number[len(labels) :]
+    order = np.argsort(own, kind="stable")
+    starts = own[order].searchsorted(asked)
+    return order, starts, np.bincount(own, minlength=len(number))[asked]
 
 
-def _mean(group: NDArray[np.float32]) -> NDArray[Any]:
-    sums: NDArray[np.float64] = fold(group.T.astype(np.float64))
-    return (sums / len(group)).astype(np.float32)
+def _mean(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns the means of C x n x D features over the n."""
+    sums: NDArray[np.float64] = fold(features.astype(np.float64).transpose(0, 2, 1))
+    means: NDArray[np.float32] = (sums / features.shape[1]).astype(np.float32)
+    return means
