@@ -106,8 +106,15 @@ def norms_alone(squares: Float64s) -> Float64s:
 
 
 def chunks(dim: int, width: int) -> list[slice]:
-    """Returns the runs of ``width`` dimensions that are summed on their own."""
-    return [slice(start, min(start + width, dim)) for start in range(0, dim, width)]
+    """Returns the runs of about ``width`` dimensions that are summed on their own.
+
+    Nearly equal ones: a short last run would cost another pass over the sums for nothing.
+
+    >>> chunks(1280, 512)
+    [slice(0, 640, None), slice(640, 1280, None)]
+    """
+    size = -(-dim // max(1, round(dim / width)))
+    return [slice(start, min(start + size, dim)) for start in range(0, dim, size)]
 
 
 _WIDE_VALUES = 1 << 23  # feature values in a gallery block: 32 MiB
@@ -156,7 +163,8 @@ class Chunked(Host):
         return chunks(dim, self._chunk)
 
     def _roundings(self, dim: int) -> int:
-        return min(self._chunk, dim) + len(self._chunks(dim))
+        runs = self._chunks(dim)
+        return int(runs[0].stop) + len(runs)
 
 
 class Product(Chunked):
