@@ -91,7 +91,7 @@ def _dot(a: list[Fraction], b: list[Fraction]) -> Fraction:
 
 
 @pytest.mark.parametrize("leading", [0, 1, 4])
-@pytest.mark.parametrize("kind", ["principal", "any", "skew"])
+@pytest.mark.parametrize("kind", ["principal", "any", "skew", "long"])
 def test_estimates_lie_within_the_declared_error(leading: int, kind: str) -> None:
     rng = np.random.default_rng(leading)
     dim = 24
@@ -101,6 +101,7 @@ def test_estimates_lie_within_the_declared_error(leading: int, kind: str) -> Non
         "principal": leading_directions(p, leading),
         "any": np.linalg.qr(rng.standard_normal((dim, dim)))[0][:, :leading].astype(np.float32),
         "skew": rng.standard_normal((dim, leading)).astype(np.float32) / 5,
+        "long": rng.standard_normal((dim, leading)).astype(np.float32) * 50,
     }[kind]
     split = Split(directions)
     pieces = split.pieces(p, squared_norms(p))

@@ -1,4 +1,4 @@
-"""Kernels: blocks of float32 distances, from NumPy's product, FAISS's exact kernel or torch.
+"""Kernels: blocks of estimated distances, from products of integers or float32 ones.
 
 A kernel returns v for a block of queries and a block of gallery rows, both placed in the frame, and
 vouches for |v - (||p(q) - p(g)||^2 - offset(q))| <= error. Sums run over chunks of K dimensions
@@ -13,7 +13,8 @@ sum of magnitudes (Higham 2002, section 3.1); by Cauchy's inequality that sum is
     FAISS (pairwise_L2sqr)   v = fl(sum of m squared distances, each a^2 + b^2 - 2ab),
                              error = gamma_(K+m+4) (a + b)^2,             offset = 0.
 
-Products below float32's normal range may be flushed to zero: 2^-122 D is added for that.
+The integers' bound stands in `on_integers`. Products below float32's normal range may be flushed to
+zero: 2^-122 D is added for that.
 """
 
 from __future__ import annotations

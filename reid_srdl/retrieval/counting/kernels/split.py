@@ -17,9 +17,10 @@ inequality the last two lines are at most
 
     rho(q) |b| + |a| (rho(g) + delta |b|) + |e_q| |w_g| + (|w_q| + |e_q|) |e_g|,
 
-where rho(x) = 2u |p(x)| bounds |V^T p - b| (float64 sums, rounded to float32 once) and delta is the
-Frobenius norm of V^T V - 1. The lengths are measured, not assumed, so any V serves; the features'
-principal directions make w, and with it the error, small. `sizes` holds |p|, |b|, |w|, |e|.
+where rho = 1.01u |b| + 2^-52 D ||V|| |p| bounds |V^T p - b| (float64 sums, rounded to float32
+once), ||V|| is V's Frobenius norm and delta that of V^T V - 1. The lengths are measured, not
+assumed, so any V serves; the features' principal directions make w, and with it the error, small.
+`sizes` holds |p|, |b|, |w|, |e|.
 """
 
 from __future__ import annotations
@@ -69,9 +70,11 @@ class Split:
 
     def __init__(self, directions: Float32s) -> None:
         self._directions, self._wide = directions, directions.astype(np.float64)
-        k = directions.shape[1]
+        dim, k = directions.shape
+        self._length = 1.01 * float(np.linalg.norm(self._wide))
+        self._sums = 2.0**-52 * dim * self._length  # float64's roundings of V^T p, for |p| = 1
         gram = self._wide.T @ self._wide
-        self.delta = float(np.linalg.norm(gram - np.eye(k))) + k * len(directions) * 2.0**-52
+        self.delta = float(np.linalg.norm(gram - np.eye(k))) + 2.0**-52 * dim * self._length**2
 
     @property
     def leading(self) -> int:
@@ -104,8 +107,7 @@ class Split:
 
     def _sizes(self, whole: Float64s, lead: Float64s, rest: Float64s, lost: Float64s) -> Float64s:
         # V b is summed in float32: component d is off by gamma_k times the sum of |V_dj| |b_j|.
-        k = self.leading
-        off = gamma(k + 1) * np.sqrt(k) * (1 + self.delta) * lead + 1.01 * UNIT * rest
+        off = gamma(self.leading + 1) * self._length * lead + 1.01 * UNIT * rest
         return np.stack(
             [whole, lead, rest + off, lost * (1 + UNIT) + 3 * UNIT * rest + off], axis=1
         )
@@ -118,8 +120,9 @@ class Split:
             most: 4 sizes that no gallery row exceeds.
         """
         whole, lead, rest, lost = sizes.T
-        error: Float64s = 2 * UNIT * whole * most[1]
-        error += lead * (2 * UNIT * most[0] + self.delta * most[1])
+        rounded = 1.01 * UNIT
+        error: Float64s = (rounded * lead + self._sums * whole) * most[1]
+        error += lead * (rounded * most[1] + self._sums * most[0] + self.delta * most[1])
         error += lost * most[2]
         error += (rest + lost) * most[3]
         return error
