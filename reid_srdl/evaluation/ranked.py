@@ -88,7 +88,7 @@ def evaluate(
     check_same(features, group)
     if streams and engine == "count":
         # One kernel for all, chosen for a stretch: memory must not depend on how many there are.
-        counting = CountEngine(device, whole=stretch_rows(features.gallery))
+        counting = CountEngine(device, chosen_for=stretch_rows(features.gallery))
     if streams:
         searched = _streamed(features, protocol, counting, group)
     else:

@@ -17,7 +17,7 @@ from reid_srdl.retrieval.feature_files import load_features, save_features
 from reid_srdl.retrieval.features import Features
 from reid_srdl.retrieval.sharing import agreement
 from reid_srdl.retrieval.sharing.agreement import check_same
-from tests.retrieval.test_streaming import Threads, small_set
+from tests.retrieval.test_streaming import Threads, run_together, small_set
 
 
 def told(given: Sequence[Features], machines: int) -> list[str]:
@@ -40,11 +40,7 @@ def told(given: Sequence[Features], machines: int) -> list[str]:
             if found[rank]:
                 meeting.abort()
 
-    members = [threading.Thread(target=member, args=(rank,)) for rank in range(size)]
-    for thread in members:
-        thread.start()
-    for thread in members:
-        thread.join()
+    run_together(size, member)
     return found
 
 

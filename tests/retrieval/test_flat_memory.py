@@ -74,9 +74,9 @@ def test_the_kernel_is_chosen_for_a_stretch(
     """A kernel that is worth loading for a long gallery would make memory grow with it."""
     asked = []
 
-    def chosen(problem: Problem, whole: int, device: str) -> Any:
-        asked.append(whole)
-        return choose(problem, whole, device)
+    def chosen(problem: Problem, rows: int, device: str) -> Any:
+        asked.append(rows)
+        return choose(problem, rows, device)
 
     monkeypatch.setattr(stretches, "_VALUES", 512 * DIM)
     monkeypatch.setattr(count, "choose", chosen)

@@ -60,12 +60,17 @@ def in_threads(size: int, work: Callable[[Threads], Evaluated]) -> list[Evaluate
             meeting.abort()
             raise
 
+    run_together(size, member)
+    return found
+
+
+def run_together(size: int, member: Callable[[int], None]) -> None:
+    """Runs all members of a group, each in a thread of its own, until the last has ended."""
     members = [threading.Thread(target=member, args=(rank,)) for rank in range(size)]
     for thread in members:
         thread.start()
     for thread in members:
         thread.join()
-    return found
 
 
 def small_set(seed: int, kind: type = np.float32) -> Features:

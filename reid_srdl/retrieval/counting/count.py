@@ -39,8 +39,8 @@ class CountEngine:
         kernel: the kernel to use; None: the fastest for the problem at hand.
         query_rows, gallery_rows: rows per block at most; None: the kernel's. Counts do not depend
             on them.
-        whole: how many gallery rows all calls together will count, for which one kernel is then
-            chosen; None: each call chooses for itself.
+        chosen_for: for how many gallery rows a kernel is chosen, once for all calls; None: each
+            call chooses for its own.
         left_open: pairs that the kernel's estimates left open so far.
         undecided: those of them that the definition has decided.
     """
@@ -49,7 +49,7 @@ class CountEngine:
     kernel: Kernel | None = None
     query_rows: int | None = None
     gallery_rows: int | None = None
-    whole: int | None = None
+    chosen_for: int | None = None
     left_open: int = field(default=0, init=False)
     undecided: int = field(default=0, init=False)
 
@@ -79,8 +79,8 @@ class CountEngine:
     def _kernel(self, problem: Problem) -> Kernel:
         if self.kernel is not None:
             return self.kernel
-        kernel = choose(problem, self.whole or len(problem.gallery), self.device)
-        if self.whole is not None:
+        kernel = choose(problem, self.chosen_for or len(problem.gallery), self.device)
+        if self.chosen_for is not None:
             self.kernel = kernel
         return kernel
 

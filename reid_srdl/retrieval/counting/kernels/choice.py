@@ -35,7 +35,7 @@ class Problem:
     targets: Targets
 
 
-def choose(problem: Problem, whole: int, device: str = "cpu") -> Kernel:
+def choose(problem: Problem, rows: int, device: str = "cpu") -> Kernel:
     """Returns the kernel to use for a problem; ranks do not depend on the choice.
 
     On the CPU that is the integers' kernel where the forecast is good. Otherwise NumPy's product is
@@ -44,7 +44,7 @@ def choose(problem: Problem, whole: int, device: str = "cpu") -> Kernel:
 
     Args:
         problem: the problem, or a part of it that tells of the rest.
-        whole: how many gallery rows are to be counted in all.
+        rows: for how many gallery rows to choose.
         device: ``cpu``, or a torch device such as ``cuda``.
     """
     if device != "cpu":
@@ -52,13 +52,13 @@ def choose(problem: Problem, whole: int, device: str = "cpu") -> Kernel:
 
         return TorchKernel(device)
     dim = problem.gallery.dim
-    work = len(problem.queries) * whole * dim
+    work = len(problem.queries) * rows * dim
     if work < _SAMPLED_WORK:
         return NumpyKernel()
-    integers = _integers(problem, whole)
+    integers = _integers(problem, rows)
     if integers is not None:
         return integers
-    return NumpyKernel() if work < _PROBED_WORK else _float32(len(problem.queries), whole, dim)
+    return NumpyKernel() if work < _PROBED_WORK else _float32(len(problem.queries), rows, dim)
 
 
 _SAMPLED_WORK = 2 * 10**10  # multiply-adds; below, a quarter second, and samples would show
@@ -78,10 +78,10 @@ _TRIED_ROWS, _TRIED_QUERIES = 128, 48
 _INTEGER, _DIRECTION, _VALUE, _OPEN, _PAIR = 0.27, 3.0, 40.0, 35.0, 20000.0
 
 
-def _integers(problem: Problem, whole: int) -> IntegerKernel | None:
+def _integers(problem: Problem, rows: int) -> IntegerKernel | None:
     """Returns the integers' kernel that costs least, if that is less than float32's."""
     dim = problem.gallery.dim
-    work = len(problem.queries) * whole * dim
+    work = len(problem.queries) * rows * dim
     number = _DRAWN if work < _THOROUGH_WORK else _THOROUGH
     most = min(_MOST * dim, number / 2)
     directions = [k for k in _DIRECTIONS if _LEAST * dim <= k <= most]
@@ -91,8 +91,8 @@ def _integers(problem: Problem, whole: int) -> IntegerKernel | None:
         return None
     tried = _spread(len(problem.gallery), _TRIED_ROWS)
     drawn = np.setdiff1d(_spread(len(problem.gallery), number + _TRIED_ROWS), tried)[:number]
-    rows = problem.frame.place(problem.gallery.take(drawn))
-    split = Split(leading_directions(rows, max(directions)))
+    placed = problem.frame.place(problem.gallery.take(drawn))
+    split = Split(leading_directions(placed, max(directions)))
     trial = _Trial(problem, tried)
     costs = {}
     for k in directions:
