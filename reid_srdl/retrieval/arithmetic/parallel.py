@@ -28,7 +28,8 @@ def threads() -> int:
 def each(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """Yields the function's results in the items' order, computed side by side.
 
-    The first exception ends the work. Not to be called from within ``function``.
+    The first exception ends the work. Called from within ``function`` it works on that thread
+    alone, because BLAS is limited to one thread there.
 
     >>> list(each(lambda x: x * x, [1, 2, 3]))
     [1, 4, 9]

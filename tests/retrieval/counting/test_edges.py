@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 
 import numpy as np
 import pytest
@@ -63,3 +64,14 @@ def test_what_fails_in_a_thread_is_raised_and_ends_the_work(
         list(each(work, range(10_000)))
     assert len(done) < 10_000
     assert parallel._blas().info() == before
+
+
+def test_work_within_work_stays_on_its_thread() -> None:
+    def inner(item: int) -> tuple[int, int]:
+        return item, threading.get_ident()
+
+    def outer(item: int) -> tuple[int, list[tuple[int, int]]]:
+        return threading.get_ident(), list(each(inner, range(item, item + 3)))
+
+    for item, (thread, found) in enumerate(each(outer, range(20))):
+        assert found == [(number, thread) for number in range(item, item + 3)]
