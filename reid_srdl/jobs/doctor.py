@@ -17,7 +17,6 @@ from typing import Any
 from reid_srdl.data.locate import VARIABLE, locate
 from reid_srdl.errors import UserError
 from reid_srdl.machine import available_cores, packages, processor_name
-from reid_srdl.retrieval.counting.kernels.integer_product import is_exact
 
 _NOT_SETS = (
     "folder",
@@ -163,7 +162,11 @@ def _bf16() -> bool | None:
 
 def _integers() -> Integers:
     runtime = _import("onnxruntime")
-    return Integers(problem=runtime) if isinstance(runtime, str) else Integers(exact=is_exact())
+    if isinstance(runtime, str):
+        return Integers(problem=runtime)
+    from reid_srdl.retrieval.counting.kernels.integer_product import is_exact  # needs NumPy
+
+    return Integers(exact=is_exact())
 
 
 def _faiss() -> Faiss:
