@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -33,6 +33,10 @@ class Engine(Protocol):
 
 class Ranker(Protocol):
     """Whatever ranks the matches of some queries; by default `ExactRanker`."""
+
+    @property
+    def independent(self) -> bool:
+        """Whether a query's ranks depend on no other query, to the bit."""
 
     def ranks(
         self,
@@ -63,10 +67,25 @@ class Ranks:
     offsets: Int64s
     ranks: Int64s
 
+    def divided(self, stops: Sequence[int]) -> Iterator[Ranks]:
+        """Yields the ranks of the queries up to each of ``stops``, numbered from the one before."""
+        start = first = 0
+        for stop in stops:
+            last = int(np.searchsorted(self.query, stop))
+            low, high = self.offsets[first], self.offsets[last]
+            yield Ranks(
+                self.query[first:last] - start,
+                self.offsets[first : last + 1] - low,
+                self.ranks[low:high],
+            )
+            start, first = stop, last
+
 
 @dataclass(frozen=True)
 class ExactRanker:
     """Ranks by the distances that `exact` defines, as `engine` counts them."""
+
+    independent: ClassVar[bool] = True
 
     engine: Engine
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from reid_srdl.evaluation import Counting
 from reid_srdl.retrieval.counting.count import CountEngine
-from reid_srdl.retrieval.counting.kernels.choice import Problem
+from reid_srdl.retrieval.counting.kernels.choice import Share
+from reid_srdl.retrieval.counting.kernels.forecast import Problem
 from reid_srdl.retrieval.counting.kernels.integer_product import is_exact
 from reid_srdl.retrieval.counting.kernels.kernel import Kernel
 from reid_srdl.retrieval.counting.kernels.on_faiss import FaissKernel
@@ -26,10 +27,20 @@ class IntegerEngine(CountEngine):
         super().__init__(**options)
         self._leading, self._bearable = leading, bearable
 
-    def _kernel(self, problem: Problem) -> Kernel:
+    def _shares(self, problem: Problem) -> list[Share]:
         kernel = IntegerKernel(split_of(problem, self._leading))
         kernel.bearable = self._bearable
-        return kernel
+        return [Share(kernel)]
+
+
+class DividedEngine(IntegerEngine):
+    """Counts every third query by float32, and the others by integers."""
+
+    def _shares(self, problem: Problem) -> list[Share]:
+        [share] = super()._shares(problem)
+        third = np.arange(len(problem.queries)) % 3 == 0
+        shares = [(share.kernel, np.flatnonzero(~third)), (NumpyKernel(), np.flatnonzero(third))]
+        return [Share(kernel, queries) for kernel, queries in shares if queries.size]
 
 
 def split_of(problem: Problem, leading: int) -> Split:
@@ -60,6 +71,7 @@ PATHS: dict[str, Callable[[], Counting]] = {
     "count integers undirected": lambda: IntegerEngine(0),
     "count integers small blocks": lambda: IntegerEngine(2, query_rows=5, gallery_rows=7),
     "count integers at first": lambda: IntegerEngine(1, 0.0, query_rows=5, gallery_rows=7),
+    "count integers divided": lambda: DividedEngine(2, query_rows=5, gallery_rows=7),
     "count torch": lambda: CountEngine(kernel=TorchKernel("cpu"), gallery_rows=13),
     "count torch whole": lambda: CountEngine(kernel=TorchKernel("cpu")),
     "search chosen": SearchEngine,

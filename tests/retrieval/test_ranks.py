@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from reid_srdl.evaluation import Counting
-from reid_srdl.retrieval.counting.count import CountEngine, ShardCount
+from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.counting.frame import frame_for
+from reid_srdl.retrieval.counting.kernels.forecast import Problem
 from reid_srdl.retrieval.counting.kernels.on_faiss import FaissKernel
 from reid_srdl.retrieval.counting.matches import find_targets
+from reid_srdl.retrieval.counting.shard import ShardCount
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.protocol import PidIndex
-from reid_srdl.retrieval.ranks import match_ranks, without_junk
+from reid_srdl.retrieval.ranks import Ranks, match_ranks, without_junk
 from reid_srdl.retrieval.rows import rows_of
 from tests.retrieval.brute import (
     brute_ranks,
@@ -205,11 +207,19 @@ def test_the_slots_of_shards_add_up() -> None:
     for start, stop in ((0, 31), (31, 32), (32, len(gallery))):
         # A shard may choose a frame and a kernel of its own.
         frame = frame_for(queries, rows_of(gallery.block(start, stop)))
-        shard = ShardCount(FaissKernel(), frame, queries, gallery, targets)
+        shard = ShardCount(FaissKernel(), Problem(frame, queries, gallery, targets))
         shard.add(start, stop, query_rows=7)
         total += shard.finish()
     assert whole.sum() > 0
     assert np.array_equal(total, whole)
+
+
+def test_ranks_divide_at_any_query() -> None:
+    whole = Ranks(np.array([1, 2, 5, 9]), np.array([0, 2, 3, 6, 7]), np.arange(7) * 10)
+    parts = list(whole.divided([2, 2, 9, 12]))
+    assert [part.query.tolist() for part in parts] == [[1], [], [0, 3], [0]]
+    assert [part.offsets.tolist() for part in parts] == [[0, 2], [0], [0, 1, 4], [0, 1]]
+    assert [part.ranks.tolist() for part in parts] == [[0, 10], [], [20, 30, 40, 50], [60]]
 
 
 def test_progress_ends_at_the_whole() -> None:

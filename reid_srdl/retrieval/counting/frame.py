@@ -26,7 +26,7 @@ from reid_srdl.retrieval.rows import Rows
 
 _SAMPLE = 256  # gallery rows that tell where the centre is
 _COMFORTABLE = 2.0**20  # features between 1 / this and this need no scaling
-_NORM_ROWS = 64
+_NORM_VALUES = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ def placed_rows(frame: Frame, rows: Rows) -> NDArray[np.float32]:
 
 def squared_norms(p: NDArray[np.float32]) -> NDArray[np.float64]:
     """Returns the squared norms of N x D rows, in float64 arithmetic (any order of summation)."""
-    out = np.empty(len(p), np.float64)
-    for start in range(0, len(p), _NORM_ROWS):
-        wide = p[start : start + _NORM_ROWS].astype(np.float64)
-        np.einsum("nd,nd->n", wide, wide, out=out[start : start + _NORM_ROWS])
+    out, step = np.empty(len(p), np.float64), max(1, _NORM_VALUES // p.shape[1])
+    for start in range(0, len(p), step):
+        wide = p[start : start + step].astype(np.float64)
+        np.vecdot(wide, wide, out=out[start : start + step])
     return out

@@ -10,7 +10,7 @@ from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
 
 _EXACT_VALUES = 1 << 17  # feature values gathered at once for each side: they stay in cache
-_ROUGH_VALUES = 1 << 18  # likewise, where fewer would cost more calls than more cost cache
+_ROUGH_VALUES = 1 << 19  # likewise, where fewer would cost more calls than more cost cache
 
 
 def exact_distances(queries: Rows, gallery: Rows, query: Int64s, position: Int64s) -> Float64s:

@@ -34,6 +34,26 @@ class Targets:
     slack: Float64s
     defined: Callable[[Int64s], Float64s] = field(repr=False, compare=False)
 
+    def select(self, queries: Int64s) -> tuple[Targets, Int64s]:
+        """Returns the targets of some queries, renumbered, and which of the M matches these are."""
+        kept = np.zeros(len(self.offsets) - 1, np.bool_)
+        kept[queries] = True
+        number = np.cumsum(kept) - 1
+        matches, pairs = np.flatnonzero(kept[self.query]), np.flatnonzero(kept[self.same.query])
+        same = SamePid(
+            number[self.same.query[pairs]], self.same.gallery[pairs], self.same.match[pairs]
+        )
+        selected = Targets(
+            same,
+            np.concatenate([[0], np.cumsum(np.diff(self.offsets)[kept])]),
+            number[self.query[matches]],
+            self.gallery[matches],
+            self.distances[matches],
+            self.slack[matches],
+            lambda some: self.defined(matches[some]),
+        )
+        return selected, matches
+
     def between(
         self, low: Int64s, high: Int64s, distances: Float64s, error: Float64s
     ) -> tuple[Int64s, Int64s]:

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.counting.count import ShardCount
 from reid_srdl.retrieval.counting.frame import frame_for, squared_norms
 from reid_srdl.retrieval.counting.kernels import choice, integer_product
-from reid_srdl.retrieval.counting.kernels.choice import Problem, choose
+from reid_srdl.retrieval.counting.kernels.choice import Share, choose, divided
+from reid_srdl.retrieval.counting.kernels.forecast import Forecast, Problem
 from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
 from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.kernels.split import Split, leading_directions
 from reid_srdl.retrieval.counting.matches import find_targets
+from reid_srdl.retrieval.counting.shard import ShardCount
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.protocol import PidIndex
 from reid_srdl.retrieval.rows import rows_of
@@ -181,7 +182,7 @@ def test_integers_are_chosen_where_few_pairs_stay_open(large: Problem) -> None:
 def test_float32_is_chosen_where_many_pairs_would_stay_open(
     large: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choice._Trial, "open_share", lambda *_: 0.2)
+    monkeypatch.setattr(Forecast, "open_shares", lambda *_: np.full(3000, 0.2))
     assert choose(large, 10**5).name == "numpy"
 
 
@@ -195,14 +196,35 @@ def test_float32_is_chosen_where_integers_are_not_exact(
 @exact_here
 def test_the_forecast_is_near_what_happens(large: Problem) -> None:
     kernel = IntegerKernel(split_of(large, 1))
-    every = np.arange(len(large.gallery))
-    forecast = choice._Trial(large, every).open_share(kernel)
-    counting = ShardCount(kernel, large.frame, large.queries, large.gallery, large.targets)
-    counting.add(0, len(every), len(large.queries))
-    counting.finish()
-    happened = counting.left_open / (len(every) * len(large.queries))
-    assert 0.001 < happened < 0.5
-    assert forecast == pytest.approx(happened, rel=0.5)
+    forecast = large.forecast.open_shares(kernel)
+    happened = []
+    for part in np.array_split(np.argsort(forecast), 3):
+        counting = ShardCount(kernel, large.select(np.sort(part))[0])
+        counting.add(0, len(large.gallery), len(part))
+        counting.finish()
+        happened.append(counting.left_open / (len(large.gallery) * len(part)))
+    assert 0.001 < happened[0] < 0.5 * happened[2] < 0.25  # it tells queries apart
+    assert forecast.mean() == pytest.approx(np.mean(happened), rel=0.3)
+
+
+@exact_here
+def test_hard_queries_are_left_to_float32(large: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = choose(large, 10**5)
+    assert divided(large, kernel) == [Share(kernel)]
+    shares = np.where(np.arange(3000) % 5 == 0, 0.3, 1e-4)
+    monkeypatch.setattr(Forecast, "open_shares", lambda *_: shares)
+    easy, hard = divided(large, kernel)
+    assert (easy.kernel, hard.kernel.name) == (kernel, "numpy")
+    assert np.array_equal(hard.queries, np.arange(0, 3000, 5))
+    assert np.array_equal(easy.queries, np.setdiff1d(np.arange(3000), hard.queries))
+    monkeypatch.setattr(Forecast, "open_shares", lambda *_: np.ones(3000))
+    [alone] = divided(large, kernel)
+    assert (alone.kernel.name, alone.queries) == ("numpy", None)
+    # A few hard ones are not worth a pass of their own.
+    monkeypatch.setattr(
+        Forecast, "open_shares", lambda *_: np.where(np.arange(3000) < 20, 0.02, 1e-4)
+    )
+    assert divided(large, kernel) == [Share(kernel)]
 
 
 def test_small_problems_sample_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

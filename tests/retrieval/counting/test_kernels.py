@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from reid_srdl.retrieval.arithmetic.rounding import gamma
-from reid_srdl.retrieval.counting.count import CountEngine, ShardCount, by_norm
+from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.counting.edges import Edges
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, squared_norms
+from reid_srdl.retrieval.counting.kernels.forecast import Problem
 from reid_srdl.retrieval.counting.kernels.integer_product import is_exact
 from reid_srdl.retrieval.counting.kernels.kernel import Kernel, Loaded
 from reid_srdl.retrieval.counting.kernels.on_faiss import FaissKernel
@@ -21,6 +22,7 @@ from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.kernels.on_torch import TorchKernel
 from reid_srdl.retrieval.counting.kernels.split import Split
 from reid_srdl.retrieval.counting.matches import find_targets
+from reid_srdl.retrieval.counting.shard import ShardCount, by_norm
 from reid_srdl.retrieval.index import FlatIndex
 from reid_srdl.retrieval.protocol import PidIndex
 from reid_srdl.retrieval.rows import rows_of
@@ -163,7 +165,7 @@ def test_long_rows_do_not_widen_the_windows_of_others() -> None:
     counts = []
     for like in (2.0, np.inf):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("reid_srdl.retrieval.counting.count._LIKE", like)
+            patch.setattr("reid_srdl.retrieval.counting.shard._LIKE", like)
             counts.append(_left_open(features))
     assert 2 * counts[0] < counts[1]
 
@@ -204,7 +206,7 @@ def test_edges_serve_rows_of_like_sizes() -> None:
     index = PidIndex(features.gallery.labels)
     targets = find_targets(queries, gallery, index.same_pid(features.query.labels))
     kernel = NumpyKernel()
-    counting = ShardCount(kernel, frame_for(queries, gallery), queries, gallery, targets)
+    counting = ShardCount(kernel, Problem(frame_for(queries, gallery), queries, gallery, targets))
     loaded = kernel.load_queries(features.query.features.copy(), np.ones(len(queries)))
 
     def edges(norm: float) -> Edges:

@@ -60,6 +60,28 @@ def test_the_definition_lies_within_the_slack(dim: int, shift: float, factor: fl
         assert (np.diff(found.distances[start:stop]) >= 0).all()
 
 
+def test_some_queries_targets_are_the_same_as_before() -> None:
+    queries, gallery = _near(5, 9, 0, 1.0), _near(5, 60, 0, 1.0)
+    pids, cameras = np.arange(60) % 4, np.arange(60) % 2
+    index = PidIndex(Labels(pids, cameras))
+    labels = Labels(
+        np.append(pids[:8], 77), np.zeros(9, np.int64)
+    )  # nobody is the last one's match
+    rows = rows_of(queries), rows_of(gallery)
+    whole = find_targets(*rows, index.same_pid(labels))
+    some = np.array([1, 4, 5, 8])
+    selected, which = whole.select(some)
+    alone = find_targets(rows[0].select(some), rows[1], index.same_pid(labels.take(some)))
+    assert np.array_equal(whole.query[which], some[selected.query])
+    for field in ("offsets", "query", "gallery"):
+        assert np.array_equal(getattr(selected, field), getattr(alone, field))
+    for field in ("query", "gallery", "match"):
+        assert np.array_equal(getattr(selected.same, field), getattr(alone.same, field))
+    every = np.arange(len(which))
+    assert np.array_equal(selected.defined(every), alone.defined(every))
+    assert (np.abs(selected.distances - alone.distances) <= selected.slack + alone.slack).all()
+
+
 def test_few_matches_take_the_definition_at_once() -> None:
     queries, gallery = _near(9, 5, 0, 1.0), _near(9, 10, 0, 1.0)
     pids = np.arange(10) % 5

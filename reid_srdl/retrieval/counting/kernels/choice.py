@@ -13,26 +13,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reid_srdl.retrieval.counting.frame import Frame, squared_norms
+from reid_srdl.retrieval.counting.kernels.forecast import Problem, spread
 from reid_srdl.retrieval.counting.kernels.integer_product import MOST_DIMENSIONS, is_exact
 from reid_srdl.retrieval.counting.kernels.kernel import Float64s, Kernel, Loaded
 from reid_srdl.retrieval.counting.kernels.on_faiss import FaissKernel
 from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
 from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.kernels.split import Split, leading_directions
-from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.protocol import Int64s
-from reid_srdl.retrieval.rows import Rows
 
 
 @dataclass(frozen=True)
-class Problem:
-    """What is to be counted: negatives of ``gallery`` ahead of the ``targets``, in a frame."""
+class Share:
+    """Some of the queries, and the kernel that serves them.
 
-    frame: Frame
-    queries: Rows
-    gallery: Rows
-    targets: Targets
+    Attributes:
+        kernel: the kernel.
+        queries: their positions, ascending; None: all queries.
+    """
+
+    kernel: Kernel
+    queries: Int64s | None = None
 
 
 def choose(problem: Problem, rows: int, device: str = "cpu") -> Kernel:
@@ -51,7 +52,7 @@ def choose(problem: Problem, rows: int, device: str = "cpu") -> Kernel:
         from reid_srdl.retrieval.counting.kernels.on_torch import TorchKernel
 
         return TorchKernel(device)
-    dim = problem.gallery.dim
+    dim = problem.dim
     work = len(problem.queries) * rows * dim
     if work < _SAMPLED_WORK:
         return NumpyKernel()
@@ -66,82 +67,69 @@ _PROBED_WORK = 3 * 10**11  # below, a few seconds at most, and probes would show
 _WORTH_LOADING = 30.0  # seconds; loading FAISS takes 0.7 of them
 
 
+def divided(problem: Problem, kernel: Kernel) -> list[Share]:
+    """Divides the queries between a kernel and its finer one, where that is the faster for some.
+
+    Queries differ: on real features a fifth of them has three quarters of all pairs that integers
+    leave open. Ranks do not depend on the division.
+    """
+    finer = kernel.finer()
+    if not isinstance(kernel, IntegerKernel) or finer is None:
+        return [Share(kernel)]
+    dearer = _dearer(problem, kernel)
+    hard = dearer > 0
+    if dearer[hard].sum() <= _SECOND * problem.dim:
+        return [Share(kernel)]
+    if hard.all():  # a kernel may have been chosen for other matches
+        return [Share(finer)]
+    return [Share(kernel, np.flatnonzero(~hard)), Share(finer, np.flatnonzero(hard))]
+
+
 # Integers or float32 --------------------------------------------------------------------------
 
 _DIRECTIONS = (8, 16, 32, 64, 128, 256)  # how many may lead
 _LEAST, _MOST = 1 / 32, 1 / 4  # of the dimensions
 _DRAWN, _THOROUGH = 256, 768  # rows that tell the directions, twice as many as directions at least
 _THOROUGH_WORK = 10**12  # multiply-adds from which on more rows pay
-_TRIED_ROWS, _TRIED_QUERIES = 128, 48
-# In float32 multiply-adds, measured: a multiply-add of integers; splitting a value, for each
-# direction and besides; deciding an open pair, for each dimension and besides.
-_INTEGER, _DIRECTION, _VALUE, _OPEN, _PAIR = 0.27, 3.0, 40.0, 35.0, 20000.0
+# In float32 multiply-adds, measured.
+# A pair's estimate: for each dimension, for each direction, and besides.
+_BYTE, _LEAD, _SUM = 0.25, 1.1, 30.0
+# Splitting a value: for each direction, and besides.
+_DIRECTION, _VALUE = 3.3, 165.0
+# Deciding an open pair: for each dimension, and besides.
+_OPEN, _PAIR = 35.0, 20000.0
+_SECOND = 100  # queries whose products cost as much as another pass over the gallery
 
 
 def _integers(problem: Problem, rows: int) -> IntegerKernel | None:
     """Returns the integers' kernel that costs least, if that is less than float32's."""
-    dim = problem.gallery.dim
-    work = len(problem.queries) * rows * dim
-    number = _DRAWN if work < _THOROUGH_WORK else _THOROUGH
+    dim, number = problem.dim, _DRAWN
+    if len(problem.queries) * rows * dim >= _THOROUGH_WORK:
+        number = _THOROUGH
     most = min(_MOST * dim, number / 2)
     directions = [k for k in _DIRECTIONS if _LEAST * dim <= k <= most]
-    if not directions or dim > MOST_DIMENSIONS or len(problem.gallery) < number + _TRIED_ROWS:
+    if not directions or dim > MOST_DIMENSIONS or len(problem.gallery) < 2 * number:
         return None
     if not is_exact():
         return None
-    tried = _spread(len(problem.gallery), _TRIED_ROWS)
-    drawn = np.setdiff1d(_spread(len(problem.gallery), number + _TRIED_ROWS), tried)[:number]
-    placed = problem.frame.place(problem.gallery.take(drawn))
+    drawn = np.setdiff1d(spread(len(problem.gallery), 2 * number), problem.forecast.rows)
+    placed = problem.frame.place(problem.gallery.take(drawn[spread(len(drawn), number)]))
     split = Split(leading_directions(placed, max(directions)))
-    trial = _Trial(problem, tried)
     costs = {}
     for k in directions:
         kernel = IntegerKernel(split.first(k))
-        per_value = (_DIRECTION * k + _VALUE) / len(problem.queries)
-        costs[kernel] = dim * (_INTEGER + per_value) + k
-        costs[kernel] += trial.open_share(kernel) * (_OPEN * dim + _PAIR)
+        splitting = (_DIRECTION * k + _VALUE) * dim
+        # Queries that float32 serves better are left to it.
+        costs[kernel] = splitting + np.minimum(_dearer(problem, kernel), 0).sum()
     best = min(costs, key=lambda kernel: costs[kernel])
-    return best if costs[best] < dim else None
+    return best if costs[best] < 0 else None
 
 
-class _Trial:
-    """Some queries and gallery rows, to see how many of their pairs would stay open."""
-
-    def __init__(self, problem: Problem, tried: Int64s) -> None:
-        queries = _spread(len(problem.queries), _TRIED_QUERIES)
-        self._q = problem.frame.place(problem.queries.take(queries))
-        self._g = problem.frame.place(problem.gallery.take(tried))
-        self._squares = squared_norms(self._q), squared_norms(self._g)
-        distances = self._squares[1] + self._squares[0][:, None] - 2.0 * self._q @ self._g.T
-        self._apart = np.empty_like(distances)  # from the nearest match's distance
-        for row, query in enumerate(queries.tolist()):
-            self._apart[row] = _apart(problem, query, tried, distances[row])
-
-    def open_share(self, kernel: IntegerKernel) -> float:
-        """Returns the share of the pairs that the kernel would leave open."""
-        queries, gallery = (
-            kernel.split.pieces(p, squares).sizes
-            for p, squares in zip((self._q, self._g), self._squares, strict=True)
-        )
-        error = kernel.error(self._q.shape[1], queries, gallery.max(axis=0))
-        return float((self._apart <= error[:, None]).mean())
-
-
-def _apart(problem: Problem, query: int, tried: Int64s, distances: Float64s) -> Float64s:
-    """Returns how far some rows' distances are from the nearest of a query's matches."""
-    targets, same = problem.targets, problem.targets.same
-    own = targets.distances[targets.offsets[query] : targets.offsets[query + 1]]
-    ends = np.concatenate([[-np.inf], own * problem.frame.scale**2, [np.inf]])
-    place = ends.searchsorted(distances)
-    apart: Float64s = np.minimum(distances - ends[place - 1], ends[place] - distances)
-    first, last = same.query.searchsorted([query, query + 1])
-    apart[np.isin(tried, same.gallery[first:last])] = np.inf  # not to be counted
-    return apart
-
-
-def _spread(count: int, number: int) -> Int64s:
-    """Returns up to ``number`` positions spread over ``count`` rows."""
-    return np.linspace(0, count - 1, min(number, count), dtype=np.int64)
+def _dearer(problem: Problem, kernel: IntegerKernel) -> Float64s:
+    """Returns how much more a gallery row costs each query by integers than by float32."""
+    dim, k = problem.dim, kernel.split.leading
+    deciding = problem.forecast.open_shares(kernel) * (_OPEN * dim + _PAIR)
+    return _BYTE * dim + _LEAD * k + _SUM + deciding - dim
 
 
 # Which float32 kernel -------------------------------------------------------------------------

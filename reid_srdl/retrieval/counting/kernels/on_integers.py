@@ -55,7 +55,8 @@ class IntegerKernel(Host):
 
     def load_gallery(self, p: Float32s, squares: Float64s) -> Loaded:
         pieces = self.split.pieces(p, squares)
-        columns = np.ascontiguousarray(pieces.integers.T)
+        columns = self._scratch.array("columns", p.T.shape, np.int8)
+        columns[:] = pieces.integers.T
         lead = np.hstack([pieces.lead, squares.astype(np.float32)[:, None]])
         return Loaded((columns, lead, pieces.scale), pieces.sizes)
 

@@ -33,10 +33,11 @@ from numpy.typing import NDArray
 
 from reid_srdl.retrieval.arithmetic.rounding import UNIT, gamma
 from reid_srdl.retrieval.counting.kernels.kernel import Float32s, Float64s
+from reid_srdl.retrieval.memory.scratch import Scratch
 
 _LARGEST = 127
 _TINIEST = np.float32(2.0**-62)  # of scales: the product of two is a normal number
-_STRIP = 1 << 18  # feature values split at once, so that they stay in cache
+_STRIP = 1 << 17  # feature values split at once, so that they stay in cache
 _FLAT = 1e-9  # of the largest eigenvalue: directions of smaller ones would not be orthonormal
 _GAP = 64  # bytes after each row of integers: rows at powers of two apart share cache lines
 
@@ -70,6 +71,7 @@ class Split:
 
     def __init__(self, directions: Float32s) -> None:
         self._directions, self._wide = directions, directions.astype(np.float64)
+        self._scratch = Scratch()
         dim, k = directions.shape
         self._length = 1.01 * float(np.linalg.norm(self._wide))
         self._sums = 2.0**-52 * dim * self._length  # float64's roundings of V^T p, for |p| = 1
@@ -86,19 +88,27 @@ class Split:
         return Split(np.ascontiguousarray(self._directions[:, :k]))
 
     def pieces(self, p: Float32s, squares: Float64s) -> Pieces:
-        """Splits N placed rows, N x D, with these squared norms."""
+        """Splits N placed rows, N x D, with these squared norms.
+
+        The integers are valid until this thread's next call.
+        """
         rows, dim = p.shape
         lead = np.empty((rows, self.leading), np.float32)
-        integers = np.empty((rows, dim + _GAP), np.int8)[:, :dim]
+        integers = self._scratch.array("integers", (rows, dim + _GAP), np.int8)[:, :dim]
         scale, lengths = np.empty(rows, np.float32), np.empty((3, rows))
         step = max(1, _STRIP // dim)
         for start in range(0, rows, step):
             part = slice(start, start + step)
-            lead[part] = p[part].astype(np.float64) @ self._wide
-            w = lead[part] @ self._directions.T
+            shape = p[part].shape
+            wide = self._scratch.array("wide", shape, np.float64)
+            w, nearest = (self._scratch.array(name, shape) for name in ("w", "nearest"))
+            wide[:] = p[part]
+            lead[part] = wide @ self._wide
+            np.matmul(lead[part], self._directions.T, out=w)
             np.subtract(p[part], w, out=w)
             scale[part] = np.maximum(np.maximum(w.max(1), -w.min(1)) / _LARGEST, _TINIEST)
-            nearest = np.rint(w / scale[part, None])
+            np.divide(w, scale[part, None], out=nearest)
+            np.rint(nearest, out=nearest)
             integers[part] = nearest
             nearest *= scale[part, None]
             lost = np.subtract(w, nearest, out=nearest)

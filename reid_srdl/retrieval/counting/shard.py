@@ -1,0 +1,164 @@
+"""What some gallery rows add to the counts: block by block, by whatever kernel serves."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from reid_srdl.retrieval.arithmetic.parallel import each, parts
+from reid_srdl.retrieval.counting.counter import Counter
+from reid_srdl.retrieval.counting.edges import Edges
+from reid_srdl.retrieval.counting.frame import placed_rows, squared_norms
+from reid_srdl.retrieval.counting.kernels.forecast import Problem
+from reid_srdl.retrieval.counting.kernels.kernel import Kernel, Loaded
+from reid_srdl.retrieval.counting.twins import Twins
+from reid_srdl.retrieval.counting.windows import Float64s, Reach, window
+from reid_srdl.retrieval.memory.scratch import Scratch
+from reid_srdl.retrieval.protocol import Int64s
+
+_LIKE = 2.0  # how much longer than usual rows of one group may be
+_ROOM = 1.0625  # edges are made for rows somewhat longer than those at hand, to serve others too
+_LOOSE = 1.25  # but not for rows much longer: edges farther apart leave more pairs open
+
+
+class ShardCount:
+    """Slots over some gallery rows; those of disjoint shards add up to the whole gallery's.
+
+    Args:
+        kernel: where estimates come from.
+        problem: all queries, the whole gallery, their matches over it, and the frame that estimates
+            are taken in; shards may use different ones.
+    """
+
+    def __init__(self, kernel: Kernel, problem: Problem) -> None:
+        self._frame, self._targets = problem.frame, problem.targets
+        self._queries, self._gallery = problem.queries, problem.gallery
+        self._twins = Twins(problem.queries, problem.gallery)
+        self._state = kernel, self._load(kernel)
+        self._edges: list[tuple[str, Float64s, Edges]] = []
+        self._lock, self._own, self._scratch = threading.Lock(), threading.local(), Scratch()
+        self._counters: list[Counter] = []
+        self._pairs = self._before = 0  # of this kernel, and what was open before it
+
+    def _load(self, kernel: Kernel) -> Loaded:
+        placed = placed_rows(self._frame, self._queries)
+        return kernel.load_queries(placed, squared_norms(placed))
+
+    @property
+    def undecided(self) -> int:
+        """Pairs that the definition has decided."""
+        return sum(counter.undecided for counter in self._counters)
+
+    @property
+    def left_open(self) -> int:
+        """Pairs that the kernel's estimates left open."""
+        return sum(counter.open for counter in self._counters)
+
+    def add(self, start: int, stop: int, query_rows: int) -> None:
+        """Counts gallery rows ``start`` to ``stop``, for ``query_rows`` queries at a time.
+
+        Several threads may do so at once.
+        """
+        (kernel, queries), counter = self._state, self._counter()
+        room = self._scratch.array("block", (stop - start, self._gallery.dim))
+        block = self._frame.place(self._gallery.block(start, stop), out=room)
+        squares = squared_norms(block)
+        order, runs = by_norm(np.sqrt(squares))
+        if len(runs) > 1:
+            block, squares = block[order], squares[order]
+        loaded = kernel.load_gallery(block, squares)
+        grouped = []
+        for columns in (slice(*run) for run in runs):
+            most = loaded.sizes[columns].max(axis=0)
+            grouped.append((columns, self._edges_within(kernel, queries, most)))
+        same_query, same_column = self._same(start, stop, order)
+        for first, last in parts(len(self._queries), query_rows):
+            v = kernel.block(queries.rows(first, last), loaded)
+            own = slice(*np.searchsorted(same_query, [first, last]).tolist())
+            kernel.exclude(v, same_query[own] - first, same_column[own])
+            for columns, edges in grouped:
+                for top, found in kernel.tallies(edges, first, v[:, columns]):
+                    counter.add(edges, top, found, start + order[columns])
+        self._refine(kernel, len(block) * len(self._queries))
+
+    def _same(self, start: int, stop: int, order: Int64s) -> tuple[Int64s, Int64s]:
+        """Returns queries and columns of the same-identity pairs in some rows put in order."""
+        same = self._targets.same
+        here = np.flatnonzero((same.gallery >= start) & (same.gallery < stop))
+        column = np.empty_like(order)
+        column[order] = np.arange(len(order))
+        return same.query[here], column[same.gallery[here] - start]
+
+    def _refine(self, kernel: Kernel, pairs: int) -> None:
+        """Goes on with a finer kernel if this one leaves so many pairs open that it pays."""
+        with self._lock:
+            if kernel is not self._state[0]:
+                return
+            self._pairs += pairs
+            if self.left_open - self._before > kernel.bearable * self._pairs:
+                finer, queries = kernel.finer() or kernel, self._state[1]
+                self._state = finer, queries if finer.form == kernel.form else self._load(finer)
+                self._pairs, self._before = 0, self.left_open
+
+    def finish(self) -> Int64s:
+        """Decides what is still open and returns the M slots."""
+        list(each(Counter.settle, self._counters))
+        slots = np.zeros(len(self._targets.query), np.int64)
+        for counter in self._counters:
+            slots += counter.slots
+        return slots
+
+    def _counter(self) -> Counter:
+        """Returns this thread's counter."""
+        if not hasattr(self._own, "counter"):
+            self._own.counter = Counter(
+                self._queries, self._gallery, self._targets, self._frame.scale, self._twins
+            )
+            with self._lock:
+                self._counters.append(self._own.counter)
+        counter: Counter = self._own.counter
+        return counter
+
+    def _edges_within(self, kernel: Kernel, queries: Loaded, most: Float64s) -> Edges:
+        """Returns the edges for gallery rows of sizes up to these."""
+        with self._lock:
+            for name, reach, edges in self._edges:
+                if name == kernel.name and (most <= reach).all() and (reach <= most * _LOOSE).all():
+                    return edges
+            reach = most * _ROOM
+            targets = self._targets
+            windows = window(targets.distances, self._reach(kernel, queries, reach), targets.slack)
+            self._edges.append((kernel.name, reach, Edges(targets, *windows)))
+            return self._edges[-1][2]
+
+    def _reach(self, kernel: Kernel, queries: Loaded, most: Float64s) -> Reach:
+        dim, query, norms = self._gallery.dim, self._targets.query, queries.sizes[:, 0]
+        offset, error = kernel.offset(norms**2), kernel.error(dim, queries.sizes, most)
+        return Reach(
+            dim, self._frame.scale, norms[query], float(most[0]), offset[query], error[query]
+        )
+
+
+def by_norm(norms: Float64s) -> tuple[Int64s, list[tuple[int, int]]]:
+    """Puts rows into groups of like norms, because one long row would widen all rows' windows.
+
+    Returns:
+        (order, runs): an order of the N rows, and (start, stop) of the groups in it; as they stand,
+        in one group, where none is much longer than the median.
+    """
+    order, largest = np.arange(len(norms)), float(norms.max())
+    usual = float(np.median(norms)) * _LIKE
+    if largest <= usual:
+        return order, [(0, len(norms))]
+    order = np.argsort(norms, kind="stable")
+    limits, ordered = [usual], norms[order]
+    while limits[-1] < largest:
+        limits.append(limits[-1] * _LIKE if limits[-1] > 0 else largest)
+    stops = np.unique(np.searchsorted(ordered, limits, side="right"))
+    starts = np.concatenate([[0], stops[:-1]])
+    return order, [
+        (start, stop)
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
+        if stop > start
+    ]
