@@ -24,10 +24,10 @@ from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.memory.mapped import is_mapped
 from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
 from reid_srdl.retrieval.multi_query import combinations, pool
-from reid_srdl.retrieval.protocol import Int64s, Labels
+from reid_srdl.retrieval.protocol import Int64s, Labels, joined_labels
 from reid_srdl.retrieval.ranks import Engine, ExactRanker, Ranker, without_junk
 from reid_srdl.retrieval.result import Evaluation, Protocol
-from reid_srdl.retrieval.rows import Rows, rows_of
+from reid_srdl.retrieval.rows import Rows, joined, rows_of
 from reid_srdl.retrieval.sharing.agreement import check_same
 from reid_srdl.retrieval.sharing.sharding import Alone, Group
 from reid_srdl.retrieval.streams.streaming import StreamedRanker
@@ -95,8 +95,7 @@ def evaluate(
         searched = _whole(features, protocol, ranker or ExactRanker(counting))
     test = _Test(features, protocol, searched)
     undecided = counting.undecided
-    single = test.single(progress)
-    multi = test.multi(progress) if features.boxes is not None else None
+    single, multi = test.results(progress)
     nobody = count_distractors(features.query.labels, features.gallery.pids)
     evaluation = Evaluation(
         single_query=scores(single),
@@ -132,6 +131,15 @@ def _streamed(features: Features, protocol: Protocol, engine: Engine, group: Gro
     return _Searched(ranker, gallery.rows(positions), labels)
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A set of queries: their labels, and where their results belong."""
+
+    labels: Labels
+    results: PerQuery
+    to: Int64s
+
+
 class _Test:
     """One set of features under one protocol."""
 
@@ -141,17 +149,35 @@ class _Test:
         zero = CONVENTIONS[protocol.rules].unmatched == "zero"
         self._unmatched = 0.0 if zero else math.nan
 
-    def single(self, progress: Progress | None) -> PerQuery:
+    def results(self, progress: Progress | None) -> tuple[PerQuery, PerQuery | None]:
+        """Returns what came of single queries and, where there are boxes, of multi-queries."""
+        (rows, single), multi = self._single(), None
+        sides = [(rows, single)]
+        if self._features.boxes is not None:
+            rows, multi = self._multi()
+            sides.append((rows, multi))
+        # In one go where that is the same: a gallery is read once then, and prepared once.
+        together = [sides] if self._searched.ranker.independent else [[side] for side in sides]
+        del rows, sides
+        while together:
+            self._rank(together.pop(0), progress)
+        if not single.results.matched.any():
+            raise unmatched()
+        if multi is not None and not multi.results.matched.any():
+            raise UserError(
+                "no multi-query has both boxes and a match in the gallery",
+                "check the pids and camids of the boxes, or leave the boxes out",
+            )
+        return single.results, None if multi is None else multi.results
+
+    def _single(self) -> tuple[Rows, _Asked]:
         query = self._features.query
         names = None if query.names is None else tuple(query.names)
         results = no_results(query.labels.pids, query.labels.camids, names, self._unmatched)
         rows = rows_of(query.features, normalize=self._normalize)
-        self._fill(results, rows, query.labels, np.arange(len(query)), progress)
-        if not results.matched.any():
-            raise unmatched()
-        return results
+        return rows, _Asked(query.labels, results, np.arange(len(query)))
 
-    def multi(self, progress: Progress | None) -> PerQuery:
+    def _multi(self) -> tuple[Rows, _Asked]:
         query, boxes = self._features.query, self._features.boxes
         assert boxes is not None
         wanted, first = combinations(query.labels)
@@ -161,19 +187,16 @@ class _Test:
         pooled, found = pool(rows, boxes.labels, wanted, self._protocol.pooling)
         there = np.flatnonzero(found)
         queries = rows_of(pooled[there], normalize=self._normalize)
-        self._fill(results, queries, wanted.take(there), there, progress)
-        if not results.matched.any():
-            raise UserError(
-                "no multi-query has both boxes and a match in the gallery",
-                "check the pids and camids of the boxes, or leave the boxes out",
-            )
-        return results
+        return queries, _Asked(wanted.take(there), results, there)
 
-    def _fill(
-        self, results: PerQuery, rows: Rows, labels: Labels, to: Int64s, progress: Progress | None
-    ) -> None:
-        """Enters the ranks of queries ``rows`` into ``results`` at the positions ``to``."""
-        gallery, there = self._searched.gallery, self._searched.labels
-        runs = self._searched.ranker.ranks(rows, labels, gallery, there, progress)
-        for run in runs:
-            results.record(to[run.query], run.ranks, run.offsets)
+    def _rank(self, sides: list[tuple[Rows, _Asked]], progress: Progress | None) -> None:
+        """Enters the ranks of sets of queries into their results; empties ``sides``."""
+        asked = [some for _, some in sides]
+        rows = joined([side for side, _ in sides])
+        sides.clear()  # what was joined is not needed any more
+        labels = joined_labels([some.labels for some in asked])
+        stops = np.cumsum([len(some.to) for some in asked]).tolist()
+        searched = self._searched
+        for run in searched.ranker.ranks(rows, labels, searched.gallery, searched.labels, progress):
+            for some, part in zip(asked, run.divided(stops), strict=True):
+                some.results.record(some.to[part.query], part.ranks, part.offsets)

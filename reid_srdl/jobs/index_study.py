@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -100,6 +101,8 @@ def fitting_indexes(gallery: int) -> list[str]:
 @dataclass(frozen=True)
 class _Retrieved:
     """Ranks within what was already retrieved for these queries."""
+
+    independent: ClassVar[bool] = False
 
     found: Retrieved
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,6 +137,8 @@ class ApproximateRanker:
         retrieved: N.
         gpu: let a GPU answer, where FAISS sees one.
     """
+
+    independent: ClassVar[bool] = False  # sums may be other ones among other queries
 
     name: str
     retrieved: int

@@ -8,7 +8,7 @@ Re-identification: A Benchmark, ICCV 2015, section 5).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,14 @@ class Labels:
     def take(self, positions: Int64s) -> Labels:
         """Returns the labels at ``positions``."""
         return Labels(self.pids[positions], self.camids[positions])
+
+
+def joined_labels(sides: Sequence[Labels]) -> Labels:
+    """Returns the labels of several, one after the other."""
+    return Labels(
+        np.concatenate([side.pids for side in sides]),
+        np.concatenate([side.camids for side in sides]),
+    )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +87,13 @@ def rows_of(features: NDArray[Any], *, normalize: bool = False) -> Rows:
         return rows
     lengths = np.concatenate(list(each(lambda step: exact.norms(rows.block(*step)), rows.steps())))
     return Rows(features, lengths=lengths)
+
+
+def joined(sides: Sequence[Rows]) -> Rows:
+    """Returns the rows of several, one after the other, as they are read; copied if several."""
+    if len(sides) == 1:
+        return sides[0]
+    return Rows(np.concatenate([side.block(0, len(side)) for side in sides]))
 
 
 def _as_read(x: NDArray[Any], lengths: NDArray[np.float64] | None) -> NDArray[np.float32]:

@@ -10,8 +10,15 @@ import pytest
 
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import Evaluated, evaluate
+from reid_srdl.retrieval.approximate import ApproximateRanker
 from reid_srdl.retrieval.arithmetic import exact
+from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.features import Features, FeatureSet
+from reid_srdl.retrieval.metrics import PerQuery
+from reid_srdl.retrieval.protocol import JUNK
+from reid_srdl.retrieval.ranks import ExactRanker, Ranker
+from reid_srdl.retrieval.reranking.expansion import ExpandedRanker
+from reid_srdl.retrieval.reranking.rerank import KReciprocalRanker
 from reid_srdl.retrieval.result import Protocol
 from tests.retrieval.brute import brute_ranks, distance_table, random_features
 from tests.retrieval.engines import PATHS
@@ -151,6 +158,46 @@ def test_multi_query_pools_each_identity_and_camera_once(pooling: str, normalize
         one = FeatureSet(alone, np.array([pid]), np.array([camid]))
         (ranks,) = brute_ranks(one, gallery, distance_table(one, gallery))
         assert result.multi.first_rank[row] == (ranks[0] if ranks else 0)
+
+
+RANKERS: dict[str, Ranker | None] = {
+    "exact": None,
+    "expanded": ExpandedRanker(ExactRanker(CountEngine()), "aqe", 3),
+    "re-ranked": KReciprocalRanker(6, 2),
+    "expanded, re-ranked": ExpandedRanker(KReciprocalRanker(6, 2), "aqe", 3),
+    "approximate": ApproximateRanker("Flat", 20),
+}
+
+
+@pytest.mark.parametrize("ranker", RANKERS.values(), ids=RANKERS)
+def test_multi_queries_do_not_change_what_queries_get(ranker: Ranker | None) -> None:
+    features = _with_boxes(9)
+    both, alone = (
+        evaluate(dataclasses.replace(features, boxes=boxes), ranker=ranker)
+        for boxes in (features.boxes, None)
+    )
+    assert both.multi is not None
+    assert both.evaluation.single_query == alone.evaluation.single_query
+    assert np.array_equal(both.single.first_rank, alone.single.first_rank)
+    assert len(both.multi.pids) < len(both.single.pids)
+
+
+def test_independent_sets_of_queries_take_one_pass() -> None:
+    features = _with_boxes(10)
+    seen: list[tuple[int, int]] = []
+    result = evaluate(features, progress=lambda done, total: seen.append((done, total)))
+    assert result.multi is not None
+    queries = len(features.query) + int(_has_boxes(features, result.multi).sum())
+    counted = int((features.gallery.pids != JUNK).sum())
+    assert {total for _, total in seen} == {queries * counted}
+
+
+def _has_boxes(features: Features, asked: PerQuery) -> np.ndarray:
+    boxes = features.boxes
+    assert boxes is not None
+    there = set(zip(boxes.pids.tolist(), boxes.camids.tolist(), strict=True))
+    wanted = zip(asked.pids.tolist(), asked.camids.tolist(), strict=True)
+    return np.array([pair in there for pair in wanted])
 
 
 def test_boxes_of_nobody_are_an_error() -> None:

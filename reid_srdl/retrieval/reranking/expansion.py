@@ -43,6 +43,11 @@ class ExpandedRanker:
     n: int = 10
     alpha: float = 3.0
 
+    @property
+    def independent(self) -> bool:
+        """As the inner ranker: a query is expanded by the gallery alone."""
+        return self.inner.independent
+
     def ranks(
         self,
         queries: Rows,

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,8 @@ class KReciprocalRanker:
         k2: neighbours over which V is averaged; 1: none.
         lambda_: weight of the original distance.
     """
+
+    independent: ClassVar[bool] = False  # queries are each other's neighbours
 
     k1: int = 20
     k2: int = 6

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -94,6 +95,8 @@ class StreamedEngine:
 @dataclass(frozen=True)
 class StreamedRanker:
     """Ranks exactly, in a gallery that is streamed; see `StreamedEngine`."""
+
+    independent: ClassVar[bool] = True
 
     engine: Engine
     gallery: StreamedGallery
