@@ -96,16 +96,8 @@ def _distances(difference: Any) -> Any:
     return fold(difference)
 
 
-def rough_distances(
-    q: NDArray[np.float32], g: NDArray[np.float32], scale: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Estimates the definition's distances of P pairs of rows in float32, by short sums.
-
-    Squares of float32 differences are summed in runs of 64, in any order, and these sums in
-    float64: with u = 2^-24 a term passes one subtraction (squared: twice), one multiplication and
-    63 additions, so that the estimate is off ||q - g||^2 by at most gamma_67 ||q - g||^2, float64's
-    roundings included. Squares below the normal range, flushed to zero or not, are off by 2^-126
-    at most. The definition's own error is added.
+def rough_sums(q: NDArray[np.float32], g: NDArray[np.float32], scale: float) -> NDArray[np.float64]:
+    """Sums P pairs' squared differences in float32, by short sums; for `rough_distances`.
 
     Args:
         q, g: P x D float32 rows; ``q`` is overwritten.
@@ -113,8 +105,7 @@ def rough_distances(
             nor underflow.
 
     Returns:
-        P estimates of the squared distances, without the scale, and P bounds of their distance from
-        the definition; infinity where float32 overflows.
+        P sums, scaled; not finite where float32 overflows.
     """
     dim = q.shape[1]
     whole = dim - dim % _RUN
@@ -123,11 +114,29 @@ def rough_distances(
         if scale != 1.0:
             difference *= np.float32(scale)
         runs = difference[:, :whole].reshape(len(q), -1, _RUN)
-        near = np.vecdot(runs, runs).sum(axis=1, dtype=np.float64)
+        near: NDArray[np.float64] = np.vecdot(runs, runs).sum(axis=1, dtype=np.float64)
         if whole < dim:
             rest = difference[:, whole:]
             near += np.vecdot(rest, rest)
-        near /= scale**2
+    return near
+
+
+def rough_distances(
+    sums: NDArray[np.float64], dim: int, scale: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Estimates the definition's distances of P pairs from sums that `rough_sums` made.
+
+    Squares of float32 differences are summed in runs of 64, in any order, and these sums in
+    float64: with u = 2^-24 a term passes one subtraction (squared: twice), one multiplication and
+    63 additions, so that the estimate is off ||q - g||^2 by at most gamma_67 ||q - g||^2, float64's
+    roundings included. Squares below the normal range, flushed to zero or not, are off by 2^-126
+    at most. The definition's own error is added.
+
+    Returns:
+        P estimates of the squared distances, without the scale, and P bounds of their distance from
+        the definition; infinity where float32 overflowed.
+    """
+    near = sums / scale**2
     error = (
         1.001 * ((_RUN + 4) * rounding.UNIT + relative_error(dim)) * near
         + dim * 2.0**-125 / scale**2

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from reid_srdl.retrieval.arithmetic.exact import pair_distances, rough_distances
+from reid_srdl.retrieval.arithmetic.exact import (
+    pair_distances,
+    rough_distances,
+    rough_sums,
+)
 from reid_srdl.retrieval.counting.windows import Float64s
+from reid_srdl.retrieval.memory.scratch import Scratch
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
 
 _EXACT_VALUES = 1 << 17  # feature values gathered at once for each side: they stay in cache
 _ROUGH_VALUES = 1 << 19  # likewise, where fewer would cost more calls than more cost cache
+_SCRATCH = Scratch()
 
 
 def exact_distances(queries: Rows, gallery: Rows, query: Int64s, position: Int64s) -> Float64s:
@@ -27,16 +33,16 @@ def nearly(
     queries: Rows, gallery: Rows, query: Int64s, position: Int64s, scale: float
 ) -> tuple[Float64s, Float64s]:
     """Returns estimates of P pairs' distances and their errors; see `exact.rough_distances`."""
-    near, error = np.empty(len(query)), np.empty(len(query))
+    sums = np.empty(len(query))
     step = max(1, _ROUGH_VALUES // queries.dim)
-    q, g = np.empty((2, min(step, len(query)), queries.dim), np.float32)
+    q, g = _SCRATCH.array("pairs", (2, min(step, len(query)), queries.dim))
     for start in range(0, len(query), step):
         part = slice(start, start + step)
         rows = len(query[part])
         queries.take_into(query[part], q[:rows])
         gallery.take_into(position[part], g[:rows])
-        near[part], error[part] = rough_distances(q[:rows], g[:rows], scale)
-    return near, error
+        sums[part] = rough_sums(q[:rows], g[:rows], scale)
+    return rough_distances(sums, queries.dim, scale)
 
 
 class Defined:

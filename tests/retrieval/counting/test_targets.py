@@ -7,13 +7,18 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from reid_srdl.retrieval.arithmetic.exact import pair_distances, rough_distances
+from reid_srdl.retrieval.arithmetic.exact import pair_distances
 from reid_srdl.retrieval.counting import matches, twins
 from reid_srdl.retrieval.counting.matches import find_targets
-from reid_srdl.retrieval.counting.pairs import Defined
+from reid_srdl.retrieval.counting.pairs import Defined, nearly
 from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.protocol import Labels, PidIndex
 from reid_srdl.retrieval.rows import rows_of
+
+
+def _nearly(q: np.ndarray, g: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    every = np.arange(len(q))
+    return nearly(rows_of(q), rows_of(g), every, every, scale)
 
 
 def _near(dim: int, count: int, shift: float, factor: float) -> np.ndarray:
@@ -26,7 +31,7 @@ def _near(dim: int, count: int, shift: float, factor: float) -> np.ndarray:
 def test_rough_distances_are_as_near_as_they_say(dim: int, shift: float, factor: float) -> None:
     q, g = _near(dim, 20, shift, factor), _near(dim, 21, shift, factor)[:20]
     scale = 2.0 ** -np.frexp(factor)[1]
-    near, error = rough_distances(q.copy(), g, scale)
+    near, error = _nearly(q, g, scale)
     truth = pair_distances(q, g)
     assert (np.abs(near - truth) <= error).all()
     assert (error <= 5e-6 * truth + 1e-30 * factor**2).all()
@@ -34,12 +39,12 @@ def test_rough_distances_are_as_near_as_they_say(dim: int, shift: float, factor:
 
 def test_what_float32_cannot_hold_is_left_open() -> None:
     q, g = np.float32([[3e38, 1.0], [1.0, 1.0]]), np.float32([[-3e38, 1.0], [2.0, 1.0]])
-    near, error = rough_distances(q, g, 1.0)
+    near, error = _nearly(q, g, 1.0)
     assert np.isinf(error[0])
     assert np.isfinite(near).all()
     assert near[1] == 1.0
     tiny = np.full((1, 3), 1e-30, np.float32)
-    near, error = rough_distances(tiny.copy(), -tiny, 1.0)
+    near, error = _nearly(tiny, -tiny, 1.0)
     assert abs(near[0] - 12e-60) <= error[0]
 
 
