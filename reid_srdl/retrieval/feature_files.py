@@ -19,6 +19,7 @@ from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.files import whole_file
 from reid_srdl.retrieval.feature_folders import check_new, read_folder, write_folder
 from reid_srdl.retrieval.features import PARTS, Features, FeatureSet, checked
+from reid_srdl.retrieval.memory import heap
 from reid_srdl.retrieval.memory.mapped import is_mapped
 
 _KINDS = ("features", "pids", "camids")
@@ -41,6 +42,7 @@ def load_features(path: Path) -> Features:
     Raises:
         UserError: there is no such file, it is damaged, or an array is missing or unusable.
     """
+    heap.share_one()  # before any thread
     features = from_arrays(_read(path), path)
     return checked(features, str(path), mapped_values=False)
 

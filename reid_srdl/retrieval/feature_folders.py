@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
 from reid_srdl.files import whole_file
-from reid_srdl.retrieval.memory import heap
 
 _MAPPED = ("gallery", "multi")  # queries are few and needed whole
 
@@ -24,7 +23,6 @@ def read_folder(path: Path, names: list[str]) -> dict[str, NDArray[Any]]:
     Raises:
         UserError: a file is damaged, holds Python objects, or cannot be mapped by rows.
     """
-    heap.share_one()  # before any thread: what is mapped will be read as a stream
     return {name: _read(path / f"{name}.npy") for name in names if (path / f"{name}.npy").exists()}
 
 

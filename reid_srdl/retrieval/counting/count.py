@@ -51,28 +51,29 @@ class CountEngine:
     ) -> Int64s:
         """Returns the M matches' slots over the whole gallery (see `counter`)."""
         problem = Problem(frame_for(queries, gallery), queries, gallery, targets)
-        shares = self._shares(problem)
-        selected = [problem.select(share.queries) for share in shares]
-        counts = [
-            ShardCount(share.kernel, part)
-            for share, (part, _) in zip(shares, selected, strict=True)
-        ]
-
-        def add(block: tuple[int, int, int, int]) -> int:
-            number, start, stop, query_rows = block
-            counts[number].add(start, stop, query_rows)
-            return (stop - start) * len(selected[number][0].queries)
-
-        threaded = all(share.kernel.threaded for share in shares)
-        for pairs in (each if threaded else map)(add, self._blocks(shares, gallery)):
-            if progress:
-                progress(pairs)
         slots = np.empty(len(targets.query), np.int64)
-        for count, (_, matches) in zip(counts, selected, strict=True):
-            slots[matches] = count.finish()
-            self.left_open += count.left_open
-            self.undecided += count.undecided
+        for share in self._shares(problem):
+            part, matches = problem.select(share.queries)
+            slots[matches] = self._counted(share.kernel, part, progress)
         return slots
+
+    def _counted(self, kernel: Kernel, problem: Problem, progress: Progress | None) -> Int64s:
+        counting = ShardCount(kernel, problem)
+        query_rows, gallery_rows = kernel.rows(problem.dim)
+        query_rows, gallery_rows = self.query_rows or query_rows, self.gallery_rows or gallery_rows
+
+        def add(part: tuple[int, int]) -> int:
+            counting.add(*part, query_rows)
+            return part[1] - part[0]
+
+        blocks = parts(len(problem.gallery), gallery_rows, threads() if kernel.threaded else 1)
+        for rows in (each if kernel.threaded else map)(add, blocks):
+            if progress:
+                progress(rows * len(problem.queries))
+        result = counting.finish()
+        self.left_open += counting.left_open
+        self.undecided += counting.undecided
+        return result
 
     def _shares(self, problem: Problem) -> list[Share]:
         if self.kernel is not None:
@@ -83,13 +84,3 @@ class CountEngine:
             if self.chosen_for is not None:
                 self._chosen = kernel
         return divided(problem, kernel)
-
-    def _blocks(self, shares: list[Share], gallery: Rows) -> list[tuple[int, int, int, int]]:
-        """Returns (share, start, stop, queries at a time) of all blocks of gallery rows."""
-        blocks = []
-        for number, share in enumerate(shares):
-            query_rows, gallery_rows = share.kernel.rows(gallery.dim)
-            workers = threads() if share.kernel.threaded else 1
-            cut = parts(len(gallery), self.gallery_rows or gallery_rows, workers)
-            blocks += [(number, *rows, self.query_rows or query_rows) for rows in cut]
-        return blocks

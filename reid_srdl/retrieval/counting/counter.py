@@ -49,7 +49,7 @@ class Counter:
         self._twins = twins or Twins(queries, gallery)
         self._scale = scale
         self._queries, self._gallery, self._targets = queries, gallery, targets
-        self._decided = np.zeros(len(targets.query), np.int64)
+        self._decided = np.zeros(len(targets.query) + 1, np.int64)  # and what is behind all
         self._counts: dict[Edges, Int64s] = {}
         self._pending: list[tuple[Int64s, ...]] = []
         self._held = 0
@@ -57,10 +57,8 @@ class Counter:
     @property
     def slots(self) -> Int64s:
         """M counts, int64, of all that is decided."""
-        slots = np.append(self._decided, 0)
-        for edges, counts in self._counts.items():
-            np.add.at(slots, edges.first, counts[0::2])
-        return slots[:-1]
+        self._fold(list(self._counts))
+        return self._decided[:-1]
 
     def row(self, edges: Edges, query: int, values: Float32s, positions: Int64s) -> None:
         """Counts one query's estimates of some negatives.
@@ -99,8 +97,14 @@ class Counter:
 
     def _counts_of(self, edges: Edges) -> Int64s:
         if edges not in self._counts:
+            self._fold([other for other in self._counts if other.retired])
             self._counts[edges] = np.zeros(len(edges.values), np.int64)
         return self._counts[edges]
+
+    def _fold(self, some: list[Edges]) -> None:
+        """Moves the counts between some edges to the matches that they count for."""
+        for edges in some:
+            np.add.at(self._decided, edges.first, self._counts.pop(edges)[0::2])
 
     def _leave(self, edges: Edges, query: Int64s, gallery: Int64s, windows: Int64s) -> None:
         """Keeps pairs that lie in some of the windows to be decided later."""

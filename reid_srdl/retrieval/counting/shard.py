@@ -11,15 +11,16 @@ from reid_srdl.retrieval.counting.counter import Counter
 from reid_srdl.retrieval.counting.edges import Edges
 from reid_srdl.retrieval.counting.frame import placed_rows, squared_norms
 from reid_srdl.retrieval.counting.kernels.forecast import Problem
-from reid_srdl.retrieval.counting.kernels.kernel import Kernel, Loaded
+from reid_srdl.retrieval.counting.kernels.kernel import Kernel, Loaded, row_errors
+from reid_srdl.retrieval.counting.levels import grouped, levels
 from reid_srdl.retrieval.counting.twins import Twins
 from reid_srdl.retrieval.counting.windows import Float64s, Reach, window
 from reid_srdl.retrieval.memory.scratch import Scratch
 from reid_srdl.retrieval.protocol import Int64s
 
-_LIKE = 2.0  # how much longer than usual rows of one group may be
-_ROOM = 1.0625  # edges are made for rows somewhat longer than those at hand, to serve others too
-_LOOSE = 1.25  # but not for rows much longer: edges farther apart leave more pairs open
+# Edges are made for rows of somewhat larger sizes than those at hand, to serve others too.
+_ROOM = 1.0625
+_AMPLE, _HARDLY = 1.5, 1.03  # so much for sizes that raise the error by no more than that
 
 
 class ShardCount:
@@ -36,7 +37,8 @@ class ShardCount:
         self._queries, self._gallery = problem.queries, problem.gallery
         self._twins = Twins(problem.queries, problem.gallery)
         self._state = kernel, self._load(kernel)
-        self._edges: list[tuple[str, Float64s, Edges]] = []
+        self._usual: dict[str, float] = {}  # by kernel: an error of gallery rows
+        self._edges: dict[tuple[str, int], tuple[Float64s, Edges]] = {}  # by kernel and level
         self._lock, self._own, self._scratch = threading.Lock(), threading.local(), Scratch()
         self._counters: list[Counter] = []
         self._pairs = self._before = 0  # of this kernel, and what was open before it
@@ -64,20 +66,19 @@ class ShardCount:
         room = self._scratch.array("block", (stop - start, self._gallery.dim))
         block = self._frame.place(self._gallery.block(start, stop), out=room)
         squares = squared_norms(block)
-        order, runs = by_norm(np.sqrt(squares))
-        if len(runs) > 1:
-            block, squares = block[order], squares[order]
         loaded = kernel.load_gallery(block, squares)
-        grouped = []
-        for columns in (slice(*run) for run in runs):
-            most = loaded.sizes[columns].max(axis=0)
-            grouped.append((columns, self._edges_within(kernel, queries, most)))
+        order, groups = grouped(self._levels(kernel, queries, loaded.sizes))
+        loaded = kernel.arranged(loaded, order)
+        edges_of = [
+            (columns, self._edges_within(kernel, queries, level, loaded.sizes[columns].max(axis=0)))
+            for level, columns in groups
+        ]
         same_query, same_column = self._same(start, stop, order)
         for first, last in parts(len(self._queries), query_rows):
             v = kernel.block(queries.rows(first, last), loaded)
             own = slice(*np.searchsorted(same_query, [first, last]).tolist())
             kernel.exclude(v, same_query[own] - first, same_column[own])
-            for columns, edges in grouped:
+            for columns, edges in edges_of:
                 for top, found in kernel.tallies(edges, first, v[:, columns]):
                     counter.add(edges, top, found, start + order[columns])
         self._refine(kernel, len(block) * len(self._queries))
@@ -120,17 +121,36 @@ class ShardCount:
         counter: Counter = self._own.counter
         return counter
 
-    def _edges_within(self, kernel: Kernel, queries: Loaded, most: Float64s) -> Edges:
-        """Returns the edges for gallery rows of sizes up to these."""
+    def _levels(self, kernel: Kernel, queries: Loaded, sizes: Float64s) -> Int64s:
+        errors = row_errors(kernel, self._gallery.dim, queries.sizes, sizes)
         with self._lock:
-            for name, reach, edges in self._edges:
-                if name == kernel.name and (most <= reach).all() and (reach <= most * _LOOSE).all():
-                    return edges
-            reach = most * _ROOM
-            targets = self._targets
-            windows = window(targets.distances, self._reach(kernel, queries, reach), targets.slack)
-            self._edges.append((kernel.name, reach, Edges(targets, *windows)))
-            return self._edges[-1][2]
+            usual = self._usual.setdefault(kernel.name, float(np.median(errors)))
+        return levels(errors, usual, kernel.like)
+
+    def _edges_within(self, kernel: Kernel, queries: Loaded, level: int, most: Float64s) -> Edges:
+        """Returns the edges for gallery rows of this level and of sizes up to these."""
+        with self._lock:
+            reach, edges = self._edges.get((kernel.name, level), (np.zeros_like(most), None))
+            if edges is not None and (most <= reach).all():
+                return edges
+            if edges is not None:
+                edges.retired = True
+            reach = np.maximum(reach, self._with_room(kernel, queries, most))
+            limits, targets = self._reach(kernel, queries, reach), self._targets
+            edges = Edges(targets, *window(targets.distances, limits, targets.slack))
+            self._edges[kernel.name, level] = reach, edges
+            return edges
+
+    def _with_room(self, kernel: Kernel, queries: Loaded, most: Float64s) -> Float64s:
+        def error(sizes: Float64s) -> float:
+            return float(row_errors(kernel, self._gallery.dim, queries.sizes, sizes[None])[0])
+
+        room = np.full_like(most, _ROOM)
+        for size in range(len(most)):
+            ample = np.where(np.arange(len(most)) == size, _AMPLE, 1.0)
+            if error(most * ample) <= _HARDLY * error(most):
+                room[size] = _AMPLE
+        return most * room
 
     def _reach(self, kernel: Kernel, queries: Loaded, most: Float64s) -> Reach:
         dim, query, norms = self._gallery.dim, self._targets.query, queries.sizes[:, 0]
@@ -138,27 +158,3 @@ class ShardCount:
         return Reach(
             dim, self._frame.scale, norms[query], float(most[0]), offset[query], error[query]
         )
-
-
-def by_norm(norms: Float64s) -> tuple[Int64s, list[tuple[int, int]]]:
-    """Puts rows into groups of like norms, because one long row would widen all rows' windows.
-
-    Returns:
-        (order, runs): an order of the N rows, and (start, stop) of the groups in it; as they stand,
-        in one group, where none is much longer than the median.
-    """
-    order, largest = np.arange(len(norms)), float(norms.max())
-    usual = float(np.median(norms)) * _LIKE
-    if largest <= usual:
-        return order, [(0, len(norms))]
-    order = np.argsort(norms, kind="stable")
-    limits, ordered = [usual], norms[order]
-    while limits[-1] < largest:
-        limits.append(limits[-1] * _LIKE if limits[-1] > 0 else largest)
-    stops = np.unique(np.searchsorted(ordered, limits, side="right"))
-    starts = np.concatenate([[0], stops[:-1]])
-    return order, [
-        (start, stop)
-        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
-        if stop > start
-    ]

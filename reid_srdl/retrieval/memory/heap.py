@@ -1,8 +1,9 @@
-"""The C library's heap, kept from growing while a gallery streams by.
+"""The C library's heap, kept small, and from growing while a gallery streams by.
 
 glibc gives threads heaps ("arenas") of their own, and what NumPy frees there stays with the
-process. Every stretch starts threads anew, which come by one arena or another, so the gaps of all
-of them creep up from stretch to stretch. One arena, given back after each stretch, stays flat.
+process. Every stretch of a stream starts threads anew, which come by one arena or another, so the
+gaps of all of them creep up from stretch to stretch. One arena, given back after each stretch,
+stays flat.
 """
 
 from __future__ import annotations

@@ -21,8 +21,9 @@ from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
 from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.kernels.on_torch import TorchKernel
 from reid_srdl.retrieval.counting.kernels.split import Split
+from reid_srdl.retrieval.counting.levels import grouped, levels
 from reid_srdl.retrieval.counting.matches import find_targets
-from reid_srdl.retrieval.counting.shard import ShardCount, by_norm
+from reid_srdl.retrieval.counting.shard import ShardCount
 from reid_srdl.retrieval.index import FlatIndex
 from reid_srdl.retrieval.protocol import PidIndex
 from reid_srdl.retrieval.rows import rows_of
@@ -65,8 +66,12 @@ def test_values_lie_within_the_declared_error(make: Any, dim: int) -> None:
     q, g = _placed(dim)
     q_squares, g_squares = squared_norms(q), squared_norms(g)
     offset = kernel.offset(q_squares)
+    queries, loaded = kernel.load_queries(q.copy(), q_squares), kernel.load_gallery(g, g_squares)
+    order = np.random.default_rng(dim).permutation(len(g))
+    gallery = kernel.arranged(loaded, order)
+    g = g[order]
     truth = [[true_distance(a, b) for b in g] for a in q]
-    queries, gallery = kernel.load_queries(q.copy(), q_squares), kernel.load_gallery(g, g_squares)
+    assert np.array_equal(gallery.sizes, loaded.sizes[order])
     error = kernel.error(dim, queries.sizes, gallery.sizes.max(axis=0))
     v = kernel.block(queries, gallery)
     for i, row in enumerate(truth):
@@ -147,7 +152,7 @@ def test_torch_precision_is_left_as_it_was() -> None:
         q, g = _placed(600)
         values = kernel.block(
             kernel.load_queries(q.copy(), squared_norms(q)),
-            kernel.load_gallery(g, squared_norms(g)),
+            kernel.load_gallery(g, squared_norms(g)),  # in order already
         )
         assert torch.get_float32_matmul_precision() == "medium"
         wide = squared_norms(g) - 2 * q.astype(np.float64) @ g.T.astype(np.float64)
@@ -165,7 +170,7 @@ def test_long_rows_do_not_widen_the_windows_of_others() -> None:
     counts = []
     for like in (2.0, np.inf):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("reid_srdl.retrieval.counting.shard._LIKE", like)
+            patch.setattr(NumpyKernel, "like", like)
             counts.append(_left_open(features))
     assert 2 * counts[0] < counts[1]
 
@@ -178,17 +183,24 @@ def _left_open(features: Any) -> int:
     return engine.left_open
 
 
-@pytest.mark.parametrize("longest", [1.0, 3.0, 1e4, np.inf])
-def test_groups_hold_each_row_once_and_long_ones_apart(longest: float) -> None:
-    norms = np.abs(np.random.default_rng(0).standard_normal(50)) + 0.5
-    norms[7] *= longest
-    for values in (norms, np.zeros(5), np.array([0.0, 0, 0, 4, 5])):
-        order, runs = by_norm(values)
-        assert sorted(order.tolist()) == list(range(len(values)))
-        assert [start for start, _ in runs] == [0, *(stop for _, stop in runs[:-1])]
-        assert runs[-1][1] == len(values)
-        usual = 2 * np.median(values)
-        assert len(runs) == 1 or (values[order[slice(*runs[0])]] <= usual).all()
+@pytest.mark.parametrize("worst", [1.0, 3.0, 1e4, np.inf])
+@pytest.mark.parametrize("count", [5, 300])
+def test_groups_hold_each_row_once_and_bad_ones_apart(worst: float, count: int) -> None:
+    errors = np.abs(np.random.default_rng(0).standard_normal(count)) + 0.5
+    errors[3] *= worst
+    for values in (errors, np.zeros(count), np.arange(count) ** 3.0):
+        usual = float(np.median(values))
+        level = levels(values, usual, 1.5)
+        assert (level[values <= 1.5 * usual] == 0).all()
+        order, groups = grouped(level)
+        assert sorted(order.tolist()) == list(range(count))
+        assert [columns.start for _, columns in groups] == [0, *(c.stop for _, c in groups[:-1])]
+        assert groups[-1][1].stop == count
+        for height, columns in groups:
+            own = level[order[columns]]
+            assert own.max() == height
+            assert len(own) >= 16 or columns.stop == count
+    assert np.array_equal(grouped(np.zeros(9, np.int64))[0], np.arange(9))
 
 
 @pytest.mark.parametrize("make", KERNELS.values(), ids=KERNELS)
@@ -209,11 +221,30 @@ def test_edges_serve_rows_of_like_sizes() -> None:
     counting = ShardCount(kernel, Problem(frame_for(queries, gallery), queries, gallery, targets))
     loaded = kernel.load_queries(features.query.features.copy(), np.ones(len(queries)))
 
-    def edges(norm: float) -> Edges:
-        return counting._edges_within(kernel, loaded, np.array([norm]))
+    def edges(norm: float, level: int = 0) -> Edges:
+        return counting._edges_within(kernel, loaded, level, np.array([norm]))
 
     first = edges(1.0)
     assert edges(1.05) is first
-    assert edges(0.9) is first
-    assert edges(1.2) is not first  # longer rows need wider windows
-    assert edges(0.5) is not first  # and much shorter ones deserve narrower ones
+    assert edges(0.5) is first
+    wider = edges(1.2)
+    assert wider is not first  # longer rows need wider windows
+    assert edges(1.0) is wider
+    assert edges(1.0, 1) is not wider
+
+
+def test_sizes_that_hardly_matter_get_ample_room() -> None:
+    class Lopsided(NumpyKernel):
+        def error(self, dim: int, sizes: np.ndarray, most: np.ndarray) -> np.ndarray:
+            return sizes[:, 0] * most[0] + 0.01 * most[1]
+
+    features = random_features(np.random.default_rng(9), gallery=20, dim=6)
+    queries, gallery = rows_of(features.query.features), rows_of(features.gallery.features)
+    same = PidIndex(features.gallery.labels).same_pid(features.query.labels)
+    targets = find_targets(queries, gallery, same)
+    kernel = Lopsided()
+    problem = Problem(frame_for(queries, gallery), queries, gallery, targets)
+    loaded = Loaded((), np.ones((len(queries), 2)))
+    room = ShardCount(kernel, problem)._with_room(kernel, loaded, np.ones(2))
+    assert 1 < room[0] < 1.1
+    assert room[1] == 1.5

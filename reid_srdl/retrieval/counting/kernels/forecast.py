@@ -17,8 +17,9 @@ import numpy as np
 
 from reid_srdl.retrieval.arithmetic.parallel import each
 from reid_srdl.retrieval.counting.frame import Frame, squared_norms
-from reid_srdl.retrieval.counting.kernels.kernel import Float64s
+from reid_srdl.retrieval.counting.kernels.kernel import Float64s, row_errors
 from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
+from reid_srdl.retrieval.counting.levels import levels
 from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
@@ -95,11 +96,16 @@ class Forecast:
         return np.minimum(shares, 1.0)
 
     def _relative_error(self, kernel: IntegerKernel) -> float:
-        """Returns the kernel's error bound for a query of norm 1."""
-        squares = squared_norms(self._q)
+        """Returns the kernel's error bound for a query of norm 1, on average of gallery rows."""
+        dim, squares = self._q.shape[1], squared_norms(self._q)
         queries = kernel.split.pieces(self._q, squares).sizes
         gallery = kernel.split.pieces(self._g, self._squares).sizes
-        error = kernel.error(self._q.shape[1], queries, gallery.max(axis=0))
+        own = row_errors(kernel, dim, queries, gallery)
+        level = levels(own, float(np.median(own)), kernel.like)
+        most = np.empty_like(gallery)
+        for height in np.unique(level):
+            most[level == height] = gallery[level == height].max(axis=0)
+        error = np.mean([kernel.error(dim, query[None], most.T) for query in queries], axis=1)
         return float(np.mean(error / np.maximum(np.sqrt(squares), _TINY)))
 
 

@@ -66,12 +66,15 @@ class Kernel(Protocol):
         form: kernels of one form can use each other's loaded queries.
         threaded: whether several threads may call `block` at once, each faster than one in turn.
         bearable: the share of pairs left open from which on `finer` pays.
+        like: how much larger than usual errors of gallery rows may be before the rows are counted
+            apart (see `levels`).
     """
 
     name: str
     form: str
     threaded: bool
     bearable: float
+    like: float
 
     def rows(self, dim: int) -> tuple[int, int]:
         """Returns how many queries and gallery rows a block has at best."""
@@ -81,6 +84,9 @@ class Kernel(Protocol):
 
     def load_gallery(self, p: Float32s, squares: Float64s) -> Loaded:
         """Takes placed gallery rows, N x D, and their squared norms."""
+
+    def arranged(self, gallery: Loaded, order: Int64s) -> Loaded:
+        """Returns loaded gallery rows in this order, ready for `block`."""
 
     def block(self, queries: Loaded, gallery: Loaded) -> Any:
         """Returns v, Q x N; valid until this thread's next call."""
@@ -99,6 +105,19 @@ class Kernel(Protocol):
 
     def finer(self) -> Kernel | None:
         """Returns a slower kernel of smaller errors, if there is one."""
+
+
+def row_errors(kernel: Kernel, dim: int, queries: Float64s, gallery: Float64s) -> Float64s:
+    """Returns the error bound of each gallery row for a usual query.
+
+    Args:
+        kernel: whose bounds.
+        dim: number of dimensions.
+        queries: Q x S sizes.
+        gallery: N x S sizes.
+    """
+    usual = np.median(queries, axis=0)[None]
+    return np.broadcast_to(kernel.error(dim, usual, gallery.T), len(gallery))
 
 
 def norms_alone(squares: Float64s) -> Float64s:
@@ -147,7 +166,14 @@ class Chunked(Host):
 
     name: str
     bearable = 0.0015
+    like = 2.0
     _chunk = _CHUNK
+
+    def arranged(self, gallery: Loaded, order: Int64s) -> Loaded:
+        """Returns loaded gallery rows in this order, ready for `block`."""
+        if (order[1:] > order[:-1]).all():
+            return gallery
+        return Loaded(tuple(part[order] for part in gallery.parts), gallery.sizes[order])
 
     def finer(self) -> Kernel | None:
         """Returns a kernel of half as long runs that shares this one's memory."""
