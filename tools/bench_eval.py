@@ -111,6 +111,8 @@ def child(task: str, file: Path, arguments: argparse.Namespace) -> dict[str, Any
         from reid_srdl.retrieval.feature_files import load_features
 
         features = load_features(file)
+        sets = features.query, features.gallery, features.boxes
+        found["features"] = sum(part.features.nbytes for part in sets if part is not None)
     if task == "pairs":
         names = arguments.engines.split(",")
         seconds: dict[str, list[float]] = {
@@ -179,7 +181,6 @@ def spawn(task: str, file: Path, arguments: argparse.Namespace) -> tuple[float, 
 def measure(title: str, file: Path, shape: tuple[int, int, int], arguments: Any) -> dict[str, Any]:
     """Measures one set of features."""
     queries, gallery, dim = shape
-    size = 4 * (queries + gallery) * dim
     _, bare = spawn("bare", file, arguments)
     _, pairs = spawn("pairs", file, arguments)
     if "failed" in pairs:
@@ -204,11 +205,11 @@ def measure(title: str, file: Path, shape: tuple[int, int, int], arguments: Any)
         row = _row(f"reid-srdl, {name}", seconds[name], seconds[best])
         row |= {"whole": whole[name], "scores": scores}
         row |= {"left_open": left_open, "undecided": undecided}
-        row["memory"] = max(answer["peak"] for _, answer in runs[name]) - size - bare["peak"]
+        row["memory"] = max(_beyond(answer) for _, answer in runs[name]) - bare["peak"]
         rows.append(row)
     for row in rows:
         row["whole_ratio"] = row["whole"] / least
-    rows.append(_torchreid(file, shape, size + bare["peak"], seconds[best], arguments))
+    rows.append(_torchreid(file, shape, bare["peak"], seconds[best], arguments))
     return {"set": title, "queries": queries, "gallery": gallery, "dim": dim, "rows": rows}
 
 
@@ -224,6 +225,11 @@ def _row(name: str, seconds: list[float], product: list[float]) -> dict[str, Any
     }
 
 
+def _beyond(answer: dict[str, Any]) -> int:
+    """Returns a process's peak memory without its features."""
+    return int(answer["peak"]) - int(answer["features"])
+
+
 def _torchreid(
     file: Path, shape: tuple[int, int, int], base: int, product: list[float], arguments: Any
 ) -> dict[str, Any]:
@@ -236,7 +242,7 @@ def _torchreid(
         return {"name": "torchreid", "note": answer["failed"]}
     kind = "compiled" if answer["compiled"] else "Python"
     row = _row(f"torchreid, {kind}", [answer["seconds"]], [min(product)])
-    return row | {"whole": whole, "scores": answer["scores"], "memory": answer["peak"] - base}
+    return row | {"whole": whole, "scores": answer["scores"], "memory": _beyond(answer) - base}
 
 
 def disagreements(report: dict[str, Any]) -> list[str]:

@@ -133,8 +133,9 @@ def _streamed(features: Features, protocol: Protocol, engine: Engine, group: Gro
 
 @dataclass(frozen=True)
 class _Asked:
-    """A set of queries: their labels, and where their results belong."""
+    """A set of queries, and where their results belong."""
 
+    rows: Rows
     labels: Labels
     results: PerQuery
     to: Int64s
@@ -151,16 +152,13 @@ class _Test:
 
     def results(self, progress: Progress | None) -> tuple[PerQuery, PerQuery | None]:
         """Returns what came of single queries and, where there are boxes, of multi-queries."""
-        (rows, single), multi = self._single(), None
-        sides = [(rows, single)]
-        if self._features.boxes is not None:
-            rows, multi = self._multi()
-            sides.append((rows, multi))
+        single = self._single()
+        multi = None if self._features.boxes is None else self._multi()
+        asked = [single] if multi is None else [single, multi]
         # In one go where that is the same: a gallery is read once then, and prepared once.
-        together = [sides] if self._searched.ranker.independent else [[side] for side in sides]
-        del rows, sides
-        while together:
-            self._rank(together.pop(0), progress)
+        together = [asked] if self._searched.ranker.independent else [[one] for one in asked]
+        for some in together:
+            self._rank(some, progress)
         if not single.results.matched.any():
             raise unmatched()
         if multi is not None and not multi.results.matched.any():
@@ -170,14 +168,14 @@ class _Test:
             )
         return single.results, None if multi is None else multi.results
 
-    def _single(self) -> tuple[Rows, _Asked]:
+    def _single(self) -> _Asked:
         query = self._features.query
         names = None if query.names is None else tuple(query.names)
         results = no_results(query.labels.pids, query.labels.camids, names, self._unmatched)
         rows = rows_of(query.features, normalize=self._normalize)
-        return rows, _Asked(query.labels, results, np.arange(len(query)))
+        return _Asked(rows, query.labels, results, np.arange(len(query)))
 
-    def _multi(self) -> tuple[Rows, _Asked]:
+    def _multi(self) -> _Asked:
         query, boxes = self._features.query, self._features.boxes
         assert boxes is not None
         wanted, first = combinations(query.labels)
@@ -187,15 +185,13 @@ class _Test:
         pooled, found = pool(rows, boxes.labels, wanted, self._protocol.pooling)
         there = np.flatnonzero(found)
         queries = rows_of(pooled[there], normalize=self._normalize)
-        return queries, _Asked(wanted.take(there), results, there)
+        return _Asked(queries, wanted.take(there), results, there)
 
-    def _rank(self, sides: list[tuple[Rows, _Asked]], progress: Progress | None) -> None:
-        """Enters the ranks of sets of queries into their results; empties ``sides``."""
-        asked = [some for _, some in sides]
-        rows = joined([side for side, _ in sides])
-        sides.clear()  # what was joined is not needed any more
+    def _rank(self, asked: list[_Asked], progress: Progress | None) -> None:
+        """Enters the ranks of sets of queries into their results."""
+        rows = joined([some.rows for some in asked])
         labels = joined_labels([some.labels for some in asked])
-        stops = np.cumsum([len(some.to) for some in asked]).tolist()
+        stops = np.cumsum([len(some.rows) for some in asked]).tolist()
         searched = self._searched
         for run in searched.ranker.ranks(rows, labels, searched.gallery, searched.labels, progress):
             for some, part in zip(asked, run.divided(stops), strict=True):

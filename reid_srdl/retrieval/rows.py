@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,10 +90,56 @@ def rows_of(features: NDArray[Any], *, normalize: bool = False) -> Rows:
 
 
 def joined(sides: Sequence[Rows]) -> Rows:
-    """Returns the rows of several, one after the other, as they are read; copied if several."""
-    if len(sides) == 1:
-        return sides[0]
-    return Rows(np.concatenate([side.block(0, len(side)) for side in sides]))
+    """Returns the rows of several, one after the other, as they are read; nothing is copied."""
+    return sides[0] if len(sides) == 1 else _Joined(sides[0].features, sides=tuple(sides))
+
+
+@dataclass(frozen=True)
+class _Joined(Rows):
+    """Rows of several ``sides``; ``features`` are the first one's."""
+
+    sides: tuple[Rows, ...] = ()
+
+    def __len__(self) -> int:
+        return sum(len(side) for side in self.sides)
+
+    def _placed(self) -> Iterator[tuple[int, int, Rows]]:
+        """Yields (first, after the last, side) of each side."""
+        first = 0
+        for side in self.sides:
+            yield first, first + len(side), side
+            first += len(side)
+
+    def take(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        out = np.empty((len(positions), self.dim), np.float32)
+        self.take_into(positions, out)
+        return out
+
+    def take_into(self, positions: NDArray[np.int64], out: NDArray[np.float32]) -> None:
+        for first, stop, side in self._placed():
+            here = (positions >= first) & (positions < stop)
+            if here.all():
+                side.take_into(positions - first, out)
+            elif here.any():
+                out[here] = side.take(positions[here] - first)
+
+    def block(self, start: int, stop: int) -> NDArray[np.float32]:
+        blocks = [
+            side.block(max(start, first) - first, min(stop, last) - first)
+            for first, last, side in self._placed()
+            if max(start, first) < min(stop, last)
+        ]
+        if not blocks:
+            return np.empty((0, self.dim), np.float32)
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+    def select(self, positions: NDArray[np.int64]) -> Rows:
+        return joined(
+            [
+                side.select(positions[(positions >= first) & (positions < stop)] - first)
+                for first, stop, side in self._placed()
+            ]
+        )
 
 
 def _as_read(x: NDArray[Any], lengths: NDArray[np.float64] | None) -> NDArray[np.float32]:

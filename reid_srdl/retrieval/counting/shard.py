@@ -8,19 +8,14 @@ import numpy as np
 
 from reid_srdl.retrieval.arithmetic.parallel import each, parts
 from reid_srdl.retrieval.counting.counter import Counter
-from reid_srdl.retrieval.counting.edges import Edges
 from reid_srdl.retrieval.counting.frame import placed_rows, squared_norms
 from reid_srdl.retrieval.counting.kernels.forecast import Problem
-from reid_srdl.retrieval.counting.kernels.kernel import Kernel, Loaded, row_errors
-from reid_srdl.retrieval.counting.levels import grouped, levels
+from reid_srdl.retrieval.counting.kernels.kernel import Kernel, Loaded
+from reid_srdl.retrieval.counting.levels import grouped
+from reid_srdl.retrieval.counting.reaches import Reaches
 from reid_srdl.retrieval.counting.twins import Twins
-from reid_srdl.retrieval.counting.windows import Float64s, Reach, window
 from reid_srdl.retrieval.memory.scratch import Scratch
 from reid_srdl.retrieval.protocol import Int64s
-
-# Edges are made for rows of somewhat larger sizes than those at hand, to serve others too.
-_ROOM = 1.0625
-_AMPLE, _HARDLY = 1.5, 1.03  # so much for sizes that raise the error by no more than that
 
 
 class ShardCount:
@@ -33,19 +28,20 @@ class ShardCount:
     """
 
     def __init__(self, kernel: Kernel, problem: Problem) -> None:
-        self._frame, self._targets = problem.frame, problem.targets
+        self._problem = problem
         self._queries, self._gallery = problem.queries, problem.gallery
         self._twins = Twins(problem.queries, problem.gallery)
-        self._state = kernel, self._load(kernel)
-        self._usual: dict[str, float] = {}  # by kernel: an error of gallery rows
-        self._edges: dict[tuple[str, int], tuple[Float64s, Edges]] = {}  # by kernel and level
+        self._state = self._with(kernel, self._load(kernel))
         self._lock, self._own, self._scratch = threading.Lock(), threading.local(), Scratch()
         self._counters: list[Counter] = []
         self._pairs = self._before = 0  # of this kernel, and what was open before it
 
     def _load(self, kernel: Kernel) -> Loaded:
-        placed = placed_rows(self._frame, self._queries)
+        placed = placed_rows(self._problem.frame, self._queries)
         return kernel.load_queries(placed, squared_norms(placed))
+
+    def _with(self, kernel: Kernel, queries: Loaded) -> tuple[Kernel, Loaded, Reaches]:
+        return kernel, queries, Reaches(kernel, queries, self._problem)
 
     @property
     def undecided(self) -> int:
@@ -62,15 +58,15 @@ class ShardCount:
 
         Several threads may do so at once.
         """
-        (kernel, queries), counter = self._state, self._counter()
+        (kernel, queries, reaches), counter = self._state, self._counter()
         room = self._scratch.array("block", (stop - start, self._gallery.dim))
-        block = self._frame.place(self._gallery.block(start, stop), out=room)
+        block = self._problem.frame.place(self._gallery.block(start, stop), out=room)
         squares = squared_norms(block)
         loaded = kernel.load_gallery(block, squares)
-        order, groups = grouped(self._levels(kernel, queries, loaded.sizes))
+        order, groups = grouped(reaches.levels(loaded.sizes))
         loaded = kernel.arranged(loaded, order)
         edges_of = [
-            (columns, self._edges_within(kernel, queries, level, loaded.sizes[columns].max(axis=0)))
+            (columns, reaches.edges(level, loaded.sizes[columns].max(axis=0)))
             for level, columns in groups
         ]
         same_query, same_column = self._same(start, stop, order)
@@ -85,7 +81,7 @@ class ShardCount:
 
     def _same(self, start: int, stop: int, order: Int64s) -> tuple[Int64s, Int64s]:
         """Returns queries and columns of the same-identity pairs in some rows put in order."""
-        same = self._targets.same
+        same = self._problem.targets.same
         here = np.flatnonzero((same.gallery >= start) & (same.gallery < stop))
         column = np.empty_like(order)
         column[order] = np.arange(len(order))
@@ -99,13 +95,14 @@ class ShardCount:
             self._pairs += pairs
             if self.left_open - self._before > kernel.bearable * self._pairs:
                 finer, queries = kernel.finer() or kernel, self._state[1]
-                self._state = finer, queries if finer.form == kernel.form else self._load(finer)
+                queries = queries if finer.form == kernel.form else self._load(finer)
+                self._state = self._with(finer, queries)
                 self._pairs, self._before = 0, self.left_open
 
     def finish(self) -> Int64s:
         """Decides what is still open and returns the M slots."""
         list(each(Counter.settle, self._counters))
-        slots = np.zeros(len(self._targets.query), np.int64)
+        slots = np.zeros(len(self._problem.targets.query), np.int64)
         for counter in self._counters:
             slots += counter.slots
         return slots
@@ -114,47 +111,13 @@ class ShardCount:
         """Returns this thread's counter."""
         if not hasattr(self._own, "counter"):
             self._own.counter = Counter(
-                self._queries, self._gallery, self._targets, self._frame.scale, self._twins
+                self._queries,
+                self._gallery,
+                self._problem.targets,
+                self._problem.frame.scale,
+                self._twins,
             )
             with self._lock:
                 self._counters.append(self._own.counter)
         counter: Counter = self._own.counter
         return counter
-
-    def _levels(self, kernel: Kernel, queries: Loaded, sizes: Float64s) -> Int64s:
-        errors = row_errors(kernel, self._gallery.dim, queries.sizes, sizes)
-        with self._lock:
-            usual = self._usual.setdefault(kernel.name, float(np.median(errors)))
-        return levels(errors, usual, kernel.like)
-
-    def _edges_within(self, kernel: Kernel, queries: Loaded, level: int, most: Float64s) -> Edges:
-        """Returns the edges for gallery rows of this level and of sizes up to these."""
-        with self._lock:
-            reach, edges = self._edges.get((kernel.name, level), (np.zeros_like(most), None))
-            if edges is not None and (most <= reach).all():
-                return edges
-            if edges is not None:
-                edges.retired = True
-            reach = np.maximum(reach, self._with_room(kernel, queries, most))
-            limits, targets = self._reach(kernel, queries, reach), self._targets
-            edges = Edges(targets, *window(targets.distances, limits, targets.slack))
-            self._edges[kernel.name, level] = reach, edges
-            return edges
-
-    def _with_room(self, kernel: Kernel, queries: Loaded, most: Float64s) -> Float64s:
-        def error(sizes: Float64s) -> float:
-            return float(row_errors(kernel, self._gallery.dim, queries.sizes, sizes[None])[0])
-
-        room = np.full_like(most, _ROOM)
-        for size in range(len(most)):
-            ample = np.where(np.arange(len(most)) == size, _AMPLE, 1.0)
-            if error(most * ample) <= _HARDLY * error(most):
-                room[size] = _AMPLE
-        return most * room
-
-    def _reach(self, kernel: Kernel, queries: Loaded, most: Float64s) -> Reach:
-        dim, query, norms = self._gallery.dim, self._targets.query, queries.sizes[:, 0]
-        offset, error = kernel.offset(norms**2), kernel.error(dim, queries.sizes, most)
-        return Reach(
-            dim, self._frame.scale, norms[query], float(most[0]), offset[query], error[query]
-        )

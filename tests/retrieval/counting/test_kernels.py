@@ -11,9 +11,7 @@ import pytest
 
 from reid_srdl.retrieval.arithmetic.rounding import gamma
 from reid_srdl.retrieval.counting.count import CountEngine
-from reid_srdl.retrieval.counting.edges import Edges
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, squared_norms
-from reid_srdl.retrieval.counting.kernels.forecast import Problem
 from reid_srdl.retrieval.counting.kernels.integer_product import is_exact
 from reid_srdl.retrieval.counting.kernels.kernel import Kernel, Loaded
 from reid_srdl.retrieval.counting.kernels.on_faiss import FaissKernel
@@ -21,11 +19,7 @@ from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
 from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.kernels.on_torch import TorchKernel
 from reid_srdl.retrieval.counting.kernels.split import Split
-from reid_srdl.retrieval.counting.levels import grouped, levels
-from reid_srdl.retrieval.counting.matches import find_targets
-from reid_srdl.retrieval.counting.shard import ShardCount
 from reid_srdl.retrieval.index import FlatIndex
-from reid_srdl.retrieval.protocol import PidIndex
 from reid_srdl.retrieval.rows import rows_of
 from tests.retrieval.brute import random_features, true_distance
 from tests.retrieval.engines import finest
@@ -183,26 +177,6 @@ def _left_open(features: Any) -> int:
     return engine.left_open
 
 
-@pytest.mark.parametrize("worst", [1.0, 3.0, 1e4, np.inf])
-@pytest.mark.parametrize("count", [5, 300])
-def test_groups_hold_each_row_once_and_bad_ones_apart(worst: float, count: int) -> None:
-    errors = np.abs(np.random.default_rng(0).standard_normal(count)) + 0.5
-    errors[3] *= worst
-    for values in (errors, np.zeros(count), np.arange(count) ** 3.0):
-        usual = float(np.median(values))
-        level = levels(values, usual, 1.5)
-        assert (level[values <= 1.5 * usual] == 0).all()
-        order, groups = grouped(level)
-        assert sorted(order.tolist()) == list(range(count))
-        assert [columns.start for _, columns in groups] == [0, *(c.stop for _, c in groups[:-1])]
-        assert groups[-1][1].stop == count
-        for height, columns in groups:
-            own = level[order[columns]]
-            assert own.max() == height
-            assert len(own) >= 16 or columns.stop == count
-    assert np.array_equal(grouped(np.zeros(9, np.int64))[0], np.arange(9))
-
-
 @pytest.mark.parametrize("make", KERNELS.values(), ids=KERNELS)
 def test_a_finer_kernel_takes_over_in_the_middle(make: Any) -> None:
     features = random_features(np.random.default_rng(6), gallery=90, values=np.float32([0, 1]))
@@ -210,41 +184,3 @@ def test_a_finer_kernel_takes_over_in_the_middle(make: Any) -> None:
     kernel.bearable = 0.0
     engine = CountEngine(kernel=kernel, query_rows=5, gallery_rows=7)
     assert ranks_by(engine, features) == expected(features)
-
-
-def test_edges_serve_rows_of_like_sizes() -> None:
-    features = random_features(np.random.default_rng(9), gallery=200, dim=6)
-    queries, gallery = rows_of(features.query.features), rows_of(features.gallery.features)
-    index = PidIndex(features.gallery.labels)
-    targets = find_targets(queries, gallery, index.same_pid(features.query.labels))
-    kernel = NumpyKernel()
-    counting = ShardCount(kernel, Problem(frame_for(queries, gallery), queries, gallery, targets))
-    loaded = kernel.load_queries(features.query.features.copy(), np.ones(len(queries)))
-
-    def edges(norm: float, level: int = 0) -> Edges:
-        return counting._edges_within(kernel, loaded, level, np.array([norm]))
-
-    first = edges(1.0)
-    assert edges(1.05) is first
-    assert edges(0.5) is first
-    wider = edges(1.2)
-    assert wider is not first  # longer rows need wider windows
-    assert edges(1.0) is wider
-    assert edges(1.0, 1) is not wider
-
-
-def test_sizes_that_hardly_matter_get_ample_room() -> None:
-    class Lopsided(NumpyKernel):
-        def error(self, dim: int, sizes: np.ndarray, most: np.ndarray) -> np.ndarray:
-            return sizes[:, 0] * most[0] + 0.01 * most[1]
-
-    features = random_features(np.random.default_rng(9), gallery=20, dim=6)
-    queries, gallery = rows_of(features.query.features), rows_of(features.gallery.features)
-    same = PidIndex(features.gallery.labels).same_pid(features.query.labels)
-    targets = find_targets(queries, gallery, same)
-    kernel = Lopsided()
-    problem = Problem(frame_for(queries, gallery), queries, gallery, targets)
-    loaded = Loaded((), np.ones((len(queries), 2)))
-    room = ShardCount(kernel, problem)._with_room(kernel, loaded, np.ones(2))
-    assert 1 < room[0] < 1.1
-    assert room[1] == 1.5

@@ -107,17 +107,22 @@ class Kernel(Protocol):
         """Returns a slower kernel of smaller errors, if there is one."""
 
 
-def row_errors(kernel: Kernel, dim: int, queries: Float64s, gallery: Float64s) -> Float64s:
-    """Returns the error bound of each gallery row for a usual query.
+def usual_sizes(sizes: Float64s) -> Float64s:
+    """Returns the medians of Q x S sizes, 1 x S."""
+    medians: Float64s = np.median(sizes, axis=0)[None]
+    return medians
+
+
+def row_errors(kernel: Kernel, dim: int, query: Float64s, gallery: Float64s) -> Float64s:
+    """Returns the error bound of each gallery row for one query.
 
     Args:
         kernel: whose bounds.
         dim: number of dimensions.
-        queries: Q x S sizes.
+        query: 1 x S sizes.
         gallery: N x S sizes.
     """
-    usual = np.median(queries, axis=0)[None]
-    return np.broadcast_to(kernel.error(dim, usual, gallery.T), len(gallery))
+    return np.broadcast_to(kernel.error(dim, query, gallery.T), len(gallery))
 
 
 def norms_alone(squares: Float64s) -> Float64s:
