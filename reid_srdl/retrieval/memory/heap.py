@@ -3,7 +3,7 @@
 glibc gives threads heaps ("arenas") of their own, and what NumPy frees there stays with the
 process. Every stretch of a stream starts threads anew, which come by one arena or another, so the
 gaps of all of them creep up from stretch to stretch. One arena, given back after each stretch,
-stays flat.
+stays flat. It is not given back in between, piece by piece: it would be fetched again at once.
 """
 
 from __future__ import annotations
@@ -14,8 +14,15 @@ import sys
 from functools import cache
 from typing import Any
 
-_ARENA_MAX = -8  # glibc's M_ARENA_MAX
-_SETTINGS = ("MALLOC_ARENA_MAX", "GLIBC_TUNABLES")
+# glibc's M_ARENA_MAX; M_MMAP_THRESHOLD: larger arrays come from the system and go back there;
+# M_TRIM_THRESHOLD: how much may lie free at the heap's end.
+_OPTIONS = {-8: 1, -3: 1 << 23, -1: 1 << 28}
+_SETTINGS = (
+    "MALLOC_ARENA_MAX",
+    "MALLOC_MMAP_THRESHOLD_",
+    "MALLOC_TRIM_THRESHOLD_",
+    "GLIBC_TUNABLES",
+)
 
 
 def share_one() -> None:
@@ -24,7 +31,8 @@ def share_one() -> None:
     NumPy allocates with Python's lock held, so threads do not get into each other's way.
     """
     if not any(name in os.environ for name in _SETTINGS) and hasattr(_library(), "mallopt"):
-        _library().mallopt(_ARENA_MAX, 1)
+        for option, value in _OPTIONS.items():
+            _library().mallopt(option, value)
 
 
 def give_back() -> None:

@@ -118,9 +118,10 @@ def _integers(problem: Problem, rows: int) -> IntegerKernel | None:
     costs = {}
     for k in directions:
         kernel = IntegerKernel(split.first(k))
-        splitting = (_DIRECTION * k + _VALUE) * dim
+        dearer = _dearer(problem, kernel)
         # Queries that float32 serves better are left to it.
-        costs[kernel] = splitting + np.minimum(_dearer(problem, kernel), 0).sum()
+        costs[kernel] = np.minimum(dearer, 0).sum() + (dearer > 0).any() * _SECOND * dim
+        costs[kernel] += (_DIRECTION * k + _VALUE) * dim  # splitting
     best = min(costs, key=lambda kernel: costs[kernel])
     return best if costs[best] < 0 else None
 
