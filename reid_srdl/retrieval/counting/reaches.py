@@ -3,7 +3,7 @@
 Edges hold for rows of sizes up to some (see `kernels`), and making them takes as long as a block of
 estimates. So they are made for somewhat larger sizes than those at hand, and serve later blocks
 too: of rows of usual errors, where edges farther apart would leave more pairs open, those whose
-errors are as large within a tenth; of worse rows, which are few, all of a level.
+errors are as large within a fifth; of worse rows, which are few, all of a level.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from reid_srdl.retrieval.protocol import Int64s
 
 _ROOM = 1.0625
 _AMPLE, _HARDLY = 1.25, 1.01  # so much for sizes that raise the error by no more than that
-_STEPS = 8  # to twice the error
+_STEPS = 4  # to twice the error
 
 
 class Reaches:

@@ -34,7 +34,7 @@ from reid_srdl.retrieval.protocol import Int64s
 
 _CHUNK = 512  # dimensions per product: 256 halves the bound and takes 3 % longer
 _FINEST = 64
-_TALLIED = 1 << 19  # estimates placed at once: few calls, little memory
+_TALLIED = 1 << 21  # estimates placed at once: few calls, little memory
 
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
