@@ -42,7 +42,7 @@ def load_features(path: Path) -> Features:
     Raises:
         UserError: there is no such file, it is damaged, or an array is missing or unusable.
     """
-    heap.share_one()  # before any thread
+    heap.share_one(keeping=not path.is_dir())  # before any thread
     features = from_arrays(_read(path), path)
     return checked(features, str(path), mapped_values=False)
 

@@ -3,7 +3,7 @@
 glibc gives threads heaps ("arenas") of their own, and what NumPy frees there stays with the
 process. Every stretch of a stream starts threads anew, which come by one arena or another, so the
 gaps of all of them creep up from stretch to stretch. One arena, given back after each stretch,
-stays flat. It is not given back in between, piece by piece: it would be fetched again at once.
+stays flat.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import sys
 from functools import cache
 from typing import Any
 
-# glibc's M_ARENA_MAX; M_MMAP_THRESHOLD: larger arrays come from the system and go back there;
-# M_TRIM_THRESHOLD: how much may lie free at the heap's end.
-_OPTIONS = {-8: 1, -3: 1 << 23, -1: 1 << 28}
+_ARENAS = {-8: 1}  # glibc's M_ARENA_MAX
+# M_MMAP_THRESHOLD: larger arrays come from the system and go back there; M_TRIM_THRESHOLD: how much
+# may lie free at the heap's end.
+_KEEPING = {-3: 1 << 23, -1: 1 << 28}
 _SETTINGS = (
     "MALLOC_ARENA_MAX",
     "MALLOC_MMAP_THRESHOLD_",
@@ -25,13 +26,17 @@ _SETTINGS = (
 )
 
 
-def share_one() -> None:
+def share_one(*, keeping: bool = False) -> None:
     """Lets threads yet to come use the main arena; the user's own settings say otherwise.
 
     NumPy allocates with Python's lock held, so threads do not get into each other's way.
+
+    Args:
+        keeping: do not give the heap's free end back in between, only to fetch it again: faster,
+            but less flat over many stretches.
     """
     if not any(name in os.environ for name in _SETTINGS) and hasattr(_library(), "mallopt"):
-        for option, value in _OPTIONS.items():
+        for option, value in (_ARENAS | (_KEEPING if keeping else {})).items():
             _library().mallopt(option, value)
 
 
