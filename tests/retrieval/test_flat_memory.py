@@ -23,8 +23,9 @@ from reid_srdl.retrieval.streams import stretches
 
 MEMBER = Path(__file__).with_name("memory_member.py")
 DIM, STRETCH = 64, 8192
-SLACK_KIB = 5 * 1024  # what two threads hold at once differs from stretch to stretch
-KEPT_KIB = 20 * 1024  # between stretches; 29 MiB and more were seen with a heap left alone
+SLACK_KIB = 12 * 1024  # what two threads hold at once differs, by 8 MiB; 18 stretches are 36 MiB
+KEPT_KIB = 10 * 1024  # between stretches; 29 MiB and more were seen with a heap left alone
+CREPT_KIB = 2 * 1024  # from stretch to stretch; 18 stretches' labels alone are 2.3 MiB
 
 on_glibc = pytest.mark.skipif(
     not (sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim")),
@@ -64,9 +65,12 @@ def test_four_times_the_gallery_takes_no_more_memory(tmp_path: Path) -> None:
         save_features(tmp_path / str(number), gallery_of(number * STRETCH))
         told[number] = measured(tmp_path / str(number), STRETCH * DIM)
         assert len(told[number]["after"]) == number
-    assert abs(told[24]["peak"] - told[6]["peak"]) < SLACK_KIB
-    for found in told.values():
-        assert max(found["after"]) - found["loaded"] < KEPT_KIB
+    # The highest of more stretches is higher by chance alone; what is usual is not.
+    assert abs(np.median(told[24]["peaks"]) - np.median(told[6]["peaks"])) < SLACK_KIB
+    assert abs(told[24]["loaded"] - told[6]["loaded"]) < CREPT_KIB
+    left = told[6]["after"] + told[24]["after"]
+    assert max(left) - min(left) < CREPT_KIB
+    assert max(left) - told[6]["loaded"] < KEPT_KIB
 
 
 def test_the_kernel_is_chosen_for_a_stretch(
