@@ -37,7 +37,7 @@ def load_features(path: Path) -> Features:
     etc. A folder holds the same arrays as ``query_features.npy`` etc.; those of gallery and boxes
     are memory-mapped, and whether their features are finite is seen when they are read. ``.mat``
     holds ``query_f``, ``query_label``, ``query_cam``, the same for ``gallery_`` and optionally
-    ``mquery_``.
+    ``mquery_``. From then on the process's threads share one heap (see `memory.heap`).
 
     Raises:
         UserError: there is no such file, it is damaged, or an array is missing or unusable.

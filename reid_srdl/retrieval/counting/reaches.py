@@ -2,8 +2,8 @@
 
 Edges hold for rows of sizes up to some (see `kernels`), and making them takes as long as a block of
 estimates. So they are made for somewhat larger sizes than those at hand, and serve later blocks
-too: of rows of usual errors, where edges farther apart would leave more pairs open, those whose
-errors are as large within a fifth; of worse rows, which are few, all of a level.
+too, whose errors are as large: within a fifth for rows of usual errors, where edges farther apart
+would leave more pairs open, and within four times for worse rows, which are few.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from reid_srdl.retrieval.protocol import Int64s
 
 _ROOM = 1.0625
 _AMPLE, _HARDLY = 1.25, 1.01  # so much for sizes that raise the error by no more than that
-_STEPS = 4  # to twice the error
+_USUAL, _WORSE = 4.0, 0.5  # how many edges to twice the error
 
 
 class Reaches:
-    """Levels and edges for gallery rows; several threads may ask at once.
+    """Edges for gallery rows of one level or another; several threads may ask at once.
 
     Args:
         kernel: whose estimates are to be placed.
@@ -37,22 +37,18 @@ class Reaches:
     def __init__(self, kernel: Kernel, queries: Loaded, problem: Problem) -> None:
         self._kernel, self._sizes, self._problem = kernel, queries.sizes, problem
         self._typical = usual_sizes(queries.sizes)
-        self._usual: float | None = None  # error of gallery rows
-        self._made: dict[tuple[int, int], tuple[Float64s, Edges]] = {}
+        self._made: dict[tuple[bool, int], tuple[Float64s, Edges]] = {}
         self._lock = threading.Lock()
 
     def levels(self, sizes: Float64s) -> Int64s:
-        """Returns the levels of N gallery rows of these sizes."""
+        """Returns the levels of N gallery rows of these sizes among each other."""
         errors = self._errors(sizes)
-        with self._lock:
-            if self._usual is None:
-                self._usual = float(np.median(errors))
-            return levels(errors, self._usual, self._kernel.like)
+        return levels(errors, float(np.median(errors)), self._kernel.like)
 
     def edges(self, level: int, most: Float64s) -> Edges:
         """Returns the edges for gallery rows of this level and of sizes up to these."""
         with self._lock:
-            key = level, 0 if level else self._step(most)
+            key = level > 0, self._step(most, _WORSE if level else _USUAL)
             reach, edges = self._made.get(key, (np.zeros_like(most), None))
             if edges is not None and (most <= reach).all():
                 return edges
@@ -67,11 +63,9 @@ class Reaches:
     def _errors(self, sizes: Float64s) -> Float64s:
         return row_errors(self._kernel, self._problem.dim, self._typical, sizes)
 
-    def _step(self, most: Float64s) -> int:
+    def _step(self, most: Float64s, steps: float) -> int:
         error = float(self._errors(most[None])[0])
-        if not self._usual or not 0 < error < math.inf:
-            return 0
-        return round(_STEPS * math.log2(error / self._usual))
+        return round(steps * math.log2(error)) if 0 < error < math.inf else 0
 
     def _with_room(self, most: Float64s) -> Float64s:
         room, error = np.full_like(most, _ROOM), self._errors(most[None])[0]

@@ -43,32 +43,47 @@ def _reaches(kernel: Kernel, sizes: int) -> Reaches:
     same = PidIndex(features.gallery.labels).same_pid(features.query.labels)
     targets = find_targets(queries, gallery, same)
     problem = Problem(frame_for(queries, gallery), queries, gallery, targets)
-    reaches = Reaches(kernel, Loaded((), np.ones((len(queries), sizes))), problem)
-    reaches.levels(np.ones((30, sizes)))  # what is usual
-    return reaches
+    return Reaches(kernel, Loaded((), np.ones((len(queries), sizes))), problem)
+
+
+class _Plain(NumpyKernel):
+    """Its error is the gallery row's size."""
+
+    def error(self, dim: int, sizes: np.ndarray, most: np.ndarray) -> np.ndarray:
+        error: np.ndarray = sizes[:, 0] * most[0]
+        return error
 
 
 def test_edges_serve_rows_of_like_sizes() -> None:
-    reaches = _reaches(NumpyKernel(), 1)
+    reaches = _reaches(_Plain(), 1)
     first = reaches.edges(0, np.array([1.0]))
     assert reaches.edges(0, np.array([1.03])) is first
-    assert reaches.edges(0, np.array([0.98])) is first
+    assert reaches.edges(0, np.array([0.95])) is first
     wider = reaches.edges(0, np.array([1.2]))
     assert wider is not first  # longer rows need wider windows,
     assert reaches.edges(0, np.array([1.0])) is first  # and others keep theirs
     assert not first.retired
     assert (wider.far >= first.far).all()
+    assert (wider.far > first.far).any()
 
 
-def test_a_level_of_bad_rows_has_one_that_grows() -> None:
-    reaches = _reaches(NumpyKernel(), 1)
+def test_bad_rows_share_edges_that_grow() -> None:
+    reaches = _reaches(_Plain(), 1)
     first = reaches.edges(1, np.array([3.0]))
-    assert reaches.edges(1, np.array([2.1])) is first
+    assert reaches.edges(2, np.array([2.1])) is first
     wider = reaches.edges(1, np.array([5.0]))
     assert reaches.edges(1, np.array([3.0])) is wider
     assert first.retired
     assert not wider.retired
-    assert reaches.edges(2, np.array([3.0])) is not wider
+    assert reaches.edges(4, np.array([50.0])) is not wider
+    assert reaches.edges(0, np.array([3.0])) is not wider  # usual ones have their own
+
+
+def test_levels_are_of_rows_among_each_other() -> None:
+    reaches = _reaches(_Plain(), 1)
+    for usual in (1e-3, 1.0, 1e3):
+        sizes = np.array([0.5, 1.0, 1.0, 1.9, 3.9, 15.0])[:, None] * usual
+        assert reaches.levels(sizes).tolist() == [0, 0, 0, 0, 1, 2]
 
 
 class _Lopsided(NumpyKernel):
@@ -89,4 +104,8 @@ def test_sizes_that_hardly_matter_get_ample_room() -> None:
 def test_rows_without_any_error_are_of_one_level() -> None:
     reaches = _reaches(_Lopsided(), 2)
     assert reaches.levels(np.zeros((9, 2))).tolist() == [0] * 9
-    assert (reaches.edges(0, np.zeros(2)).far >= -np.inf).all()
+    edges = reaches.edges(0, np.zeros(2))
+    assert reaches.edges(0, np.zeros(2)) is edges
+    some = np.diff(edges.start) > 1  # queries that have matches
+    assert some.any()
+    assert np.isfinite(edges.far[some]).all()

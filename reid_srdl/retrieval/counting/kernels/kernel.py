@@ -83,7 +83,7 @@ class Kernel(Protocol):
         """Takes over placed queries, Q x D, and their squared norms."""
 
     def load_gallery(self, p: Float32s, squares: Float64s) -> Loaded:
-        """Takes placed gallery rows, N x D, and their squared norms."""
+        """Takes placed gallery rows, N x D, and their squared norms; until the next call."""
 
     def arranged(self, gallery: Loaded, order: Int64s) -> Loaded:
         """Returns loaded gallery rows in this order, ready for `block`."""
@@ -153,6 +153,12 @@ def wide(dim: int) -> tuple[int, int]:
 class Host:
     """What kernels have in common whose blocks are NumPy's."""
 
+    def arranged(self, gallery: Loaded, order: Int64s) -> Loaded:
+        """Returns loaded gallery rows in this order, ready for `block`."""
+        if (order[1:] > order[:-1]).all():
+            return gallery
+        return Loaded(tuple(part[order] for part in gallery.parts), gallery.sizes[order])
+
     def exclude(self, v: Any, rows: Int64s, columns: Int64s) -> None:
         """Puts the values of these pairs out of all matches' reach."""
         v[rows, columns] = np.inf
@@ -173,12 +179,6 @@ class Chunked(Host):
     bearable = 0.0015
     like = 2.0
     _chunk = _CHUNK
-
-    def arranged(self, gallery: Loaded, order: Int64s) -> Loaded:
-        """Returns loaded gallery rows in this order, ready for `block`."""
-        if (order[1:] > order[:-1]).all():
-            return gallery
-        return Loaded(tuple(part[order] for part in gallery.parts), gallery.sizes[order])
 
     def finer(self) -> Kernel | None:
         """Returns a kernel of half as long runs that shares this one's memory."""

@@ -61,12 +61,11 @@ class IntegerKernel(Host):
         return Loaded((pieces.integers, lead, pieces.scale), pieces.sizes)
 
     def arranged(self, gallery: Loaded, order: Int64s) -> Loaded:
+        gallery = super().arranged(gallery, order)
         integers, lead, scale = gallery.parts
-        if (order[1:] < order[:-1]).any():
-            integers, lead, scale = integers[order], lead[order], scale[order]
         columns = self._scratch.array("columns", integers.T.shape, np.int8)
         columns[:] = integers.T
-        return Loaded((columns, lead, scale), gallery.sizes[order])
+        return Loaded((columns, lead, scale), gallery.sizes)
 
     def block(self, queries: Loaded, gallery: Loaded) -> Float32s:
         (integers, lead, scale), (columns, coefficients, scales) = queries.parts, gallery.parts
