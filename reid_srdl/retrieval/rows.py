@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from reid_srdl.retrieval.arithmetic import exact
 from reid_srdl.retrieval.arithmetic.parallel import each
 
 _STEP_BYTES = 1 << 21
+
+Reader = Callable[[slice, NDArray[np.float32]], Any]
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,23 @@ class Rows:
         source = positions if self.index is None else self.index[positions]
         return _as_read(self.features[source], lengths)
 
-    def take_into(self, positions: NDArray[np.int64], out: NDArray[np.float32]) -> None:
-        """Writes the rows at ``positions`` to ``out``, P x D: fresh memory costs more than rows."""
-        if type(self) is not Rows or self.features.dtype != np.float32 or self.lengths is not None:
-            out[:] = self.take(positions)
-            return
+    def reader(self, positions: NDArray[np.int64]) -> Reader:
+        """Returns what writes some of the P rows at ``positions`` to an array, as `take` reads.
+
+        Many small parts are read faster so: nothing but the rows is looked up for each.
+        """
+        if self.features.dtype != np.float32 or self.lengths is not None:
+            return lambda part, out: np.copyto(out, self.take(positions[part]))
         source = positions if self.index is None else self.index[positions]
-        np.take(self.features, source, axis=0, out=out, mode="clip")  # "raise" would buffer
+        # "raise" would buffer.
+        return lambda part, out: np.take(self.features, source[part], 0, out, mode="clip")
+
+    def sides_of(self, positions: NDArray[np.int64]) -> Iterator[tuple[Any, Rows, Any]]:
+        """Yields which of P positions are in one set of rows, that set, and where they are there.
+
+        Rows that were not joined are one set.
+        """
+        yield slice(None), self, positions
 
     def block(self, start: int, stop: int) -> NDArray[np.float32]:
         """Returns rows ``start`` to ``stop`` as float32: a view where possible, so read only."""
@@ -112,16 +124,18 @@ class _Joined(Rows):
 
     def take(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         out = np.empty((len(positions), self.dim), np.float32)
-        self.take_into(positions, out)
+        for here, side, own in self.sides_of(positions):
+            out[here] = side.take(own)
         return out
 
-    def take_into(self, positions: NDArray[np.int64], out: NDArray[np.float32]) -> None:
+    def reader(self, positions: NDArray[np.int64]) -> Reader:
+        return lambda part, out: np.copyto(out, self.take(positions[part]))
+
+    def sides_of(self, positions: NDArray[np.int64]) -> Iterator[tuple[Any, Rows, Any]]:
         for first, stop, side in self._placed():
-            here = (positions >= first) & (positions < stop)
-            if here.all():
-                side.take_into(positions - first, out)
-            elif here.any():
-                out[here] = side.take(positions[here] - first)
+            here = np.flatnonzero((positions >= first) & (positions < stop))
+            if here.size:
+                yield here, side, positions[here] - first
 
     def block(self, start: int, stop: int) -> NDArray[np.float32]:
         blocks = [

@@ -31,12 +31,29 @@ def test_joined_rows_read_like_a_copy(sides: list[Rows]) -> None:
     rng = np.random.default_rng(1)
     for positions in (rng.integers(0, 26, 50), np.arange(11, 26), np.arange(0)):
         assert np.array_equal(rows.take(positions), whole[positions])
-        out = np.full((len(positions), 6), np.nan, np.float32)
-        rows.take_into(positions, out)
-        assert np.array_equal(out, whole[positions])
+        _check_reader(rows, positions, whole)
     for start in range(26):
         for stop in range(start, 27):
             assert np.array_equal(rows.block(start, stop), whole[start:stop])
+
+
+def _check_reader(rows: Rows, positions: np.ndarray, whole: np.ndarray) -> None:
+    read, out = rows.reader(positions), np.full((len(positions), rows.dim), np.nan, np.float32)
+    for start in range(0, len(positions), 7):
+        read(slice(start, start + 7), out[start : start + 7])
+    assert np.array_equal(out, whole[positions])
+
+
+def test_sides_hold_every_position_once(sides: list[Rows]) -> None:
+    whole, positions = _whole(sides), np.random.default_rng(2).integers(0, 26, 50)
+    for rows in (joined(sides), joined(sides[:1])):
+        positions = positions[positions < len(rows)]
+        seen = np.zeros(len(positions), np.int64)
+        for here, side, own in rows.sides_of(positions):
+            seen[here] += 1
+            _check_reader(side, own, side.block(0, len(side)))
+            assert np.array_equal(side.take(own), whole[positions[here]])
+        assert (seen == 1).all()
 
 
 def test_a_selection_of_joined_rows_can_be_selected_from(sides: list[Rows]) -> None:

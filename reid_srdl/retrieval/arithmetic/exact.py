@@ -96,35 +96,39 @@ def _distances(difference: Any) -> Any:
     return fold(difference)
 
 
-def rough_sums(q: NDArray[np.float32], g: NDArray[np.float32], scale: float) -> NDArray[np.float64]:
+def runs(dim: int) -> int:
+    """Returns how many short sums `rough_sums` makes of ``dim`` terms."""
+    return -(-dim // _RUN)
+
+
+def rough_sums(
+    q: NDArray[np.float32], g: NDArray[np.float32], scale: float, out: NDArray[np.float32]
+) -> None:
     """Sums P pairs' squared differences in float32, by short sums; for `rough_distances`.
 
     Args:
         q, g: P x D float32 rows; ``q`` is overwritten.
         scale: a power of two by which differences are multiplied, so that squares neither overflow
             nor underflow.
-
-    Returns:
-        P sums, scaled; not finite where float32 overflows.
+        out: P x runs(D); not finite where float32 overflows.
     """
     dim = q.shape[1]
     whole = dim - dim % _RUN
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        difference = np.subtract(q, g, out=q)
-        if scale != 1.0:
-            difference *= np.float32(scale)
-        runs = difference[:, :whole].reshape(len(q), -1, _RUN)
-        near: NDArray[np.float64] = np.vecdot(runs, runs).sum(axis=1, dtype=np.float64)
-        if whole < dim:
-            rest = difference[:, whole:]
-            near += np.vecdot(rest, rest)
-    return near
+    difference = np.subtract(q, g, out=q)
+    if scale != 1.0:
+        difference *= np.float32(scale)
+    if whole:
+        terms = difference[:, :whole].reshape(len(q), -1, _RUN)
+        np.vecdot(terms, terms, out=out[:, : whole // _RUN])
+    if whole < dim:
+        rest = difference[:, whole:]
+        np.vecdot(rest, rest, out=out[:, -1])
 
 
 def rough_distances(
     sums: NDArray[np.float64], dim: int, scale: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Estimates the definition's distances of P pairs from sums that `rough_sums` made.
+    """Estimates the definition's distances of P pairs from what `rough_sums` summed.
 
     Squares of float32 differences are summed in runs of 64, in any order, and these sums in
     float64: with u = 2^-24 a term passes one subtraction (squared: twice), one multiplication and

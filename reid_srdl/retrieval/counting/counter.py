@@ -2,8 +2,9 @@
 
 An image that is ahead of a query's k-th match is ahead of all later ones too, so it adds one to a
 single slot, k; running sums over the slots give the counts. Slots add up over gallery blocks,
-threads, devices and machines. A pair that an estimate leaves open is estimated again, by a sum with
-a narrower bound, and what that leaves open is decided by the definition.
+threads, devices and machines. A pair whose estimate lies in a window is judged by the pair's own
+bounds first; one that this leaves open is estimated again, by a sum with a narrower bound, and what
+that leaves open is decided by the definition.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from reid_srdl.retrieval.counting.pairs import exact_distances, nearly
 from reid_srdl.retrieval.counting.tallies import Tally
 from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.counting.twins import Twins
+from reid_srdl.retrieval.counting.windows import Float64s
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
 
-_PENDING = 1 << 13  # open pairs that are gathered before they are decided
+_PENDING = 1 << 14  # pairs in windows that are gathered before they are decided
 _TIES = 1 << 15  # pairs defined so far from which on equal rows are looked for
 _AT_ONCE = 1 << 17  # open pairs that are decided at once: a block may leave many more
 
@@ -79,21 +81,31 @@ class Counter:
         inside = near[place % 2 == 1]
         if inside.size:
             windows = (start + place[place % 2 == 1]) // 2
-            self._leave(edges, np.full(len(inside), query), positions[inside], windows)
+            whose = np.full(len(inside), query)
+            self._leave(whose, positions[inside], *self._in_question(edges, whose, windows))
 
-    def add(self, edges: Edges, first: int, found: Tally, positions: Int64s) -> None:
+    def add(
+        self,
+        edges: Edges,
+        first: int,
+        found: Tally,
+        positions: Int64s,
+        distances: tuple[Float64s, Float64s],
+    ) -> None:
         """Counts what a block's estimates decide and keeps the pairs that they leave open.
 
         Args:
             edges: the windows of all matches for these gallery rows.
             first: position of the block's first query.
             found: what its estimates decide.
-            positions: the gallery positions of its columns.
+            positions: the gallery positions of the P pairs in windows.
+            distances: what the P pairs' distances are, at least and at most.
         """
         low = 2 * edges.start[first]
         self._counts_of(edges)[low : low + len(found.counts)] += found.counts
-        if found.query.size:
-            self._leave(edges, found.query + first, positions[found.column], found.window)
+        query = found.query + first
+        low, high = self._in_question(edges, query, found.window)
+        self._leave(query, positions, *self._targets.between(low, high, *distances))
 
     def _counts_of(self, edges: Edges) -> Int64s:
         if edges not in self._counts:
@@ -106,13 +118,17 @@ class Counter:
         for edges in some:
             np.add.at(self._decided, edges.first, self._counts.pop(edges)[0::2])
 
-    def _leave(self, edges: Edges, query: Int64s, gallery: Int64s, windows: Int64s) -> None:
-        """Keeps pairs that lie in some of the windows to be decided later."""
-        end = self._targets.offsets[query + 1]
-        low, high = edges.first[windows], np.minimum(edges.first[windows + 1], end)
+    def _in_question(self, edges: Edges, query: Int64s, windows: Int64s) -> tuple[Int64s, Int64s]:
+        """Returns the first match of each pair's window, and the first behind it."""
+        return edges.first[windows], np.minimum(
+            edges.first[windows + 1], self._targets.offsets[query + 1]
+        )
+
+    def _leave(self, query: Int64s, gallery: Int64s, low: Int64s, high: Int64s) -> None:
+        """Keeps pairs of which it is known that the first match behind is ``low`` to ``high``."""
         self._pending.append((query, gallery, low, high))
         self._held += len(query)
-        self.open += len(query)
+        self.open += int(np.count_nonzero(low < high))
         if self._held >= _PENDING:
             self.settle()
 
@@ -124,8 +140,11 @@ class Counter:
             np.concatenate(side) for side in zip(*self._pending, strict=True)
         )
         self._pending, self._held = [], 0
-        for start in range(0, len(query), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
+        sure = low == high
+        self._place(query[sure], low[sure])
+        left = np.flatnonzero(~sure)
+        for start in range(0, len(left), _AT_ONCE):
+            part = left[start : start + _AT_ONCE]
             self._decide(query[part], gallery[part], low[part], high[part])
 
     def _decide(self, query: Int64s, gallery: Int64s, low: Int64s, high: Int64s) -> None:
@@ -134,7 +153,7 @@ class Counter:
         heads, run = runs or (slice(None), slice(None))
         queries, images = query[heads], gallery[heads]
         rough, error = nearly(self._queries, self._gallery, queries, images, self._scale)
-        first, most = self._targets.between(low, high, rough[run], error[run])
+        first, most = self._targets.between(low, high, (rough - error)[run], (rough + error)[run])
         left = np.flatnonzero(first < most)
         if left.size:
             if runs is None:
@@ -143,9 +162,13 @@ class Counter:
             if runs is not None:
                 distances = distances[run][left]
             first[left] = self._targets.position(low[left], high[left], distances, gallery[left])
+        self._place(query, first)
+        self.undecided += len(left)
+
+    def _place(self, query: Int64s, first: Int64s) -> None:
+        """Adds pairs to the slots of the first matches behind them; the end of all is none."""
         first = first[first < self._targets.offsets[query + 1]]
         self._decided += np.bincount(first, minlength=len(self._decided))
-        self.undecided += len(left)
 
 
 def running(slots: Int64s, offsets: Int64s) -> Int64s:

@@ -1,7 +1,7 @@
 """Gallery rows of like errors, because one that is estimated badly would widen all rows' windows.
 
-A row of error e, where rows usually have u, is of level 0 up to e = f u, of level 1 up to f^2 u, of
-level 2 up to f^4 u, and so on: few levels, near to each other where most rows are.
+A row of error e, where rows usually have u, is of level 0 up to e = 2u, of level 1 up to 4u, of
+level 2 up to 16u, and so on: few levels, near to each other where most rows are.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import numpy as np
 from reid_srdl.retrieval.counting.windows import Float64s
 from reid_srdl.retrieval.protocol import Int64s
 
-_LEVELS = 5
+_LIKE, _LEVELS = 2.0, 5
 _FEW = 16  # rows that are not worth a group of their own: they join the next level's
 
 
-def levels(errors: Float64s, usual: float, like: float) -> Int64s:
+def levels(errors: Float64s, usual: float) -> Int64s:
     """Returns the levels of N rows with these errors.
 
-    >>> levels(np.array([1.0, 2.0, 3.0, 9.0, 900.0]), 1.0, 2.0).tolist()
+    >>> levels(np.array([1.0, 2.0, 3.0, 9.0, 900.0]), 1.0).tolist()
     [0, 0, 1, 2, 4]
     """
-    return np.searchsorted(usual * like**2.0 ** np.arange(_LEVELS), errors)
+    return np.searchsorted(usual * _LIKE**2.0 ** np.arange(_LEVELS), errors)
 
 
 def grouped(level: Int64s) -> tuple[Int64s, list[tuple[int, slice]]]:

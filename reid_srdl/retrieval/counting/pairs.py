@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from reid_srdl.retrieval.arithmetic.exact import (
-    pair_distances,
-    rough_distances,
-    rough_sums,
-)
+from reid_srdl.retrieval.arithmetic import exact
 from reid_srdl.retrieval.counting.windows import Float64s
 from reid_srdl.retrieval.memory.scratch import Scratch
 from reid_srdl.retrieval.protocol import Int64s
-from reid_srdl.retrieval.rows import Rows
+from reid_srdl.retrieval.rows import Reader, Rows
 
 _EXACT_VALUES = 1 << 17  # feature values gathered at once for each side: they stay in cache
 _ROUGH_VALUES = 1 << 19  # likewise, where fewer would cost more calls than more cost cache
@@ -25,7 +21,7 @@ def exact_distances(queries: Rows, gallery: Rows, query: Int64s, position: Int64
     step = max(1, _EXACT_VALUES // queries.dim)
     for start in range(0, len(query), step):
         part = slice(start, start + step)
-        out[part] = pair_distances(queries.take(query[part]), gallery.take(position[part]))
+        out[part] = exact.pair_distances(queries.take(query[part]), gallery.take(position[part]))
     return out
 
 
@@ -34,15 +30,28 @@ def nearly(
 ) -> tuple[Float64s, Float64s]:
     """Returns estimates of P pairs' distances and their errors; see `exact.rough_distances`."""
     sums = np.empty(len(query))
-    step = max(1, _ROUGH_VALUES // queries.dim)
-    q, g = _SCRATCH.array("pairs", (2, min(step, len(query)), queries.dim))
-    for start in range(0, len(query), step):
-        part = slice(start, start + step)
-        rows = len(query[part])
-        queries.take_into(query[part], q[:rows])
-        gallery.take_into(position[part], g[:rows])
-        sums[part] = rough_sums(q[:rows], g[:rows], scale)
-    return rough_distances(sums, queries.dim, scale)
+    for here, side, own in queries.sides_of(query):
+        sums[here] = _sums(
+            side.reader(own), gallery.reader(position[here]), (len(own), queries.dim), scale
+        )
+    return exact.rough_distances(sums, queries.dim, scale)
+
+
+def _sums(queries: Reader, gallery: Reader, shape: tuple[int, int], scale: float) -> Float64s:
+    """Returns P scaled sums of squared differences, given P x D."""
+    number, dim = shape
+    step = max(1, _ROUGH_VALUES // dim)
+    runs = np.empty((number, exact.runs(dim)), np.float32)
+    q, g = _SCRATCH.array("pairs", (2, min(step, number), dim))
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        for start in range(0, number, step):
+            part = slice(start, min(start + step, number))
+            rows = part.stop - start
+            queries(part, q[:rows])
+            gallery(part, g[:rows])
+            exact.rough_sums(q[:rows], g[:rows], scale, runs[part])
+    sums: Float64s = runs.sum(axis=1, dtype=np.float64)
+    return sums
 
 
 class Defined:

@@ -1,15 +1,16 @@
 """Which edges serve which gallery rows, for one kernel and its queries.
 
-Edges hold for rows of sizes up to some (see `kernels`), and making them takes as long as a block of
-estimates. So they are made for somewhat larger sizes than those at hand, and serve later blocks
-too, whose errors are as large: within a fifth for rows of usual errors, where edges farther apart
-would leave more pairs open, and within four times for worse rows, which are few.
+Edges hold for rows of errors up to some (see `kernels`), and making them takes as long as a block
+of estimates. So they are made for somewhat larger errors than those at hand, rounded up to one of a
+few steps, and serve later blocks too: steps of a fifth for rows of usual errors, where edges
+farther apart would leave more pairs in windows, and of four times for worse rows, which are few.
 """
 
 from __future__ import annotations
 
 import math
 import threading
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,12 +18,20 @@ from reid_srdl.retrieval.counting.edges import Edges
 from reid_srdl.retrieval.counting.kernels.forecast import Problem
 from reid_srdl.retrieval.counting.kernels.kernel import Kernel, Loaded, row_errors, usual_sizes
 from reid_srdl.retrieval.counting.levels import levels
-from reid_srdl.retrieval.counting.windows import Float64s, Reach, window
+from reid_srdl.retrieval.counting.windows import Float32s, Float64s, Reach, limits, window
 from reid_srdl.retrieval.protocol import Int64s
 
-_ROOM = 1.0625
-_AMPLE, _HARDLY = 1.25, 1.01  # so much for sizes that raise the error by no more than that
-_USUAL, _WORSE = 4.0, 0.5  # how many edges to twice the error
+_USUAL, _WORSE = 4.0, 0.5  # how many steps to twice the error
+_LONGER = 1.25  # what norms may grow by: they hardly matter
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Edges, and the errors and the largest norm that they were made for."""
+
+    edges: Edges
+    errors: Float64s
+    norm: float
 
 
 class Reaches:
@@ -37,55 +46,61 @@ class Reaches:
     def __init__(self, kernel: Kernel, queries: Loaded, problem: Problem) -> None:
         self._kernel, self._sizes, self._problem = kernel, queries.sizes, problem
         self._typical = usual_sizes(queries.sizes)
-        self._made: dict[tuple[bool, int], tuple[Float64s, Edges]] = {}
+        self._made: dict[tuple[bool, int], _Made] = {}
         self._lock = threading.Lock()
 
     def levels(self, sizes: Float64s) -> Int64s:
         """Returns the levels of N gallery rows of these sizes among each other."""
-        errors = self._errors(sizes)
-        return levels(errors, float(np.median(errors)), self._kernel.like)
+        errors = self._row_errors(sizes)
+        return levels(errors, float(np.median(errors)))
 
     def edges(self, level: int, most: Float64s) -> Edges:
         """Returns the edges for gallery rows of this level and of sizes up to these."""
+        errors = self._kernel.error(self._problem.dim, self._sizes, most)
         with self._lock:
-            key = level > 0, self._step(most, _WORSE if level else _USUAL)
-            reach, edges = self._made.get(key, (np.zeros_like(most), None))
-            if edges is not None and (most <= reach).all():
-                return edges
-            if edges is not None:
-                edges.retired = True
-            reach = np.maximum(reach, self._with_room(most))
-            targets = self._problem.targets
-            edges = Edges(targets, *window(targets.distances, self._limits(reach), targets.slack))
-            self._made[key] = reach, edges
+            step, room = self._step(most, _WORSE if level else _USUAL)
+            made = self._made.get((level > 0, step))
+            if made and most[0] <= made.norm and (errors <= made.errors).all():
+                return made.edges
+            errors, norm = errors * room, float(most[0]) * _LONGER
+            if made:
+                made.edges.retired = True
+                errors, norm = np.maximum(errors, made.errors), max(norm, made.norm)
+            edges = self._windows(errors, norm)
+            self._made[level > 0, step] = _Made(edges, errors, norm)
             return edges
 
-    def _errors(self, sizes: Float64s) -> Float64s:
+    def limits(self, query: Int64s, values: Float32s, sizes: Float64s) -> tuple[Float64s, Float64s]:
+        """Returns what P pairs' distances are, at least and at most, by the pairs' own errors.
+
+        These are smaller than the largest of a level: a third to a half of the pairs in windows
+        need no closer look.
+
+        Args:
+            query: their queries' positions.
+            values: their estimates.
+            sizes: P x S sizes of their gallery rows.
+        """
+        error = self._kernel.error(self._problem.dim, self._sizes[query], sizes.T)
+        return limits(values, self._reach(query, error, sizes[:, 0]))
+
+    def _windows(self, errors: Float64s, norm: float) -> Edges:
+        targets = self._problem.targets
+        reach = self._reach(targets.query, errors[targets.query], norm)
+        return Edges(targets, *window(targets.distances, reach, targets.slack))
+
+    def _reach(self, query: Int64s, error: Float64s, gallery_norms: Float64s | float) -> Reach:
+        norms, frame = self._sizes[query, 0], self._problem.frame
+        offset = self._kernel.offset(norms**2)
+        return Reach(self._problem.dim, frame.scale, norms, gallery_norms, offset, error)
+
+    def _row_errors(self, sizes: Float64s) -> Float64s:
         return row_errors(self._kernel, self._problem.dim, self._typical, sizes)
 
-    def _step(self, most: Float64s, steps: float) -> int:
-        error = float(self._errors(most[None])[0])
-        return round(steps * math.log2(error)) if 0 < error < math.inf else 0
-
-    def _with_room(self, most: Float64s) -> Float64s:
-        room, error = np.full_like(most, _ROOM), self._errors(most[None])[0]
-        for size in range(len(most)):
-            larger = most.copy()
-            larger[size] *= _AMPLE
-            if self._errors(larger[None])[0] <= _HARDLY * error:
-                room[size] = _AMPLE
-        return most * room
-
-    def _limits(self, most: Float64s) -> Reach:
-        kernel, query = self._kernel, self._problem.targets.query
-        norms = self._sizes[:, 0]
-        offset = kernel.offset(norms**2)
-        error = kernel.error(self._problem.dim, self._sizes, most)
-        return Reach(
-            self._problem.dim,
-            self._problem.frame.scale,
-            norms[query],
-            float(most[0]),
-            offset[query],
-            error[query],
-        )
+    def _step(self, most: Float64s, steps: float) -> tuple[int, float]:
+        """Returns the step of these sizes' error, and the factor up to it."""
+        error = float(self._row_errors(most[None])[0])
+        if not 0 < error < math.inf:
+            return 0, 1.0
+        step = math.ceil(steps * math.log2(error))
+        return step, 2.0 ** (step / steps) / error

@@ -76,7 +76,10 @@ class ShardCount:
             kernel.exclude(v, same_query[own] - first, same_column[own])
             for columns, edges in edges_of:
                 for top, found in kernel.tallies(edges, first, v[:, columns]):
-                    counter.add(edges, top, found, start + order[columns])
+                    positions = start + order[columns][found.column]
+                    sizes = loaded.sizes[columns][found.column]
+                    distances = reaches.limits(top + found.query, found.value, sizes)
+                    counter.add(edges, top, found, positions, distances)
         self._refine(kernel, len(block) * len(self._queries))
 
     def _same(self, start: int, stop: int, order: Int64s) -> tuple[Int64s, Int64s]:

@@ -20,12 +20,14 @@ class Tally:
         counts: how many estimates have each place (see `Edges`) of the block's queries.
         query, column: P open pairs' rows and columns in the block.
         window: the windows that they lie in.
+        value: their estimates.
     """
 
     counts: Int64s
     query: Int64s
     column: Int64s
     window: Int64s
+    value: Float32s
 
 
 def tally(edges: Edges, first: int, values: Float32s) -> Tally | None:
@@ -54,7 +56,7 @@ def tally(edges: Edges, first: int, values: Float32s) -> Tally | None:
     inside = np.empty(0, np.int64)
     if counts[1::2].any():
         inside = np.flatnonzero((places & 1).astype(np.bool_))
-    window = (places[inside] + low) // 2
+    window, value = (places[inside] + low) // 2, values.reshape(-1)[inside]
     inside = inside if near is None else near[inside]
     query = inside // columns
-    return Tally(counts, query, inside - query * columns, window)
+    return Tally(counts, query, inside - query * columns, window, value)

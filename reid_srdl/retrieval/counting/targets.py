@@ -55,18 +55,17 @@ class Targets:
         return selected, matches
 
     def between(
-        self, low: Int64s, high: Int64s, distances: Float64s, error: Float64s
+        self, low: Int64s, high: Int64s, nearest: Float64s, farthest: Float64s
     ) -> tuple[Int64s, Int64s]:
         """Finds how many matches are ahead of P images at least, and at most.
 
         Args:
             low, high: the matches that are in question; those before are ahead of the image.
-            distances, error: the images' distances are within distances +- error.
+            nearest, farthest: what the images' distances are, at least and at most.
 
         Returns:
             (least, most), P positions of the first match that is behind.
         """
-        nearest, farthest = distances - error, distances + error
 
         def surely(match: Int64s, pair: Int64s) -> Any:
             return self.distances[match] + self.slack[match] < nearest[pair]
@@ -74,7 +73,8 @@ class Targets:
         def perhaps(match: Int64s, pair: Int64s) -> Any:
             return self.distances[match] - self.slack[match] <= farthest[pair]
 
-        return _bisected(low, high, surely), _bisected(low, high, perhaps)
+        least = _bisected(low, high, surely)
+        return least, _bisected(least, high, perhaps)  # what is surely ahead is perhaps ahead
 
     def position(self, low: Int64s, high: Int64s, distances: Float64s, gallery: Int64s) -> Int64s:
         """Finds where P gallery images stand among matches, by (distance, gallery position).

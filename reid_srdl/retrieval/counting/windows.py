@@ -10,9 +10,14 @@ definition's own relative error (of a square root: less than eps), eta = eta(q) 
 
 because the first makes sqrt(d(q, g)) < sqrt(t) (1 - eps) for the true distance d, and so the
 computed d below t; the second likewise. Where only t - slack <= t <= t + slack is known, the first
-takes the smaller and the second the larger of the two. What lies between is undecided. The formulas
-are evaluated in float64; a slack of (D + 64) 2^-50 times the sum of the magnitudes covers that, and
-the results are rounded outwards to float32.
+takes the smaller and the second the larger of the two. What lies between is undecided. The other
+way round, a pair whose estimate is v has by the definition a distance of
+
+    at least (max(sqrt(v + offset - E) - eta, 0) (1 - eps) / scale)^2,
+    at most  (   (sqrt(v + offset + E) + eta)    (1 + eps) / scale)^2.
+
+The formulas are evaluated in float64; a slack of (D + 64) 2^-50 times the sum of the magnitudes
+covers that, and windows are rounded outwards to float32.
 """
 
 from __future__ import annotations
@@ -33,23 +38,40 @@ Float32s = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Reach:
-    """What a window needs to know of the two sides, in the frame.
+    """What is to be known of the two sides of M comparisons, in the frame.
 
     Attributes:
         dim: number of dimensions, D.
         scale: the frame's scale.
-        query_norms: ||p(q)|| of each match's query, M values.
-        gallery_norm: the largest ||p(g)|| of the gallery rows in question.
-        offset: the kernel's offset of each match's query, M values.
-        error: the kernel's E for each match's query, M values.
+        query_norms: ||p(q)|| of the M queries.
+        gallery_norms: the largest ||p(g)|| of the gallery rows in question, or M of them.
+        offset: the kernel's offsets of the M queries.
+        error: the kernel's E for each.
     """
 
     dim: int
     scale: float
     query_norms: Float64s
-    gallery_norm: float
+    gallery_norms: Float64s | float
     offset: Float64s
     error: Float64s
+
+    @property
+    def norms(self) -> Float64s:
+        """Sums of the two sides' norms, M."""
+        return self.query_norms + self.gallery_norms
+
+    @property
+    def moved(self) -> Float64s:
+        """M values of eta: how much the frame can change a pair's distance."""
+        eta: Float64s = 1.0001 * UNIT * self.norms + 2 * _TINY * np.sqrt(self.dim)
+        return eta
+
+    def margin(self, squares: Float64s) -> Float64s:
+        """Returns E with float64's roundings, where squared distances are of this size."""
+        magnitude = squares + np.abs(self.offset) + self.error + self.norms**2
+        margin: Float64s = self.error + (self.dim + 64) * 2.0**-50 * magnitude
+        return margin
 
 
 def window(
@@ -63,15 +85,26 @@ def window(
         slack: the definition's distances are within distances +- slack.
     """
     eps = relative_error(reach.dim)
-    norms = reach.query_norms + reach.gallery_norm
-    eta = 1.0001 * UNIT * norms + 2 * _TINY * np.sqrt(reach.dim)
+    eta = reach.moved
     inner = reach.scale * np.sqrt(np.maximum(distances - slack, 0)) * (1 - eps) - eta
     outer = reach.scale * np.sqrt(distances + slack) * (1 + eps) + eta
-    magnitude = outer**2 + np.abs(reach.offset) + reach.error + norms**2
-    margin = reach.error + (reach.dim + 64) * 2.0**-50 * magnitude
+    margin = reach.margin(outer**2)
     low = np.where(inner > 0, inner**2 - reach.offset - margin, -np.inf)
     high = outer**2 - reach.offset + margin
     return _round(low, -np.inf), _round(high, np.inf)
+
+
+def limits(values: Float32s, reach: Reach) -> tuple[Float64s, Float64s]:
+    """Returns what the definition's distances of M pairs with these estimates v are, at least and
+    at most.
+    """
+    eps, eta = relative_error(reach.dim), reach.moved
+    squares = values.astype(np.float64) + reach.offset
+    margin = reach.margin(np.abs(squares))
+    inner = np.sqrt(np.maximum(squares - margin, 0)) - eta
+    outer = np.sqrt(np.maximum(squares + margin, 0)) + eta
+    least = (np.maximum(inner, 0) * ((1 - eps) / reach.scale)) ** 2
+    return least, (outer * ((1 + eps) / reach.scale)) ** 2
 
 
 def _round(x: Float64s, towards: float) -> Float32s:

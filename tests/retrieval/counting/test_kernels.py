@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reid_srdl.retrieval.arithmetic.exact import pair_distances
 from reid_srdl.retrieval.arithmetic.rounding import gamma
+from reid_srdl.retrieval.counting import levels
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, squared_norms
 from reid_srdl.retrieval.counting.kernels.integer_product import is_exact
@@ -19,6 +21,8 @@ from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
 from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.kernels.on_torch import TorchKernel
 from reid_srdl.retrieval.counting.kernels.split import Split
+from reid_srdl.retrieval.counting.reaches import Reaches
+from reid_srdl.retrieval.counting.windows import Reach, limits
 from reid_srdl.retrieval.index import FlatIndex
 from reid_srdl.retrieval.rows import rows_of
 from tests.retrieval.brute import random_features, true_distance
@@ -67,11 +71,18 @@ def test_values_lie_within_the_declared_error(make: Any, dim: int) -> None:
     truth = [[true_distance(a, b) for b in g] for a in q]
     assert np.array_equal(gallery.sizes, loaded.sizes[order])
     error = kernel.error(dim, queries.sizes, gallery.sizes.max(axis=0))
-    v = kernel.block(queries, gallery)
+    v = np.asarray(kernel.block(queries, gallery))
     for i, row in enumerate(truth):
         for j, distance in enumerate(row):
             off = float(Fraction(float(v[i, j])) + Fraction(float(offset[i])) - distance)
             assert abs(off) <= error[i]
+            own = kernel.error(dim, queries.sizes[i : i + 1], gallery.sizes[j : j + 1].T)
+            assert abs(off) <= own[0] <= error[i]
+            norms = queries.sizes[i : i + 1, 0], gallery.sizes[j : j + 1, 0]
+            reach = Reach(dim, 1.0, *norms, offset[i : i + 1], own)
+            least, most = limits(v[i, j : j + 1], reach)
+            assert least[0] <= pair_distances(q[i : i + 1], g[j : j + 1])[0] <= most[0]
+            assert most[0] - least[0] <= 2.1 * own[0] + 1e-6 * float(distance)
     if kernel.name != "integers":  # theirs depends on the directions
         assert (error < 1e-3 * (np.sqrt(q_squares) + np.sqrt(g_squares.max())) ** 2).all()
 
@@ -92,20 +103,22 @@ def test_index_answers_lie_within_the_declared_error(dim: int) -> None:
 
 
 class _WorstKernel(NumpyKernel):
-    """Returns the truth plus or minus as much as it declares."""
+    """Returns the truth plus or minus as much as it declares, for each pair another error."""
 
     def __init__(self, relative: float, seed: int) -> None:
         super().__init__()
         self._relative, self._random = relative, np.random.default_rng(seed)
 
     def error(self, dim: int, sizes: np.ndarray, most: np.ndarray) -> np.ndarray:
-        return np.full(len(sizes), self._relative)
+        error: np.ndarray = self._relative * (sizes[:, 0] + most[0])
+        return error
 
     def block(self, queries: Loaded, gallery: Loaded) -> np.ndarray:
         (q,), (p, squares) = queries.parts, gallery.parts
         v = q.astype(np.float64) @ p.T.astype(np.float64) + squares
         signs = self._random.choice([-0.999, 0.999], v.shape)
-        return (v + self._relative * signs).astype(np.float32)
+        error = self._relative * (queries.sizes + gallery.sizes[:, 0])
+        return (v + error * signs).astype(np.float32)
 
 
 @pytest.mark.parametrize("relative", [1e-3, 0.1, 3.0])
@@ -155,26 +168,33 @@ def test_torch_precision_is_left_as_it_was() -> None:
         torch.set_float32_matmul_precision(before)
 
 
-def test_long_rows_do_not_widen_the_windows_of_others() -> None:
+def test_long_rows_do_not_widen_the_windows_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(4)
     features = random_features(rng, queries=30, gallery=300, dim=64)
     features.gallery.features[::37] *= np.float32(1e4)
     engine = CountEngine(kernel=NumpyKernel(), gallery_rows=100)
     assert ranks_by(engine, features) == expected(features)
-    counts = []
-    for like in (2.0, np.inf):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(NumpyKernel, "like", like)
-            counts.append(_left_open(features))
-    assert 2 * counts[0] < counts[1]
+    apart, left = _in_windows(features, monkeypatch)
+    monkeypatch.setattr(levels, "_LIKE", np.inf)
+    together, left_too = _in_windows(features, monkeypatch)
+    assert 2 * apart < together
+    assert left == left_too  # what their own bounds leave open is the same
 
 
-def _left_open(features: Any) -> int:
-    """Returns how many pairs float32 leaves open."""
+def _in_windows(features: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """Returns how many pairs lie in windows, and how many of them their own bounds leave open."""
+    found, limits_of = [], Reaches.limits
+
+    def counted(self: Reaches, query: np.ndarray, *rest: Any) -> Any:
+        found.append(len(query))
+        return limits_of(self, query, *rest)
+
     engine = CountEngine(kernel=NumpyKernel())
-    ranks_by(engine, features)
-    assert engine.left_open >= engine.undecided
-    return engine.left_open
+    with monkeypatch.context() as patch:
+        patch.setattr(Reaches, "limits", counted)
+        ranks_by(engine, features)
+    assert sum(found) > engine.left_open >= engine.undecided
+    return sum(found), engine.left_open
 
 
 @pytest.mark.parametrize("make", KERNELS.values(), ids=KERNELS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -24,8 +26,8 @@ def test_groups_hold_each_row_once_and_bad_ones_apart(worst: float, count: int) 
     errors[3] *= worst
     for values in (errors, np.zeros(count), np.arange(count) ** 3.0):
         usual = float(np.median(values))
-        level = levels(values, usual, 1.5)
-        assert (level[values <= 1.5 * usual] == 0).all()
+        level = levels(values, usual)
+        assert (level[values <= 2 * usual] == 0).all()
         order, groups = grouped(level)
         assert sorted(order.tolist()) == list(range(count))
         assert [columns.start for _, columns in groups] == [0, *(c.stop for _, c in groups[:-1])]
@@ -37,13 +39,16 @@ def test_groups_hold_each_row_once_and_bad_ones_apart(worst: float, count: int) 
     assert np.array_equal(grouped(np.zeros(9, np.int64))[0], np.arange(9))
 
 
-def _reaches(kernel: Kernel, sizes: int) -> Reaches:
+def _reaches(kernel: Kernel, sizes: Sequence[float]) -> Reaches:
+    """Returns those of queries of these sizes; the first one's last size is ten times that."""
     features = random_features(np.random.default_rng(9), gallery=200, dim=6)
     queries, gallery = rows_of(features.query.features), rows_of(features.gallery.features)
     same = PidIndex(features.gallery.labels).same_pid(features.query.labels)
     targets = find_targets(queries, gallery, same)
     problem = Problem(frame_for(queries, gallery), queries, gallery, targets)
-    return Reaches(kernel, Loaded((), np.ones((len(queries), sizes))), problem)
+    own = np.tile(np.array(sizes), (len(queries), 1))
+    own[0, -1] *= 10
+    return Reaches(kernel, Loaded((), own), problem)
 
 
 class _Plain(NumpyKernel):
@@ -54,58 +59,80 @@ class _Plain(NumpyKernel):
         return error
 
 
-def test_edges_serve_rows_of_like_sizes() -> None:
-    reaches = _reaches(_Plain(), 1)
-    first = reaches.edges(0, np.array([1.0]))
-    assert reaches.edges(0, np.array([1.03])) is first
-    assert reaches.edges(0, np.array([0.95])) is first
-    wider = reaches.edges(0, np.array([1.2]))
-    assert wider is not first  # longer rows need wider windows,
-    assert reaches.edges(0, np.array([1.0])) is first  # and others keep theirs
+def test_edges_serve_rows_of_like_errors() -> None:
+    reaches = _reaches(_Plain(), [1.0])
+    first = reaches.edges(0, np.array([0.95]))
+    assert reaches.edges(0, np.array([0.99])) is first
+    assert reaches.edges(0, np.array([0.85])) is first
+    wider = reaches.edges(0, np.array([1.1]))
+    assert wider is not first  # larger errors need wider windows,
+    assert reaches.edges(0, np.array([0.95])) is first  # and others keep theirs
     assert not first.retired
     assert (wider.far >= first.far).all()
     assert (wider.far > first.far).any()
 
 
-def test_bad_rows_share_edges_that_grow() -> None:
-    reaches = _reaches(_Plain(), 1)
+def test_bad_rows_share_edges_of_longer_steps() -> None:
+    reaches = _reaches(_Plain(), [1.0])
     first = reaches.edges(1, np.array([3.0]))
-    assert reaches.edges(2, np.array([2.1])) is first
-    wider = reaches.edges(1, np.array([5.0]))
-    assert reaches.edges(1, np.array([3.0])) is wider
-    assert first.retired
-    assert not wider.retired
-    assert reaches.edges(4, np.array([50.0])) is not wider
-    assert reaches.edges(0, np.array([3.0])) is not wider  # usual ones have their own
+    assert reaches.edges(2, np.array([1.1])) is first
+    assert reaches.edges(1, np.array([3.7])) is first
+    assert reaches.edges(1, np.array([5.0])) is not first
+    assert reaches.edges(0, np.array([3.0])) is not first  # usual ones have their own
 
 
 def test_levels_are_of_rows_among_each_other() -> None:
-    reaches = _reaches(_Plain(), 1)
+    reaches = _reaches(_Plain(), [1.0])
     for usual in (1e-3, 1.0, 1e3):
         sizes = np.array([0.5, 1.0, 1.0, 1.9, 3.9, 15.0])[:, None] * usual
         assert reaches.levels(sizes).tolist() == [0, 0, 0, 0, 1, 2]
 
 
-class _Lopsided(NumpyKernel):
-    """Its second size hardly matters."""
+class _Sum(NumpyKernel):
+    """Its error has two parts, which weigh differently for different queries."""
 
     def error(self, dim: int, sizes: np.ndarray, most: np.ndarray) -> np.ndarray:
-        error: np.ndarray = sizes[:, 0] * most[0] + 0.01 * most[1]
+        error: np.ndarray = sizes[:, 0] * most[0] + sizes[:, 1] * most[1]
         return error
 
 
-def test_sizes_that_hardly_matter_get_ample_room() -> None:
-    reaches = _reaches(_Lopsided(), 2)
-    first = reaches.edges(1, np.array([3.0, 3.0]))
-    assert reaches.edges(1, np.array([3.1, 3.7])) is first
-    assert reaches.edges(1, np.array([3.3, 3.0])) is not first
+def test_edges_grow_where_they_are_too_narrow_for_some_query() -> None:
+    reaches = _reaches(_Sum(), [1.0, 1.0])
+    first = reaches.edges(1, np.array([3.0, 0.1]))
+    wider = reaches.edges(1, np.array([0.1, 3.0]))  # the same but for the first query
+    assert wider is not first
+    assert first.retired
+    assert reaches.edges(1, np.array([3.0, 0.1])) is wider
+    assert not wider.retired
+    assert wider.far[0] > first.far[0]
+
+
+class _Constant(NumpyKernel):
+    def error(self, dim: int, sizes: np.ndarray, most: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(1.0 + 0.0 * most[0], len(sizes))
+
+
+def test_longer_rows_need_other_edges_even_if_their_errors_are_as_small() -> None:
+    reaches = _reaches(_Constant(), [1.0])
+    first = reaches.edges(0, np.array([3.0]))
+    assert reaches.edges(0, np.array([3.7])) is first
+    assert reaches.edges(0, np.array([3.8])) is not first
 
 
 def test_rows_without_any_error_are_of_one_level() -> None:
-    reaches = _reaches(_Lopsided(), 2)
-    assert reaches.levels(np.zeros((9, 2))).tolist() == [0] * 9
-    edges = reaches.edges(0, np.zeros(2))
-    assert reaches.edges(0, np.zeros(2)) is edges
+    reaches = _reaches(_Plain(), [1.0])
+    assert reaches.levels(np.zeros((9, 1))).tolist() == [0] * 9
+    edges = reaches.edges(0, np.zeros(1))
+    assert reaches.edges(0, np.zeros(1)) is edges
     some = np.diff(edges.start) > 1  # queries that have matches
     assert some.any()
     assert np.isfinite(edges.far[some]).all()
+
+
+def test_a_pair_is_bounded_by_its_own_error() -> None:
+    reaches = _reaches(_Plain(), [1.0])
+    query, values = np.array([1, 2, 3]), np.float32([5.0, 5.0, 5.0])
+    least, most = reaches.limits(query, values, np.array([[0.1], [1.0], [4.0]]))
+    # The kernel's offset is the squared norm, 1.
+    assert least == pytest.approx([5.9, 5.0, 2.0], rel=1e-4)
+    assert most == pytest.approx([6.1, 7.0, 10.0], rel=1e-4)

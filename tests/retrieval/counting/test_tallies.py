@@ -64,6 +64,7 @@ def test_counts_and_open_pairs_equal_comparisons(
         counts[low : low + len(found.counts)] += found.counts
         pairs = found.query + top - first, found.column, found.window
         open_ |= set(zip(*(side.tolist() for side in pairs), strict=True))
+        assert np.array_equal(found.value, v[found.query + top - first, found.column])
     expected, inside = np.zeros_like(counts), set()
     for row in range(7):
         start, stop = (2 * edges.start[first + row : first + row + 2]).tolist()
@@ -94,7 +95,7 @@ def test_few_and_many_estimates_are_placed_alike(monkeypatch: pytest.MonkeyPatch
     one, other = found
     assert one.counts.tolist() == other.counts.tolist()
     assert one.counts.sum() > 0
-    for side in ("query", "column", "window"):
+    for side in ("query", "column", "window", "value"):
         assert getattr(one, side).tolist() == getattr(other, side).tolist()
 
 

@@ -17,9 +17,8 @@ import numpy as np
 
 from reid_srdl.retrieval.arithmetic.parallel import each
 from reid_srdl.retrieval.counting.frame import Frame, squared_norms
-from reid_srdl.retrieval.counting.kernels.kernel import Float64s, row_errors, usual_sizes
+from reid_srdl.retrieval.counting.kernels.kernel import Float64s, row_errors
 from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
-from reid_srdl.retrieval.counting.levels import levels
 from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
@@ -100,12 +99,8 @@ class Forecast:
         dim, squares = self._q.shape[1], squared_norms(self._q)
         queries = kernel.split.pieces(self._q, squares).sizes
         gallery = kernel.split.pieces(self._g, self._squares).sizes
-        own = row_errors(kernel, dim, usual_sizes(queries), gallery)
-        level = levels(own, float(np.median(own)), kernel.like)
-        most = np.empty_like(gallery)
-        for height in np.unique(level):
-            most[level == height] = gallery[level == height].max(axis=0)
-        error = np.mean([row_errors(kernel, dim, query[None], most) for query in queries], axis=1)
+        errors = [row_errors(kernel, dim, query[None], gallery) for query in queries]
+        error = np.mean(errors, axis=1)
         return float(np.mean(error / np.maximum(np.sqrt(squares), _TINY)))
 
 

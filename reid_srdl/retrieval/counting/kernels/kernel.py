@@ -66,15 +66,12 @@ class Kernel(Protocol):
         form: kernels of one form can use each other's loaded queries.
         threaded: whether several threads may call `block` at once, each faster than one in turn.
         bearable: the share of pairs left open from which on `finer` pays.
-        like: how much larger than usual errors of gallery rows may be before the rows are counted
-            apart (see `levels`).
     """
 
     name: str
     form: str
     threaded: bool
     bearable: float
-    like: float
 
     def rows(self, dim: int) -> tuple[int, int]:
         """Returns how many queries and gallery rows a block has at best."""
@@ -101,7 +98,13 @@ class Kernel(Protocol):
         """Returns offset(q) for queries with these squared norms."""
 
     def error(self, dim: int, sizes: Float64s, most: Float64s) -> Float64s:
-        """Returns Q error bounds for queries of these ``sizes`` and gallery rows of ``most``."""
+        """Returns error bounds.
+
+        Args:
+            dim: number of dimensions.
+            sizes: Q x S sizes of queries.
+            most: S sizes that no gallery row exceeds; or S x Q, those of one row for each query.
+        """
 
     def finer(self) -> Kernel | None:
         """Returns a slower kernel of smaller errors, if there is one."""
@@ -177,7 +180,6 @@ class Chunked(Host):
 
     name: str
     bearable = 0.0015
-    like = 2.0
     _chunk = _CHUNK
 
     def finer(self) -> Kernel | None:

@@ -17,7 +17,7 @@ from reid_srdl.retrieval.arithmetic.rounding import FLUSHED, UNIT, gamma
 from reid_srdl.retrieval.counting.kernels.integer_product import integer_product
 from reid_srdl.retrieval.counting.kernels.kernel import Float32s, Float64s, Host, Kernel, Loaded
 from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
-from reid_srdl.retrieval.counting.kernels.split import Split
+from reid_srdl.retrieval.counting.kernels.split import Split, gapped
 from reid_srdl.retrieval.memory.scratch import Scratch
 from reid_srdl.retrieval.protocol import Int64s
 
@@ -31,7 +31,6 @@ class IntegerKernel(Host):
     name = form = "integers"
     threaded = True
     bearable = 0.015
-    like = 1.45
 
     def __init__(self, split: Split) -> None:
         self.split = split
@@ -63,6 +62,10 @@ class IntegerKernel(Host):
     def arranged(self, gallery: Loaded, order: Int64s) -> Loaded:
         gallery = super().arranged(gallery, order)
         integers, lead, scale = gallery.parts
+        if integers.flags.c_contiguous:  # put in order
+            rows = gapped(self._scratch, integers.shape)
+            rows[:] = integers
+            integers = rows
         columns = self._scratch.array("columns", integers.T.shape, np.int8)
         columns[:] = integers.T
         return Loaded((columns, lead, scale), gallery.sizes)

@@ -89,9 +89,9 @@ class TorchKernel(Product):
         low, high = (2 * edges.start[[first, first + rows]]).tolist()
         counts = torch.bincount(places - low, minlength=high - low)
         inside = torch.nonzero(places & 1).reshape(-1)
-        query = query[inside]
-        column = near[inside] - query * columns
-        found = (counts, query, column, torch.div(places[inside], 2, rounding_mode="floor"))
+        query, near = query[inside], near[inside]
+        window = torch.div(places[inside], 2, rounding_mode="floor")
+        found = (counts, query, near - query * columns, window, v.reshape(-1)[near])
         yield first, Tally(*(part.cpu().numpy() for part in found))
 
     def _edges_there(self, edges: Edges) -> tuple[Any, Any, Any]:

@@ -94,7 +94,7 @@ class Split:
         """
         rows, dim = p.shape
         lead = np.empty((rows, self.leading), np.float32)
-        integers = self._scratch.array("integers", (rows, dim + _GAP), np.int8)[:, :dim]
+        integers = gapped(self._scratch, p.shape)
         scale, lengths = np.empty(rows, np.float32), np.empty((3, rows))
         step = max(1, _STRIP // dim)
         for start in range(0, rows, step):
@@ -127,7 +127,7 @@ class Split:
 
         Args:
             sizes: Q x 4 sizes of queries.
-            most: 4 sizes that no gallery row exceeds.
+            most: 4 sizes that no gallery row exceeds, or 4 x Q.
         """
         whole, lead, rest, lost = sizes.T
         rounded = 1.01 * UNIT
@@ -141,6 +141,12 @@ class Split:
 def _lengths(x: Float32s) -> Any:
     """Returns upper bounds of N rows' norms."""
     return np.sqrt(np.vecdot(x, x).astype(np.float64)) * (1 + gamma(x.shape[1] + 2)) + 2.0**-60
+
+
+def gapped(scratch: Scratch, shape: tuple[int, ...]) -> NDArray[np.int8]:
+    """Returns room for rows of integers whose columns are quickly read."""
+    rows, dim = shape
+    return scratch.array("gapped", (rows, dim + _GAP), np.int8)[:, :dim]
 
 
 def leading_directions(p: Float32s, k: int) -> Float32s:
