@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.linalg import hadamard
 
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.counting.frame import frame_for, squared_norms
@@ -93,9 +94,9 @@ def _dot(a: list[Fraction], b: list[Fraction]) -> Fraction:
 
 @pytest.mark.parametrize("leading", [0, 1, 4])
 @pytest.mark.parametrize("kind", ["principal", "any", "skew", "long"])
-def test_estimates_lie_within_the_declared_error(leading: int, kind: str) -> None:
+@pytest.mark.parametrize("dim", [24, 32])  # sixteens are mixed
+def test_estimates_lie_within_the_declared_error(leading: int, kind: str, dim: int) -> None:
     rng = np.random.default_rng(leading)
-    dim = 24
     p = _low_rank(rng, 12, dim, 4) * np.float32(3.0)
     p[3], p[4] = 0, 1e-20
     directions = {
@@ -117,19 +118,34 @@ def test_estimates_lie_within_the_declared_error(leading: int, kind: str) -> Non
         assert error.max() < 1e-3 * np.linalg.norm(p, axis=1).max() ** 2
 
 
-def test_sizes_bound_what_the_pieces_leave() -> None:
+@pytest.mark.parametrize("dim", [300, 320])
+def test_sizes_bound_what_the_pieces_leave(dim: int) -> None:
     rng = np.random.default_rng(2)
-    p = _low_rank(rng, 40, 300, 8)
+    p = _low_rank(rng, 40, dim, 8)
     split = Split(leading_directions(p, 8))
     pieces = split.pieces(p, squared_norms(p))
     wide = split._directions.astype(np.float64)
     rest = p.astype(np.float64) - pieces.lead.astype(np.float64) @ wide.T
-    lost = rest - pieces.scale[:, None].astype(np.float64) * pieces.integers
+    mixed = rest
+    if dim % 16 == 0:
+        mixed = np.einsum("ij,njd->nid", hadamard(16) / 4, rest.reshape(40, 16, -1)).reshape(40, -1)
+    lost = mixed - pieces.scale[:, None].astype(np.float64) * pieces.integers
     true = [np.linalg.norm(x, axis=1) for x in (p.astype(np.float64), pieces.lead, rest, lost)]
     for size, length in zip(pieces.sizes.T, true, strict=True):
         assert (length <= size * (1 + 1e-12)).all()
         assert (size < 1.1 * length + 1e-6).all()
     assert np.abs(pieces.integers).max() == 127
+
+
+def test_mixing_makes_heavy_tails_cost_less() -> None:
+    rng = np.random.default_rng(6)
+    lost = []
+    for dim in (512, 513):  # sixteens, and none
+        p = rng.standard_normal((30, dim)).astype(np.float32)
+        p[:, ::100] *= 6
+        split = Split(np.empty((dim, 0), np.float32))
+        lost.append(split.pieces(p, squared_norms(p)).sizes[:, 3].mean())
+    assert lost[0] < 0.7 * lost[1]
 
 
 def test_directions_are_principal_and_orthonormal() -> None:

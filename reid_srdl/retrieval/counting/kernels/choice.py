@@ -97,7 +97,7 @@ _BYTE, _LEAD, _SUM = 0.25, 1.1, 30.0
 # Splitting a value: for each direction, and besides.
 _DIRECTION, _VALUE = 3.3, 165.0
 # Deciding an open pair: for each dimension, and besides.
-_OPEN, _PAIR = 35.0, 40000.0
+_OPEN, _PAIR = 30.0, 30000.0
 _SECOND = 100  # queries whose products cost as much as another pass over the gallery
 
 
