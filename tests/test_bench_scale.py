@@ -14,10 +14,10 @@ TOOL = Path(__file__).parent.parent / "tools" / "bench_scale.py"
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_the_benchmark_measures_every_size(tmp_path: Path) -> None:
-    out = tmp_path / "scale.json"
+    out, figure = tmp_path / "scale.json", tmp_path / "scale.svg"
     options = ["--sizes", "900,1800", "--queries", "40", "--dim", "64", "--folder", str(tmp_path)]
     done = subprocess.run(
-        [sys.executable, str(TOOL), *options, "--json", str(out)],
+        [sys.executable, str(TOOL), *options, "--json", str(out), "--plot", str(figure)],
         capture_output=True,
         text=True,
         check=False,
@@ -36,4 +36,17 @@ def test_the_benchmark_measures_every_size(tmp_path: Path) -> None:
         for row in told["rows"]:
             fitted = line["fixed"] + line["slope"] * row["gallery"]
             assert fitted == pytest.approx(row[kind], rel=line["departure"] + 1e-6)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["scale.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scale.json", "scale.svg"]
+    assert "<svg" in figure.read_text()
+
+
+def test_a_figure_of_no_kind_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(TOOL), "--sizes", "900", "--plot", str(tmp_path / "scale.txt")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "not a figure by its name" in done.stderr
+    assert not done.stdout

@@ -33,7 +33,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 MIB = 1 << 20
 _KINDS = ("RssAnon", "RssFile")
 _SAMPLED_SECONDS = 0.05
-_PLACES = ("folder", "json")  # options that say where, of no interest to others
+_CALLED = {
+    "seconds": "seconds",
+    "cpu_seconds": "processor seconds",
+    "RssAnon": "allocated",
+    "RssFile": "of files in memory",
+}
+_PLACES = ("folder", "json", "plot")  # options that say where, of no interest to others
 
 
 def write_set(folder: Path, size: Any, arguments: Any, scatter: float) -> int:
@@ -144,26 +150,37 @@ def print_table(rows: list[dict[str, Any]], lines: dict[str, dict[str, float]]) 
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
-def main() -> int:
-    """Measures what the command line asks for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    add = parser.add_argument
-    add("--sizes", default="1000000,2000000,5000000", help="gallery images, comma-separated")
-    add("--queries", type=int, default=3368, help="(3368)")
-    add("--dim", type=int, default=512, help="dimensions (512)")
-    add("--type", default="float16", choices=("float16", "float32"), help="(float16)")
-    add("--processes", type=int, default=1, help="processes that share the gallery (1)")
-    add("--map", type=float, default=0.7, help="mAP that the features aim at (0.7)")
-    add("--seed", type=int, default=0, help="of the features (0)")
-    add("--folder", type=Path, help="where galleries are written (the system's temporary folder)")
-    add("--json", type=Path, help="write all figures to this file")
-    arguments = parser.parse_args()
+def draw(rows: list[dict[str, Any]], lines: dict[str, dict[str, float]], path: Path) -> None:
+    """Draws time and memory over gallery images, with the fitted lines."""
+    from reid_srdl.report.figures import new_figure, save_figure
+
+    figure = new_figure(9, 3.2)
+    panels = figure.subplots(1, 2)
+    x = [row["gallery"] / 1e6 for row in rows]
+    for axes, kinds, unit in zip(
+        panels, (("seconds", "cpu_seconds"), _KINDS), (1, MIB), strict=True
+    ):
+        for kind in (kind for kind in kinds if kind in rows[0]):
+            [marks] = axes.plot(x, [row[kind] / unit for row in rows], "o", label=_CALLED[kind])
+            if kind in lines:
+                line = lines[kind]
+                y = [(line["fixed"] + 1e6 * line["slope"] * end) / unit for end in (0, max(x))]
+                axes.plot([0, max(x)], y, "-", color=marks.get_color(), alpha=0.5)
+        axes.set_xlabel("gallery images (millions)")
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    panels[0].set_ylabel("seconds")
+    panels[1].set_ylabel("MiB")
+    save_figure(figure, path)
+
+
+def measured(arguments: Any) -> list[dict[str, Any]]:
+    """Writes and evaluates a gallery of each size; prints each result as it comes."""
     from bench_generate import SIZES, Size, scatter_for
 
     like = SIZES["market+500k"]
-
     rows: list[dict[str, Any]] = []
     for count in (int(word) for word in arguments.sizes.split(",")):
         matched = min(like.matched, count)
@@ -179,6 +196,36 @@ def main() -> int:
         row["pairs_per_second"] = arguments.queries * count / row["seconds"]
         rows.append(row)
         print_table([row], {})
+    return rows
+
+
+def main() -> int:
+    """Measures what the command line asks for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    add = parser.add_argument
+    add("--sizes", default="1000000,2000000,5000000", help="gallery images, comma-separated")
+    add("--queries", type=int, default=3368, help="(3368)")
+    add("--dim", type=int, default=512, help="dimensions (512)")
+    add("--type", default="float16", choices=("float16", "float32"), help="(float16)")
+    add("--processes", type=int, default=1, help="processes that share the gallery (1)")
+    add("--map", type=float, default=0.7, help="mAP that the features aim at (0.7)")
+    add("--seed", type=int, default=0, help="of the features (0)")
+    add("--folder", type=Path, help="where galleries are written (the system's temporary folder)")
+    add("--json", type=Path, help="write all figures to this file")
+    add("--plot", type=Path, help="draw them to this file: .png, .svg or .pdf")
+    arguments = parser.parse_args()
+    from reid_srdl.errors import UserError
+    from reid_srdl.report.figures import check_figure
+
+    try:
+        if arguments.plot:
+            check_figure(arguments.plot)
+    except UserError as error:
+        print(f"error: {error.what}\nhint:  {error.hint}", file=sys.stderr)
+        return error.exit_status
+    rows = measured(arguments)
     several = len(rows) > 1
     fits = [kind for kind in ("seconds", "cpu_seconds", "RssAnon") if kind in rows[0]]
     lines = {kind: fitted(rows, kind) for kind in fits if several}
@@ -187,6 +234,8 @@ def main() -> int:
         asked = {name: value for name, value in vars(arguments).items() if name not in _PLACES}
         told = {**asked, "cpus": os.cpu_count(), "lines": lines, "rows": rows}
         arguments.json.write_text(json.dumps(told, indent=1, default=str) + "\n")
+    if arguments.plot:
+        draw(rows, lines, arguments.plot)
     return 0
 
 

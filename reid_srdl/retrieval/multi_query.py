@@ -7,13 +7,14 @@ official code does.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.retrieval.arithmetic.exact import fold
-from reid_srdl.retrieval.arithmetic.parallel import parts
+from reid_srdl.retrieval.arithmetic.parallel import each, parts
 from reid_srdl.retrieval.protocol import Int64s, Labels
 from reid_srdl.retrieval.rows import Rows
 
@@ -48,14 +49,23 @@ def pool(
     """
     order, starts, sizes = _groups(labels, wanted)
     pooled = np.zeros((len(wanted), boxes.dim), np.float32)
+
+    def fill(some: Int64s) -> None:
+        size = sizes[some[0]]
+        members = order[starts[some, None] + np.arange(size)]
+        features = boxes.take(members.reshape(-1)).reshape(len(some), size, boxes.dim)
+        pooled[some] = _mean(features) if how == "mean" else features.max(axis=1)
+
+    list(each(fill, list(_of_one_size(sizes, boxes.dim))))
+    return pooled, sizes > 0
+
+
+def _of_one_size(sizes: Int64s, dim: int) -> Iterator[Int64s]:
+    """Yields combinations that have equally many boxes, a few at a time."""
     for size in np.unique(sizes[sizes > 0]).tolist():
         rows = np.flatnonzero(sizes == size)
-        for first, last in parts(len(rows), max(1, _VALUES // (size * boxes.dim))):
-            some = rows[first:last]
-            members = order[starts[some, None] + np.arange(size)]
-            features = boxes.take(members.reshape(-1)).reshape(len(some), size, boxes.dim)
-            pooled[some] = _mean(features) if how == "mean" else features.max(axis=1)
-    return pooled, sizes > 0
+        for first, last in parts(len(rows), max(1, _VALUES // (size * dim))):
+            yield rows[first:last]
 
 
 def _groups(labels: Labels, wanted: Labels) -> tuple[Int64s, Int64s, Int64s]:
