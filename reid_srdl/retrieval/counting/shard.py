@@ -59,10 +59,7 @@ class ShardCount:
         Several threads may do so at once.
         """
         (kernel, queries, reaches), counter = self._state, self._counter()
-        room = self._scratch.array("block", (stop - start, self._gallery.dim))
-        block = self._problem.frame.place(self._gallery.block(start, stop), out=room)
-        squares = squared_norms(block)
-        loaded = kernel.load_gallery(block, squares)
+        loaded = self._loaded(kernel, start, stop)
         order, groups = grouped(reaches.levels(loaded.sizes))
         loaded = kernel.arranged(loaded, order)
         edges_of = [
@@ -76,11 +73,16 @@ class ShardCount:
             kernel.exclude(v, same_query[own] - first, same_column[own])
             for columns, edges in edges_of:
                 for top, found in kernel.tallies(edges, first, v[:, columns]):
-                    positions = start + order[columns][found.column]
-                    sizes = loaded.sizes[columns][found.column]
+                    column = columns.start + found.column
+                    sizes = loaded.sizes[column]
                     distances = reaches.limits(top + found.query, found.value, sizes)
-                    counter.add(edges, top, found, positions, distances)
-        self._refine(kernel, len(block) * len(self._queries))
+                    counter.add(edges, top, found, start + order[column], distances)
+        self._refine(kernel, (stop - start) * len(self._queries))
+
+    def _loaded(self, kernel: Kernel, start: int, stop: int) -> Loaded:
+        room = self._scratch.array("block", (stop - start, self._gallery.dim))
+        block = self._problem.frame.place(self._gallery.block(start, stop), out=room)
+        return kernel.load_gallery(block, squared_norms(block))
 
     def _same(self, start: int, stop: int, order: Int64s) -> tuple[Int64s, Int64s]:
         """Returns queries and columns of the same-identity pairs in some rows put in order."""
