@@ -80,8 +80,8 @@ class Targets:
         """Finds where P gallery images stand among matches, by (distance, gallery position).
 
         Args:
-            low, high: the matches that are in question; no match outside can change places with one
-                of them. Those before are ahead of the image, those after are behind.
+            low, high: the matches that are in question; by the definition, all those before are
+                ahead of the image and all those after are behind.
             distances: P distances by the definition.
             gallery: P gallery positions.
 

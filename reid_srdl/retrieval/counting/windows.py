@@ -95,9 +95,7 @@ def window(
 
 
 def limits(values: Float32s, reach: Reach) -> tuple[Float64s, Float64s]:
-    """Returns what the definition's distances of M pairs with these estimates v are, at least and
-    at most.
-    """
+    """Returns what the definition's distances of M pairs with estimates v are: (least, most)."""
     eps, eta = relative_error(reach.dim), reach.moved
     squares = values.astype(np.float64) + reach.offset
     margin = reach.margin(np.abs(squares))
