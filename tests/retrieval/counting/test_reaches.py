@@ -115,8 +115,8 @@ class _Constant(NumpyKernel):
 def test_longer_rows_need_other_edges_even_if_their_errors_are_as_small() -> None:
     reaches = _reaches(_Constant(), [1.0])
     first = reaches.edges(0, np.array([3.0]))
-    assert reaches.edges(0, np.array([3.7])) is first
-    assert reaches.edges(0, np.array([3.8])) is not first
+    assert reaches.edges(0, np.array([5.9])) is first
+    assert reaches.edges(0, np.array([6.1])) is not first
 
 
 def test_rows_without_any_error_are_of_one_level() -> None:
