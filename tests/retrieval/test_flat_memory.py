@@ -23,7 +23,7 @@ from reid_srdl.retrieval.streams import stretches
 
 MEMBER = Path(__file__).with_name("memory_member.py")
 DIM, STRETCH = 64, 8192
-SLACK_KIB = 12 * 1024  # what two threads hold at once differs, by 8 MiB; 18 stretches are 36 MiB
+SLACK_KIB = 5 * 1024  # 18 stretches more would be 36 MiB
 KEPT_KIB = 10 * 1024  # between stretches; 29 MiB and more were seen with a heap left alone
 CREPT_KIB = 2 * 1024  # from stretch to stretch; 18 stretches' labels alone are 2.3 MiB
 
@@ -45,13 +45,13 @@ def gallery_of(rows: int) -> Features:
     return Features(drawn(1000), drawn(rows))
 
 
-def measured(folder: Path, values: int) -> dict[str, Any]:
+def measured(folder: Path, threads: int) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, str(MEMBER), str(folder), str(values)],
+        [sys.executable, str(MEMBER), str(folder), str(STRETCH * DIM)],
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"},
+        env=os.environ | {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)},
     )
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
@@ -60,13 +60,14 @@ def measured(folder: Path, values: int) -> dict[str, Any]:
 
 @on_glibc
 def test_four_times_the_gallery_takes_no_more_memory(tmp_path: Path) -> None:
-    told = {}
+    told, alone = {}, {}
     for number in (6, 24):
         save_features(tmp_path / str(number), gallery_of(number * STRETCH))
-        told[number] = measured(tmp_path / str(number), STRETCH * DIM)
-        assert len(told[number]["after"]) == number
-    # The highest of more stretches is higher by chance alone; what is usual is not.
-    assert abs(np.median(told[24]["peaks"]) - np.median(told[6]["peaks"])) < SLACK_KIB
+        told[number] = measured(tmp_path / str(number), threads=2)
+        alone[number] = measured(tmp_path / str(number), threads=1)
+        assert len(told[number]["after"]) == len(alone[number]["after"]) == number
+    # What two threads hold at once is a matter of chance, and the more stretches the more.
+    assert abs(max(alone[24]["peaks"]) - max(alone[6]["peaks"])) < SLACK_KIB
     assert abs(told[24]["loaded"] - told[6]["loaded"]) < CREPT_KIB
     left = told[6]["after"] + told[24]["after"]
     assert max(left) - min(left) < CREPT_KIB

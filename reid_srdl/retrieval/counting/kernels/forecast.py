@@ -24,6 +24,7 @@ from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
 
 _GALLERY, _QUERIES = 128, 48  # rows that tell distances, and queries that tell errors
+_BETTER_AND_WORSE = (1 / 6, 1 / 2, 5 / 6)  # quantiles of gallery rows
 _TINY = 1e-30
 
 
@@ -89,19 +90,23 @@ class Forecast:
 
     def open_shares(self, kernel: IntegerKernel) -> Float64s:
         """Returns for each of Q queries the share of its pairs that ``kernel`` leaves open."""
-        error = self._norms[self._query] * self._relative_error(kernel)
-        stretches = np.minimum(self._before, 2 * error) * self._density
-        shares = np.bincount(self._query, stretches, minlength=len(self._norms))
-        return np.minimum(shares, 1.0)
+        norms, shares = self._norms[self._query], np.zeros(len(self._norms))
+        errors = self._relative_errors(kernel)
+        for error in errors.tolist():
+            stretches = np.minimum(self._before, 2 * error * norms) * self._density
+            own = np.bincount(self._query, stretches, minlength=len(shares))
+            shares += np.minimum(own, 1.0) / len(errors)
+        return shares
 
-    def _relative_error(self, kernel: IntegerKernel) -> float:
-        """Returns the kernel's error bound for a query of norm 1, on average of gallery rows."""
+    def _relative_errors(self, kernel: IntegerKernel) -> Float64s:
+        """Returns error bounds for a query of norm 1: those of better and of worse gallery rows."""
         dim, squares = self._q.shape[1], squared_norms(self._q)
         queries = kernel.split.pieces(self._q, squares).sizes
         gallery = kernel.split.pieces(self._g, self._squares).sizes
-        errors = [row_errors(kernel, dim, query[None], gallery) for query in queries]
-        error = np.mean(errors, axis=1)
-        return float(np.mean(error / np.maximum(np.sqrt(squares), _TINY)))
+        errors = np.array([row_errors(kernel, dim, query[None], gallery) for query in queries])
+        errors /= np.maximum(np.sqrt(squares), _TINY)[:, None]
+        found: Float64s = np.quantile(errors.mean(axis=0), _BETTER_AND_WORSE)
+        return found
 
 
 def spread(count: int, number: int) -> Int64s:
