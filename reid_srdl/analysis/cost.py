@@ -7,7 +7,8 @@ from itertools import chain
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+
+from reid_srdl.analysis.work import WorkCounter
 
 TRCOST_UNIT = 1e16
 
@@ -20,10 +21,9 @@ def count_parameters(network: nn.Module) -> int:
 def multiply_accumulates(network: nn.Module, height: int, width: int) -> int:
     """Counts the multiply-accumulates of one forward pass of one image, on the network itself.
 
-    PyTorch's flop counter sees every convolution and matrix product that the network runs, and
-    takes one multiply-accumulate as two operations; sums, norms and activations are not counted,
-    as is usual. The pass runs in evaluation mode on the network's own device and type; modes,
-    weights, buffers and random states are afterwards what they were before.
+    What counts is told at :class:`~reid_srdl.analysis.work.WorkCounter`. The pass runs in
+    evaluation mode on the network's own device and type; modes, weights, buffers and random states
+    are afterwards what they were before.
 
     Args:
         network: takes images, 1 x 3 x height x width.
@@ -37,12 +37,12 @@ def multiply_accumulates(network: nn.Module, height: int, width: int) -> int:
     modes = [(module, module.training) for module in network.modules()]
     try:
         network.eval()
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        with torch.no_grad(), WorkCounter() as work:
             network(image)
     finally:
         for module, training in modes:
             module.training = training
-    return int(counter.get_total_flops()) // 2
+    return work.forward_macs
 
 
 def trcost(
