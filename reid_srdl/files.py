@@ -1,47 +1,295 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and what is said where they cannot be."""
 
 from __future__ import annotations
 
 import contextlib
-import json
+import errno
 import os
+import re
+import secrets
+import shutil
+import stat
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from reid_srdl.errors import FileError, UserError
+from reid_srdl.texts import json_text, plain
+
+_TEMPORARY = re.compile(r"\..+\.\d+\.[0-9a-f]{8}\.tmp")
+_UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
+_told: set[Path] = set()  # logs whose failure was told
+
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def writing(path: Path, what: str = "this file") -> Iterator[None]:
+    """Tells any error of the operating system as one about ``path``.
+
+    Raises:
+        FileError: so.
+    """
+    try:
+        yield
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(error, path, f"write {what}") from error
+
+
+@contextlib.contextmanager
+def reading(path: Path, what: str = "this file") -> Iterator[None]:
+    """Tells any error of the operating system as one about ``path``.
+
+    Raises:
+        FileError: so.
+    """
+    try:
+        yield
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(error, path, f"read {what}") from error
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, what: str = "this file") -> Iterator[Path]:
     """Yields a temporary name beside ``path``; what is written there becomes ``path`` at the end.
 
     The content is on the disk before the name changes, so a reader sees the old file or the new
     one, never a part. When the body raises, the temporary file goes and ``path`` stays as it was.
+    A link stays, and the file that it leads to is replaced. A device or a pipe is written into.
+
+    Args:
+        path: the file; its folder is made.
+        what: what errors call it, e.g. ``"the checkpoint"``.
+
+    Raises:
+        FileError: the operating system refuses, also inside the body.
+        UserError: ``path`` is a disk.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with writing(path, what):
+        target = _plain_target(path)
+        if target is None:
+            with tempfile.TemporaryDirectory() as folder:
+                temporary = Path(folder) / "content"
+                yield temporary
+                _pour(temporary, path)
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_beside(target)
+        try:
+            yield temporary
+            _sync_file(temporary)
+            os.replace(temporary, target)  # noqa: PTH105
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        _sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path, what: str = "this folder") -> Iterator[Path]:
+    """Yields a temporary folder beside ``path``, which becomes ``path`` with all its files.
+
+    Raises:
+        FileError: the operating system refuses, or a folder that is not empty stands there.
+    """
+    with writing(path, what):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_beside(path)
+        try:
+            temporary.mkdir()
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _sync_file(file)
+            if path.is_dir():
+                path.rmdir()
+            os.replace(temporary, path)  # noqa: PTH105
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        _sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str, what: str = "this file") -> None:
+    """Writes ``text`` to ``path`` whole or not at all, as UTF-8; what UTF-8 lacks is escaped.
+
+    Raises:
+        FileError: as `whole_file`.
+    """
+    with whole_file(path, what) as temporary:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            _write(descriptor, text.encode("utf-8", "backslashreplace"))
+        finally:
+            os.close(descriptor)
+
+
+def write_json(path: Path, value: Any, what: str = "this file") -> None:
+    """Writes ``value`` to ``path`` as indented JSON, whole or not at all.
+
+    Raises:
+        FileError: as `whole_file`.
+    """
+    write_text(path, json_text(value) + "\n", what)
+
+
+def append_line(path: Path, text: str, what: str = "the log") -> bool:
+    """Appends a line, whole or not at all, to a log that work can do without.
+
+    Where it cannot be written, that is said once on standard error, and the work goes on.
+
+    Returns:
+        Whether it was written.
+    """
     try:
-        yield temporary
-        _sync(temporary)
-        temporary.replace(path)
-        _sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            size = os.fstat(descriptor).st_size
+            try:
+                _write(descriptor, f"{text}\n".encode("utf-8", "backslashreplace"))
+            except OSError:
+                os.ftruncate(descriptor, size)
+                raise
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if path not in _told:
+            _told.add(path)
+            told = FileError(error, path, f"write {what}")
+            with contextlib.suppress(OSError):
+                print(f"warning: {plain(told.what)}; the work goes on without it", file=sys.stderr)
+        return False
+    return True
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes ``text`` to ``path`` whole or not at all, as UTF-8."""
-    with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+def check_output(path: Path, what: str = "this file") -> None:
+    """Checks, before the work that leads to it, that a file could be written.
+
+    Raises:
+        FileError: it is a folder, lies below a file, has an impossible name, or is forbidden.
+        UserError: it is a disk.
+    """
+    with writing(path, what):
+        target = _plain_target(path)
+        place = path if target is None else target.parent
+        while not place.exists():
+            place = place.parent
+        if target is not None and not place.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(place, os.W_OK):
+            read_only = hasattr(os, "statvfs") and os.statvfs(place).f_flag & os.ST_RDONLY
+            number = errno.EROFS if read_only else errno.EACCES
+            raise OSError(number, os.strerror(number))
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes ``value`` to ``path`` as indented JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+def read_text(path: Path, what: str = "this file") -> str:
+    """Reads a text file in UTF-8.
+
+    Raises:
+        FileError: the operating system refuses.
+        UserError: it is a device or a pipe, which may never end, or not in UTF-8.
+    """
+    with reading(path, what):
+        kind = path.stat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or _is_own_pipe(path)):
+            raise UserError(f"{path}: a device or a pipe, not a file", "name a file")
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise UserError(
+                f"{path}: not a text file in UTF-8", "name a text file, or save it as UTF-8"
+            ) from None
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def temporary_beside(path: Path) -> Path:
+    """Returns a name beside ``path`` that nobody else has, on any machine that shares the disk."""
+    # Names have up to 255 bytes, characters up to 4.
+    return path.with_name(f".{path.name[:48]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what killed processes left half-written in a folder and below it.
+
+    The caller holds the folder's lock: nobody is writing there. Only names of `temporary_beside`
+    count, and links are not followed.
+    """
+    for place, folders, files in os.walk(folder):
+        for name in files:
+            if _TEMPORARY.fullmatch(name):
+                with contextlib.suppress(OSError):
+                    (Path(place) / name).unlink()
+        for name in [name for name in folders if _TEMPORARY.fullmatch(name)]:
+            folders.remove(name)
+            if (Path(place) / name).is_symlink():
+                (Path(place) / name).unlink(missing_ok=True)
+            else:
+                shutil.rmtree(Path(place) / name, ignore_errors=True)
+
+
+def _plain_target(path: Path) -> Path | None:
+    """Returns the plain file that a name leads to, there or not; None for a device or a pipe."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return Path(os.path.realpath(path))
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if stat.S_ISBLK(status.st_mode):
+        raise UserError(f"{path}: a disk, which would be overwritten", "name a file")
+    if not stat.S_ISREG(status.st_mode) or _is_own_stream(status):
+        return None
+    return Path(os.path.realpath(path))
+
+
+def _is_own_stream(status: os.stat_result) -> bool:
+    """Says whether a file is what this process's output goes to, as /dev/stdout may be."""
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(status, os.fstat(descriptor)):
+                return True
+    return False
+
+
+def _is_own_pipe(path: Path) -> bool:
+    """Says whether a shell made this pipe for us, as in ``--config <(command)``."""
+    return path.parts[:2] == ("/", "dev") and path.parts[2] in ("fd", "stdin")
+
+
+def _pour(content: Path, path: Path) -> None:
+    """Writes a file's content into a device or a pipe; a pipe that nobody reads is an error."""
+    waits = getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | waits)
+    os.set_blocking(descriptor, True)
+    with os.fdopen(descriptor, "wb") as out, content.open("rb") as source:
+        shutil.copyfileobj(source, out)
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def _sync_file(path: Path) -> None:
+    """Waits until a file's content is on the disk, where the disk can tell."""
+    descriptor = os.open(path, os.O_RDWR)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
     finally:
         os.close(descriptor)
+
+
+def _sync_folder(path: Path) -> None:
+    """Makes a new name last, where that can be asked: Windows and some mounts refuse."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
-from reid_srdl.files import whole_file
+from reid_srdl.files import whole_folder
 
 _MAPPED = ("gallery", "multi")  # queries are few and needed whole
 
@@ -33,16 +31,9 @@ def write_folder(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         UserError: the folder exists and is not empty.
     """
     check_new(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_folder(path, "the features") as temporary:
         for name, array in arrays.items():
-            with whole_file(temporary / f"{name}.npy") as file, file.open("wb") as stream:
-                np.save(stream, array, allow_pickle=False)
-        if path.is_dir():
-            path.rmdir()
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
 
 
 def check_new(path: Path) -> None:
