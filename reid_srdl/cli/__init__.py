@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from reid_srdl.cli import (
     analyse,
@@ -21,13 +19,13 @@ from reid_srdl.cli import (
     train,
 )
 from reid_srdl.cli import eval as eval_
-from reid_srdl.errors import UserError
+from reid_srdl.cli.help import App
+from reid_srdl.cli.outcome import run
 from reid_srdl.version import __version__
 
-app = typer.Typer(
+app = App(
     name="reid-srdl",
     help="Train, evaluate and compare person re-identification and image-classification networks.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -45,11 +43,11 @@ def _shell(
     version: bool = typer.Option(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version."
     ),
+    debug: bool = typer.Option(
+        False, "--debug", help="Show the traceback of an error; may stand anywhere in a command."
+    ),
 ) -> None:
-    """Train, evaluate and compare person re-identification and image-classification networks.
-
-    Add --debug to any command for a traceback.
-    """
+    """Train, evaluate and compare person re-identification and image-classification networks."""
 
 
 app.command(epilog=train.EXAMPLE)(train.train)
@@ -66,24 +64,5 @@ app.add_typer(study.app)
 
 
 def main() -> None:
-    """Runs the command line; the one place where errors become messages and exit statuses."""
-    arguments = [word for word in sys.argv[1:] if word != "--debug"]
-    debug = len(arguments) < len(sys.argv) - 1
-    try:
-        app(args=arguments)
-    except UserError as error:
-        if debug:
-            raise
-        _print_error(error.what, error.hint)
-        sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
-
-
-def _print_error(what: str, hint: str) -> None:
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(Text("error: ", style="bold red") + Text(what))
-    console.print(Text("hint:  ", style="bold cyan") + Text(hint))
+    """Runs the command line and exits."""
+    sys.exit(run(app, sys.argv[1:]))

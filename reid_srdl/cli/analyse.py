@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json as json_
-import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from reid_srdl.cli.help import App
+from reid_srdl.errors import FileError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from reid_srdl.report.tables import Table
 
-app = typer.Typer(name="analyse", help="Analyse finished runs.", no_args_is_help=True)
+app = App(name="analyse", help="Analyse finished runs.")
 
 HOW, WHERE, OUTPUT = "How it is measured", "Where", "Output"
 _NETWORKS = "Folders of finished runs; RUN:NAME means another network than the result, or a phase."
@@ -99,10 +101,12 @@ def width(
     augmentation; test images for classification (re-id tests on other people). One forward pass of
     all images for each direction and distance; results are kept in RUN/analyses.
     """
+    from reid_srdl.files import check_output
     from reid_srdl.report.figures import check_figure
 
     if plot is not None:
         check_figure(plot)
+        check_output(plot, "the figure")
     import numpy as np
 
     from reid_srdl.jobs.analyse.place import Place
@@ -112,6 +116,7 @@ def width(
 
     farthest = far or (1.0 if relative else 5.0)
     distances = np.linspace(0.0, farthest, steps).tolist()
+    refused: list[FileError] = []
     with Display(0) as display:
         done = [
             measure_width(
@@ -122,14 +127,17 @@ def width(
                 relative=relative,
                 seed=seed,
                 again=again,
-                place=Place(data_dir, device, display.steps),
+                place=Place(data_dir, device, display.steps, refused.append),
             )
             for run in runs
         ]
     widths, files = [one for one, _ in done], [file for _, file in done]
+    _show(widths, width_table(widths), json)
+    _tell_files(files, refused)
     figure = plot or files[0].with_suffix(".svg")
     plot_widths(widths, figure)
-    _tell(widths, [*files, figure], width_table(widths), json)
+    _tell_files([figure], [])
+    _end(refused)
 
 
 @app.command(epilog="Example: reid-srdl analyse entropy runs/resnet110 runs/resnet32")
@@ -156,11 +164,14 @@ def entropy(
     from reid_srdl.report.analysis import entropy_table
     from reid_srdl.report.progress import Display
 
+    refused: list[FileError] = []
     with Display(0) as display:
-        place = Place(data_dir, device, display.steps)
+        place = Place(data_dir, device, display.steps, refused.append)
         done = [training_entropies(run, measure=measure, place=place) for run in runs]
     entropies = [one for one, _ in done]
-    _tell(entropies, [file for _, file in done if file], entropy_table(entropies), json)
+    _show(entropies, entropy_table(entropies), json)
+    _tell_files([file for _, file in done if file], refused)
+    _end(refused)
 
 
 @app.command(
@@ -180,22 +191,40 @@ def ensemble(
     from reid_srdl.report.analysis import ensemble_table
     from reid_srdl.report.progress import Display
 
+    refused: list[FileError] = []
     with Display(0) as display:
-        record, file = judge_ensemble(networks, place=Place(data_dir, device, display.steps))
-    _tell([record], [file], ensemble_table(record), json)
+        place = Place(data_dir, device, display.steps, refused.append)
+        record, file = judge_ensemble(networks, place=place)
+    _show([record], ensemble_table(record), json)
+    _tell_files([file], refused)
+    _end(refused)
 
 
-def _tell(records: list[Any], files: list[Path], table: Table, as_json: bool) -> None:
-    """Prints a table or, as a list, the records; and where they stand."""
-    for file in dict.fromkeys(files):
-        print(f"written: {file}", file=sys.stderr)
+def _show(records: Sequence[BaseModel], table: Table, as_json: bool) -> None:
+    """Prints a table or, as a list, the records."""
+    from reid_srdl.report.say import show, show_json
+
     if as_json:
-        trees: list[BaseModel] = records
-        print(json_.dumps([tree.model_dump(mode="json") for tree in trees], indent=2))
-        return
-    from rich.console import Console
+        show_json([record.model_dump(mode="json") for record in records])
+    else:
+        show(table)
 
-    from reid_srdl.report.render import to_rich
 
-    console = Console()
-    console.print(to_rich(table, console))
+def _tell_files(files: Sequence[Path], refused: Sequence[FileError]) -> None:
+    """Says where the records stand."""
+    from reid_srdl.report.say import tell
+
+    missing = {error.filename for error in refused}
+    for file in dict.fromkeys(files):
+        if str(file) not in missing:
+            tell(f"written: {file}")
+
+
+def _end(refused: Sequence[FileError]) -> None:
+    """Ends with the first file that could not be written, after everything was shown.
+
+    Raises:
+        FileError: there is one.
+    """
+    if refused:
+        raise refused[0]

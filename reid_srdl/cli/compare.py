@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -69,26 +68,17 @@ def compare(
     Differences in mAP, mAP by trapezoids, mINP and Rank-1, each with a bootstrap confidence
     interval and the p-value of a permutation test, single- and multi-query.
     """
-    from rich.console import Console
-
     from reid_srdl.records.comparison import Settings
     from reid_srdl.records.comparison import compare as judged
     from reid_srdl.records.per_query import read_results
     from reid_srdl.report.comparison import comparison_table, verdict
-    from reid_srdl.report.render import to_rich
+    from reid_srdl.report.say import show, show_json, tell
 
     settings = Settings(by=by.value, resamples=resamples, confidence=confidence, seed=seed)
     comparison = judged(read_results(a), read_results(b), settings)
     for line in comparison.warnings:
-        print(f"warning: {line}", file=sys.stderr)
+        tell(f"warning: {line}")
     if json:
-        _print_json(comparison.model_dump(mode="json"), verdict(comparison))
+        show_json({"verdict": verdict(comparison), **comparison.model_dump(mode="json")})
         return
-    console = Console()
-    console.print(to_rich(comparison_table(comparison), console))
-
-
-def _print_json(tree: dict[str, object], sentence: str) -> None:
-    from json import dumps
-
-    print(dumps({"verdict": sentence, **tree}, indent=2))
+    show(comparison_table(comparison))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -12,14 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.table import Table
+from reid_srdl.cli.help import App
 
+if TYPE_CHECKING:
     from reid_srdl.data.check_report import CheckReport
     from reid_srdl.data.locate import ClassCounts, Counts
+    from reid_srdl.report.tables import Table
 
-app = typer.Typer(name="data", help="Make and check data sets.", no_args_is_help=True)
-make_app = typer.Typer(name="make", help="Make an embedded data set.", no_args_is_help=True)
+app = App(name="data", help="Make and check data sets.")
+make_app = App(name="make", help="Make an embedded data set.")
 app.add_typer(make_app)
 
 _PLACE = "Where"
@@ -76,6 +76,7 @@ def walkers(
     """Draw people seen by street cameras, in Market-1501's layout (128 x 64 pixels)."""
     from reid_srdl.data.walkers.make import default_parent, make_walkers
     from reid_srdl.data.walkers.plan import Options
+    from reid_srdl.report.say import say
 
     options = Options(
         train_identities, test_identities, cameras, images, junk=junk, distractors=distractors
@@ -85,7 +86,7 @@ def walkers(
         folder, made = make_walkers(
             data_dir or default_parent(), seed=seed, options=options, progress=progress
         )
-    print(f"{folder}: made" if made else f"{folder}: there already, with this seed and these sizes")
+    say(f"{folder}: made" if made else f"{folder}: there already, with this seed and these sizes")
 
 
 @app.command(
@@ -99,11 +100,12 @@ def check(
 ) -> None:
     """Count a data set, read every image, and name every file that is wrong."""
     from reid_srdl.data.check import check_dataset
+    from reid_srdl.report.say import show_json
 
     with _bar() as tell:
         report = check_dataset(name, data_dir, tell)
     if as_json:
-        print(json.dumps(_as_json(report), indent=2))
+        show_json(_as_json(report))
     else:
         _print_report(report)
     if not report.ok:
@@ -113,15 +115,12 @@ def check(
 @app.command("list", epilog="Example: reid-srdl data list")
 def list_() -> None:
     """Name the data sets, what they hold, and what to fetch where."""
-    from rich.console import Console
-    from rich.table import Table
-
     from reid_srdl.data import DATASETS
+    from reid_srdl.report.say import show_pairs
 
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    for name, entry in DATASETS.items():
-        table.add_row(name, f"{entry.summary}. To have it: {entry.fetch}")
-    Console(highlight=False).print(table)
+    show_pairs(
+        (name, f"{entry.summary}. To have it: {entry.fetch}") for name, entry in DATASETS.items()
+    )
 
 
 def _as_json(report: CheckReport) -> dict[str, object]:
@@ -130,50 +129,64 @@ def _as_json(report: CheckReport) -> dict[str, object]:
 
 def _print_report(report: CheckReport) -> None:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
+    from reid_srdl.report.say import say, show
+    from reid_srdl.texts import plain
+
     console = Console(highlight=False, soft_wrap=True)
-    title = f"{report.name} in {report.root}"
-    table = Table(title=title, title_justify="left")
-    table.add_column("split")
-    for kind in asdict(report.rows[0].counts) if report.rows else ():
-        table.add_column(kind, justify="right")
-    for row in report.rows:
-        table.add_row(row.split, *_cells(row.counts))
-        if row.official:
-            table.add_row("  official", *_cells(row.official), style="dim")
-    console.print(table if report.rows else title)
+    if report.rows:
+        show(_table_of_counts(report))
+    else:
+        say(f"{report.name} in {report.root}")
     if report.sums:
-        console.print(_table_of_sums(report))
+        show(_table_of_sums(report))
     for kind, style, findings in (
         ("note", "cyan", report.notes),
         ("problem", "bold red", report.problems),
     ):
         for finding in findings:
-            console.print(Text(f"{kind}: ", style=style) + Text(finding.text))
+            console.print(Text(f"{kind}: ", style=style) + Text(plain(finding.text)))
             for file in finding.files:
-                console.print(Text(f"  {file}"))
+                say(f"  {file}")
     if report.ok:
         console.print(Text("ok: ready to use", style="bold green"))
     else:
         console.print(Text(f"not ok: {len(report.problems)} problems", style="bold red"))
 
 
+def _table_of_counts(report: CheckReport) -> Table:
+    from reid_srdl.report.tables import Column, Row, Table
+
+    rows = []
+    for row in report.rows:
+        rows.append(Row({"split": row.split, **_cells(row.counts)}))
+        if row.official:
+            rows.append(Row({"split": "  official", **_cells(row.official)}))
+    kinds = (Column(kind, kind, "count") for kind in _cells(report.rows[0].counts))
+    title = f"{report.name} in {report.root}"
+    return Table(title, (Column("split", "split"), *kinds), tuple(rows))
+
+
 def _table_of_sums(report: CheckReport) -> Table:
-    from rich.table import Table
+    from reid_srdl.report.tables import Column, Row, Table
 
-    table = Table(title="MD5 sums", title_justify="left")
-    for column in ("file", "here", "official"):
-        table.add_column(column)
-    for row in report.sums:
-        same = row.md5 == row.official
-        table.add_row(row.file, row.md5, "the same" if same else row.official)
-    return table
+    columns = tuple(Column(key, key) for key in ("file", "here", "official"))
+    rows = (
+        Row(
+            {
+                "file": row.file,
+                "here": row.md5,
+                "official": "the same" if row.md5 == row.official else row.official,
+            }
+        )
+        for row in report.sums
+    )
+    return Table("MD5 sums", columns, tuple(rows))
 
 
-def _cells(counts: Counts | ClassCounts) -> list[str]:
-    return ["-" if number is None else f"{number:,}" for number in asdict(counts).values()]
+def _cells(counts: Counts | ClassCounts) -> dict[str, int | None]:
+    return asdict(counts)
 
 
 @contextlib.contextmanager
@@ -192,7 +205,7 @@ def _bar() -> Iterator[Callable[[str, int, int], None] | None]:
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(
         *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
     ) as bar:

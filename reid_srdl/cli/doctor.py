@@ -8,9 +8,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 if TYPE_CHECKING:
     from reid_srdl.jobs.doctor import FoundData, Machine
@@ -31,17 +28,13 @@ def doctor(
     REID_SRDL_DATA. Writes nothing.
     """
     from reid_srdl.jobs.doctor import inspect
+    from reid_srdl.report.say import show_json, show_pairs
 
     machine = inspect()
     if as_json:
-        print(json.dumps(asdict(machine), indent=2, default=str))
-        return
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, told in _lines(machine):
-        grid.add_row(name, Text(told))
-    Console(highlight=False).print(grid)
+        show_json(json.loads(json.dumps(asdict(machine), default=str)))
+    else:
+        show_pairs(_lines(machine))
 
 
 def _lines(machine: Machine) -> Iterator[tuple[str, str]]:

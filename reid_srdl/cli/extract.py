@@ -75,11 +75,16 @@ def extract(
     The file or folder is what reid-srdl eval --features reads, and what other software can read
     with NumPy.
     """
-    from reid_srdl.jobs.extract import features_of_run
-    from reid_srdl.report.progress import Display
+    from reid_srdl.files import check_output as check_file
     from reid_srdl.retrieval.feature_files import check_output, save_features
 
     check_output(output)
+    if output.suffix:
+        check_file(output, "the features")
+    from reid_srdl.jobs.extract import features_of_run
+    from reid_srdl.report.progress import Display
+    from reid_srdl.report.say import say
+
     with Display(0) as display:
         features, _ = features_of_run(
             run,
@@ -94,4 +99,4 @@ def extract(
         )
     save_features(output, features)
     counts = ", ".join(f"{len(part)} {name}" for name, part in features.parts())
-    print(f"{output}: {counts}, {features.query.features.shape[1]} dimensions")
+    say(f"{output}: {counts}, {features.query.features.shape[1]} dimensions")

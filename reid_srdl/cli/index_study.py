@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -62,17 +60,17 @@ def index_study(
     json: JsonOption = False,
 ) -> None:
     """Compare FAISS indexes with exact search: recall, Rank-1, truncated mAP, memory, time."""
-    from rich.console import Console
-
+    from reid_srdl.files import check_output
     from reid_srdl.jobs.index_study import study_indexes
     from reid_srdl.report import index_study as report
     from reid_srdl.report.figures import check_figure
-    from reid_srdl.report.render import to_rich
+    from reid_srdl.report.say import show, show_json, tell
     from reid_srdl.retrieval.feature_files import load_features
     from reid_srdl.retrieval.result import Protocol
 
     if plot is not None:
         check_figure(plot)
+        check_output(plot, "the figure")
     study = study_indexes(
         load_features(features),
         index or (),
@@ -81,12 +79,11 @@ def index_study(
         gpu=device.startswith("cuda"),
     )
     for line in report.advice_lines(study):
-        print(f"warning: {line}", file=sys.stderr)
+        tell(f"warning: {line}")
+    if json:
+        show_json(report.study_json(study))
+    else:
+        show(report.study_table(study))
     if plot is not None:
         report.plot_study(study, plot)
-        print(f"written: {plot}", file=sys.stderr)
-    if json:
-        print(json_.dumps(report.study_json(study), indent=2))
-        return
-    console = Console()
-    console.print(to_rich(report.study_table(study), console))
+        tell(f"written: {plot}")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +15,6 @@ if TYPE_CHECKING:
     from reid_srdl.records.run import RunRecord
     from reid_srdl.report.tables import Table
 
-_PIPE_WIDTH = 200  # columns where no terminal says how many it has
 EXAMPLE = "Example: reid-srdl leaderboard runs --dataset market1501 --format latex"
 
 
@@ -60,22 +56,21 @@ def leaderboard(
     Runs that differ only in their seed are averaged: mean ± sample standard deviation (number of
     seeds). TrCost is multiply-accumulates of one forward pass x epochs x images, in 10^16.
     """
-    from reid_srdl.files import write_text
     from reid_srdl.records.leaderboard import leaderboard as rank
     from reid_srdl.records.store import read_records
     from reid_srdl.report.leaderboard import leaderboard_tables
+    from reid_srdl.report.say import save, tell
 
     records, problems = read_records(runs)
     board = rank(_select(records, dataset, runs))
     tables = leaderboard_tables(board)
     notes = board.notes if form in (Format.JSON, Format.CSV) else ()
     for line in (*problems, *notes):
-        print(f"note: {line}", file=sys.stderr)
+        tell(f"note: {line}")
     if output is None:
         sys.stdout.write(_text(tables, form, to_terminal=True))
     else:
-        write_text(output, _text(tables, form, to_terminal=False))
-        print(f"leaderboard written to {output}", file=sys.stderr)
+        save(output, _text(tables, form, to_terminal=False), "the leaderboard")
 
 
 def _select(records: Sequence[RunRecord], dataset: str | None, runs: Path) -> Sequence[RunRecord]:
@@ -92,6 +87,7 @@ def _select(records: Sequence[RunRecord], dataset: str | None, runs: Path) -> Se
 
 def _text(tables: Sequence[Table], form: Format, *, to_terminal: bool) -> str:
     from reid_srdl.report import render
+    from reid_srdl.report.say import drawn
 
     match form:
         case Format.JSON:
@@ -104,16 +100,3 @@ def _text(tables: Sequence[Table], form: Format, *, to_terminal: bool) -> str:
             return render.to_latex(tables)
         case Format.TABLE:
             return drawn(tables, to_terminal=to_terminal)
-
-
-def drawn(tables: Sequence[Table], *, to_terminal: bool) -> str:
-    """Returns tables drawn as wide as the terminal, or as a pipe may be."""
-    from reid_srdl.report import render
-
-    console = Console() if to_terminal else Console(file=io.StringIO(), width=_PIPE_WIDTH)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _PIPE_WIDTH
-    with console.capture() as captured:
-        for table in tables:
-            console.print(render.to_rich(table, console))
-    return captured.get()

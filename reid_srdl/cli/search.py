@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from reid_srdl.cli.eval_options import Distance
+from reid_srdl.errors import FileError
 
 WHERE, RULES, OUTPUT = "Where to search", "Rules", "Output"
 EXAMPLE = (
@@ -69,7 +69,10 @@ def search(
     changes: dict[str, Any] = {"distance": distance and distance.value, "normalize": normalize}
     from reid_srdl.jobs.search import search_run
     from reid_srdl.report.progress import Display
+    from reid_srdl.report.say import show, show_json, tell
+    from reid_srdl.report.search import answer_table
 
+    refused: list[FileError] = []
     with Display(0) as display:
         answer = search_run(
             run,
@@ -80,14 +83,11 @@ def search(
             changes={key: value for key, value in changes.items() if value is not None},
             device=device,
             steps=display.steps,
+            refused=refused.append,
         )
     if json:
-        print(json_.dumps(answer.as_json(), indent=2, ensure_ascii=False))
-        return
-    from rich.console import Console
-
-    from reid_srdl.report.render import to_rich
-    from reid_srdl.report.search import answer_table
-
-    console = Console()
-    console.print(to_rich(answer_table(answer), console))
+        show_json(answer.as_json())
+    else:
+        show(answer_table(answer))
+    for error in refused:
+        tell(f"note: {error.what}; the next search computes them again")

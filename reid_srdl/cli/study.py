@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reid_srdl.cli.help import App
 from reid_srdl.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from reid_srdl.records.studies.match import FoundRun
     from reid_srdl.records.studies.results import StudyResults
 
-app = typer.Typer(
-    name="study", help="Run and show grids of runs beside published numbers.", no_args_is_help=True
-)
+app = App(name="study", help="Run and show grids of runs beside published numbers.")
 
 WHAT, WHERE, OUTPUT = "What is run", "Where", "Output"
 RUN_EXAMPLE = (
@@ -142,6 +140,7 @@ def run(
     places = _data_dirs(data_dir or [])
     from reid_srdl.jobs.studies.run import Where, run_study
     from reid_srdl.jobs.studies.share import share_machine
+    from reid_srdl.report.say import tell
     from reid_srdl.report.study import rehearsal
     from reid_srdl.report.study_progress import StudyDisplay
 
@@ -177,7 +176,7 @@ def run(
             + "; ".join(f"{', '.join(names)}: {error}" for error, names in failed.items()),
             f"mend what they say, and give the same command again; see the others with {again}",
         )
-    print(f"all {len(outcomes)} runs are finished; see them with {again}", file=sys.stderr)
+    tell(f"all {len(outcomes)} runs are finished; see them with {again}")
 
 
 @app.command(epilog=SHOW_EXAMPLE)
@@ -205,16 +204,15 @@ def show(
     Mean, standard deviation and 95 % interval (Student's t) over seeds; gains paired by seed, with
     the p-value of the paired t-test.
     """
-    from reid_srdl.files import write_text
     from reid_srdl.records.studies import gather
+    from reid_srdl.report.say import save
 
     plan = _plan(study, scale, seeds, cells)
     results = gather(plan, _found(plan, runs, telling=True))
     if output is None:
         sys.stdout.write(_text(results, form, to_terminal=True))
     else:
-        write_text(output, _text(results, form, to_terminal=False))
-        print(f"study written to {output}", file=sys.stderr)
+        save(output, _text(results, form, to_terminal=False), "the study")
 
 
 @app.command("list", epilog=LIST_EXAMPLE)
@@ -248,6 +246,7 @@ def _found(plan: Plan, runs: Path, *, telling: bool = False) -> dict[str, FoundR
     from reid_srdl.config import resolve
     from reid_srdl.methods import OPTIONS
     from reid_srdl.records.studies.match import finished_runs, foreign_runs, match
+    from reid_srdl.report.say import tell
 
     finished, problems = finished_runs(runs, lambda tree: resolve(tree, OPTIONS))
     found = match(plan, runs, finished)
@@ -257,7 +256,7 @@ def _found(plan: Plan, runs: Path, *, telling: bool = False) -> dict[str, FoundR
             f"{folder}: holds a run of another configuration (left out)" for folder in others
         ]
     for line in problems:
-        print(f"note: {line}", file=sys.stderr)
+        tell(f"note: {line}")
     return found
 
 
@@ -307,14 +306,15 @@ def _check_choice(option: str, given: str | None, known: Sequence[str]) -> None:
 
 
 def _text(results: StudyResults, form: Format, *, to_terminal: bool) -> str:
-    from reid_srdl.cli.leaderboard import drawn
     from reid_srdl.report import render
+    from reid_srdl.report.say import drawn
     from reid_srdl.report.study import study_tables
     from reid_srdl.report.study_export import study_csv_table, study_json
+    from reid_srdl.texts import json_text
 
     match form:
         case Format.JSON:
-            return json.dumps(study_json(results), indent=2, ensure_ascii=False) + "\n"
+            return json_text(study_json(results)) + "\n"
         case Format.CSV:
             return render.to_csv([study_csv_table(results)])
         case Format.MARKDOWN:

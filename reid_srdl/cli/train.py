@@ -47,7 +47,7 @@ def train(
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option(help="vanilla, srdl or kd; default: srdl.", rich_help_panel=WHAT),
+        typer.Option(help="{methods}; default: srdl.", rich_help_panel=WHAT),
     ] = None,
     config: Annotated[
         Path | None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.data.reid.crops import Crops
-from reid_srdl.errors import UserError
+from reid_srdl.errors import FileError
 from reid_srdl.files import whole_file
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.tasks.features import Extractor
@@ -36,7 +37,12 @@ class Gallery:
 
 
 def gallery_features(
-    folder: RunFolder, network: str, extractor: Extractor, where: Path, crops: Crops
+    folder: RunFolder,
+    network: str,
+    extractor: Extractor,
+    where: Path,
+    crops: Crops,
+    refused: Callable[[FileError], None],
 ) -> Gallery:
     """Returns the features of N crops.
 
@@ -44,7 +50,7 @@ def gallery_features(
     files, their sizes and times, the weights and what computes are the same; else it is made anew.
 
     Raises:
-        UserError: an image can't be read, or the features can't be written.
+        UserError: an image can't be read. That the features can't be kept is told ``refused``.
     """
     path = folder.path / "search" / f"{_hash(str(where.absolute()))}.npz"
     key = _key(folder.weights(network), extractor, crops)
@@ -55,13 +61,10 @@ def gallery_features(
     rows = extractor.of_pixels("gallery", pixels)
     size = (pixels.shape[1], pixels.shape[2])
     try:
-        with whole_file(path) as temporary, temporary.open("wb") as file:
+        with whole_file(path, "the gallery's features") as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, key=np.array(key), size=size, features=rows)
-    except OSError as error:
-        raise UserError(
-            f"{path}: can't write the gallery's features ({error.strerror or error})",
-            "make room, or make the run's folder writable",
-        ) from None
+    except FileError as error:  # they are computed again the next time
+        refused(error)
     return Gallery(rows, size, cached=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from reid_srdl.data import load_dataset
 from reid_srdl.data.images import UnreadableError, read_rgb
 from reid_srdl.data.reid.crops import JUNK, Crops
 from reid_srdl.data.reid.names import IMAGE_SUFFIXES, is_litter, parse_name
-from reid_srdl.errors import UserError
+from reid_srdl.errors import FileError, UserError
 from reid_srdl.evaluation import protocol_of
 from reid_srdl.methods import OPTIONS
 from reid_srdl.records.folder import RunFolder
@@ -38,6 +39,7 @@ def search_run(
     changes: dict[str, Any] | None = None,
     device: str = "auto",
     steps: Steps | None = None,
+    refused: Callable[[FileError], None] = lambda error: None,
 ) -> Answer:
     """Returns the k gallery images nearest to an image.
 
@@ -55,6 +57,7 @@ def search_run(
         changes: keys of the ``eval`` section that differ from the run's own.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         steps: told of the extraction's progress.
+        refused: told that the gallery's features can't be kept for the next time.
 
     Raises:
         UserError: no run, no such image, not an image, an empty gallery, k outside the gallery.
@@ -76,7 +79,7 @@ def search_run(
     from reid_srdl.jobs.gallery_cache import gallery_features
 
     extractor = extractor_of_run(run, device=device, flip=settings.flip, steps=steps)
-    searched = gallery_features(folder, config.method.name, extractor, where, crops)
+    searched = gallery_features(folder, config.method.name, extractor, where, crops, refused)
     # The query takes the gallery's way to the network's input size, so equal images are equal.
     same_way = _query(image, extractor.size if searched.size == extractor.size else None)
     query = extractor.of_pixels("the image", same_way[None])

@@ -38,5 +38,5 @@ def new_figure(width: float, height: float) -> Figure:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Writes a figure, whole or not at all, in the format that its name asks for."""
-    with whole_file(path) as temporary:
+    with whole_file(path, "the figure") as temporary:
         figure.savefig(temporary, format=path.suffix[1:])

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from rich import box
-from rich.console import Console, Group, RenderableType
-from rich.measure import Measurement
-from rich.table import Table as RichTable
-from rich.text import Text
-
 from reid_srdl.records.statistics import Measure
+from reid_srdl.report.drawing import to_rich
 from reid_srdl.report.tables import Column, Row, Table, Value
+from reid_srdl.texts import csv_cell, json_text, plain
+
+__all__ = ["to_csv", "to_json", "to_latex", "to_markdown", "to_rich"]
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -37,34 +34,6 @@ _LATEX = {
     "|": r"\textbar{}",
     "[": "{[}",  # at a row's start it would be read as an option of the row above
 }
-
-
-def to_rich(table: Table, console: Console) -> RenderableType:
-    """Returns the table for a terminal; where it is narrow, deviations go on a second line."""
-    drawn = _draw(table)
-    unlimited = console.options.update(max_width=10_000)
-    if Measurement.get(console, unlimited, drawn).maximum > console.width:
-        drawn = _draw(table, narrow=True)
-    notes = [Text(f"note: {note}", style="dim") for note in table.notes]
-    return Group(Text(table.title, style="bold"), drawn, *notes)
-
-
-def _draw(table: Table, *, narrow: bool = False) -> RichTable:
-    padding = (0, 0) if narrow else (0, 1)
-    drawn = RichTable(box=box.SIMPLE_HEAD, padding=padding, pad_edge=False, collapse_padding=True)
-    for column in table.shown:
-        unit = f"({column.unit})" if column.unit else ""
-        heading = "\n".join(filter(None, (column.group, column.title, unit)))
-        number = column.align == "right"
-        drawn.add_column(Text(heading), justify=column.align, no_wrap=number, overflow="fold")
-    for index, row in enumerate(table.rows):
-        if row.separator and index:
-            drawn.add_section()
-        cells = [table.text(row, column) for column in table.shown]
-        if narrow:
-            cells = [cell.replace(" ±", "\n±") for cell in cells]
-        drawn.add_row(*map(Text, cells), style="bold" if row.gain else None)
-    return drawn
 
 
 def to_markdown(tables: Sequence[Table]) -> str:
@@ -87,7 +56,7 @@ def _pipes(cells: Any) -> str:
 
 
 def _markdown(text: str) -> str:
-    return re.sub(r"([\\|*_`\[\]<>#])", r"\\\1", text)
+    return re.sub(r"([\\|*_`\[\]<>#&~$])", r"\\\1", plain(text))
 
 
 def to_latex(tables: Sequence[Table]) -> str:
@@ -138,7 +107,7 @@ def _ampersands(cells: Any) -> str:
 
 
 def _latex(text: str) -> str:
-    escaped = "".join(_LATEX.get(character, character) for character in text)
+    escaped = "".join(_LATEX.get(character, character) for character in plain(text))
     return escaped.replace("¹⁶", "$^{16}$")
 
 
@@ -176,7 +145,7 @@ def _csv_cells(row: Row, columns: Sequence[Column]) -> Iterator[Any]:
         if _is_measured(column):
             yield from (getattr(value, part, None) for part in _PARTS)
         else:
-            yield " ".join(map(str, value)) if isinstance(value, tuple) else value
+            yield csv_cell(" ".join(map(str, value)) if isinstance(value, tuple) else value)
 
 
 def _is_measured(column: Column) -> bool:
@@ -196,7 +165,7 @@ def to_json(tables: Sequence[Table]) -> str:
         "gains": [_json_row(row, keys) for row in rows if row.gain],
         "notes": [note for table in tables for note in table.notes],
     }
-    return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
+    return json_text(tree) + "\n"
 
 
 def _json_row(row: Row, keys: Sequence[str]) -> dict[str, Any]:

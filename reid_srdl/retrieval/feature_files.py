@@ -63,7 +63,7 @@ def save_features(path: Path, features: Features) -> None:
     if path.suffix != ".npz":
         write_folder(path, arrays)
         return
-    with whole_file(path) as temporary, temporary.open("wb") as file:
+    with whole_file(path, "the features") as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 
 

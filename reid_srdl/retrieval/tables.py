@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from reid_srdl.retrieval.metrics import PerQuery
 from reid_srdl.retrieval.rank_lists import RankList
 from reid_srdl.retrieval.ranks import UNRETRIEVED
 from reid_srdl.retrieval.result import Protocol
+from reid_srdl.texts import csv_cell, json_text
 
 Row = dict[str, Any]
 
@@ -98,11 +98,11 @@ def _image(kind: str, part: FeatureSet, position: int) -> Row:
 def _write(path: Path, rows: Sequence[Row]) -> None:
     check_suffix(path)
     if path.suffix == ".json":
-        lines = ",\n".join(json.dumps(row) for row in rows)
+        lines = ",\n".join(json_text(row, indent=None) for row in rows)
         write_text(path, f"[\n{lines}\n]\n")
         return
     text = io.StringIO()
     table = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
     table.writeheader()
-    table.writerows(rows)
+    table.writerows({key: csv_cell(value) for key, value in row.items()} for row in rows)
     write_text(path, text.getvalue())

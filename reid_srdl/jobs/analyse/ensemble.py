@@ -11,7 +11,6 @@ from torch import Tensor
 from reid_srdl.analysis.accuracy import class_scores
 from reid_srdl.analysis.ensembles import mean_log_probabilities
 from reid_srdl.errors import UserError
-from reid_srdl.files import write_json
 from reid_srdl.jobs.analyse.named_networks import Named, named_network
 from reid_srdl.jobs.analyse.place import Place
 from reid_srdl.records.analyses import EnsembleRecord, Member
@@ -61,7 +60,7 @@ def judge_ensemble(
         device=device,
     )
     kept = named[0].folder.analysis("ensemble")
-    write_json(kept, record.model_dump(mode="json"))
+    place.keep(kept, record)
     return record, kept
 
 

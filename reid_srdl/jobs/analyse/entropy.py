@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from reid_srdl.analysis.entropy import mean_cross_entropy
-from reid_srdl.files import write_json
 from reid_srdl.jobs.analyse.named_networks import phase_file, phase_network
 from reid_srdl.jobs.analyse.place import Place, clean_splits, finite
 from reid_srdl.methods import OPTIONS
@@ -70,5 +69,5 @@ def training_entropies(
     if device is None:
         return entropies, None
     kept = folder.analysis("entropy")
-    write_json(kept, entropies.model_dump(mode="json"))
+    place.keep(kept, entropies)
     return entropies, kept

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel
 from torch import Tensor
 
 from reid_srdl.config import AnyConfig
 from reid_srdl.data.batches import Images
+from reid_srdl.errors import FileError
+from reid_srdl.files import write_json
 from reid_srdl.seeds import generator
 from reid_srdl.tasks import open_task
 from reid_srdl.tasks.classification import ClassificationTask
@@ -22,6 +25,10 @@ from reid_srdl.tasks.task import Steps, Task
 from reid_srdl.training.precision import Compute, choose
 
 _KEPT_BYTES = 2**30  # of images that are kept between passes, because a width takes a hundred
+
+
+def _fail(error: FileError) -> None:
+    raise error
 
 
 @dataclass(frozen=True)
@@ -32,11 +39,20 @@ class Place:
         data_dir: the data set's folder.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         steps: told of the progress.
+        refused: told of a record that can't be written, so that it can be shown before.
     """
 
     data_dir: Path | None = None
     device: str = "auto"
     steps: Steps = lambda what, done, total: None
+    refused: Callable[[FileError], None] = _fail
+
+    def keep(self, path: Path, record: BaseModel) -> None:
+        """Writes a record; ``refused`` decides what follows where that can't be."""
+        try:
+            write_json(path, record.model_dump(mode="json"), "the analysis")
+        except FileError as error:
+            self.refused(error)
 
     def opened(self, config: AnyConfig, precision: str | None = None) -> tuple[Task, Compute]:
         """Opens a run's data set.

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from reid_srdl.analysis.entropy import mean_cross_entropy
 from reid_srdl.analysis.width import loss_curves
-from reid_srdl.files import write_json
 from reid_srdl.jobs.analyse.named_networks import Named, named_network
 from reid_srdl.jobs.analyse.place import Place, clean_splits, finite, without_tf32
 from reid_srdl.records.analyses import Width, WidthSettings, read_width
@@ -89,7 +88,7 @@ def measure_width(
         },
         device=compute.device_name,
     )
-    write_json(kept, width.model_dump(mode="json"))
+    place.keep(kept, width)
     return width, kept
 
 

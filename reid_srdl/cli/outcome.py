@@ -1,0 +1,155 @@
+"""How a command ends: the one place where errors become two lines and an exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+import typer
+
+from reid_srdl.errors import FileError, UserError
+from reid_srdl.texts import plain, shown
+
+_AGAIN = "run again with --debug and report it"
+_UsageError: Any = typer.BadParameter.__base__
+
+
+def run(app: typer.Typer, arguments: Sequence[str]) -> int:
+    """Runs a command line and returns its exit status; whatever goes wrong is told in words.
+
+    ``--debug``, wherever it stands, shows the traceback as well.
+    """
+    words, debug = _without_debug(arguments)
+    with _steady_streams():
+        try:
+            with typer.main.get_command(app).make_context("reid-srdl", words) as context:
+                context.command.invoke(context)
+            sys.stdout.flush()
+        except typer.Exit as stop:
+            return stop.exit_code
+        except KeyboardInterrupt:
+            return 130
+        except BrokenPipeError:
+            _drop_output()
+            return 1
+        except Exception as error:
+            if debug:
+                traceback.print_exception(error)
+            return _tell(error)
+    return 0
+
+
+def _without_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """Takes --debug out of the options; behind ``--`` stand names, not options."""
+    end = list(arguments).index("--") if "--" in arguments else len(arguments)
+    options = [word for word in arguments[:end] if word != "--debug"]
+    return [*options, *arguments[end:]], len(options) < end
+
+
+def _tell(error: Exception) -> int:
+    """Prints an error and returns the exit status."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(cast(Any, error).ctx.get_help())
+        return 2
+    told = _in_words(error)
+    with contextlib.suppress(OSError):
+        print_error(told.what, told.hint)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        return told.exit_status
+    _drop_output()
+    return told.exit_status
+
+
+def _in_words(error: Exception) -> UserError:
+    """Returns an error that says what to do."""
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, _UsageError):
+        usage: Any = error
+        command = usage.ctx.command_path if usage.ctx else "reid-srdl"
+        message = usage.format_message().replace("Value error, ", "")
+        return UserError(message, f"see {command} --help", usage=True)
+    name = type(error).__name__
+    if isinstance(error, OSError) and error.errno is not None:
+        named = isinstance(error.filename, str | bytes)
+        path = os.fsdecode(error.filename) if named else "a file or standard output"
+        return FileError(error, Path(path), "read or write it")
+    if isinstance(error, MemoryError):
+        return UserError("out of memory", "close other programs, or take smaller batches or sizes")
+    if name == "OutOfMemoryError":
+        return UserError("the GPU is out of memory", "take a smaller --batch-size, or another GPU")
+    if isinstance(error, RecursionError):
+        return UserError("something is nested too deeply", f"look at what you gave, or {_AGAIN}")
+    if isinstance(error, EOFError):
+        what = f"a file ends too early ({_message(error)})" if str(error) else "a file is cut short"
+        return UserError(what, f"fetch or write it again; for its name {_AGAIN}")
+    if isinstance(error, UnicodeError):
+        text = shown(getattr(error, "object", ""), 120)
+        return UserError(f"a name or text that is not UTF-8: {text}", "rename it, or save as UTF-8")
+    if isinstance(error, ImportError):
+        return UserError(_message(error), "install reid-srdl again with pip; see reid-srdl doctor")
+    return UserError(f"internal error: {name}: {_message(error)}", _AGAIN)
+
+
+def _message(error: Exception) -> str:
+    return shown(" ".join(str(error).split()), 300)
+
+
+def print_error(what: str, hint: str) -> None:
+    """Prints two lines on standard error; nothing in them is markup or a command to a terminal."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print(Text("error: ", style="bold red") + Text(plain(what)))
+    console.print(Text("hint:  ", style="bold cyan") + Text(plain(hint)))
+
+
+class _Steady:
+    """A stream that drops what its full or broken disk does not take: a log ends no work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError:
+            return
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def _steady_streams() -> Iterator[None]:
+    """Lets no letter that a terminal lacks, and no full disk below its log, end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    with contextlib.redirect_stderr(cast(TextIO, _Steady(sys.stderr))):
+        yield
+
+
+def _drop_output() -> None:
+    """Keeps the interpreter from writing to a broken stream once more when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
