@@ -185,6 +185,21 @@ def check_output(path: Path, what: str = "this file") -> None:
             raise OSError(number, os.strerror(number))
 
 
+def check_input(path: Path, what: str = "this file") -> None:
+    """Checks that a name leads to a plain file, before anything waits for a pipe's other end.
+
+    Raises:
+        FileError: it is not there, or a folder.
+        UserError: it is a device or a pipe.
+    """
+    with reading(path, what):
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(kind):
+            raise UserError(f"{path}: a device or a pipe, not a file", "name a file")
+
+
 def read_text(path: Path, what: str = "this file") -> str:
     """Reads a text file in UTF-8.
 
@@ -192,10 +207,9 @@ def read_text(path: Path, what: str = "this file") -> str:
         FileError: the operating system refuses.
         UserError: it is a device or a pipe, which may never end, or not in UTF-8.
     """
+    if not _is_own_pipe(path):
+        check_input(path, what)
     with reading(path, what):
-        kind = path.stat().st_mode
-        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or _is_own_pipe(path)):
-            raise UserError(f"{path}: a device or a pipe, not a file", "name a file")
         try:
             return path.read_text(encoding="utf-8")
         except UnicodeDecodeError:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
 import stat
+import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -305,3 +307,40 @@ def test_reading_says_why_not(tmp_path: Path, null: Path) -> None:
     }.items():
         with pytest.raises(UserError, match=words):
             read_text(tmp_path / name, "the record")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Yields a disk of 64 KiB and 16 inodes, where the test may make one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=16", "tmpfs", str(place)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("nothing can be mounted here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_input_18_a_disk_that_is_full_without_inodes_or_read_only(
+    writer: str, small_disk: Path
+) -> None:
+    old = small_disk / "old"
+    old.write_bytes(b"x" * 60_000)
+    (small_disk / "rest").write_bytes(b"x" * 4_096)
+    with pytest.raises(FileError, match=r"can't write .*\((No space|\d+ requested)"):
+        WRITERS[writer](small_disk / "new")
+    (small_disk / "rest").unlink()
+    for number in range(16):
+        with contextlib.suppress(OSError):
+            (small_disk / f"{number}").touch()
+    with pytest.raises(FileError, match="No space left on device"):
+        WRITERS[writer](small_disk / "new")
+    assert not [path for path in small_disk.rglob("*") if path.name.endswith(".tmp")]
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(FileError, match="Read-only file system"):
+        WRITERS[writer](small_disk / "new")
+    with pytest.raises(FileError, match="Read-only file system"):
+        check_output(small_disk / "other")

@@ -8,15 +8,14 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, TextIO, cast
 
 import typer
 
-from reid_srdl.errors import FileError, UserError
-from reid_srdl.texts import plain, shown
+from reid_srdl.errors import UserError
+from reid_srdl.failures import in_words
+from reid_srdl.texts import plain
 
-_AGAIN = "run again with --debug and report it"
 _UsageError: Any = typer.BadParameter.__base__
 
 
@@ -69,37 +68,12 @@ def _tell(error: Exception) -> int:
 
 def _in_words(error: Exception) -> UserError:
     """Returns an error that says what to do."""
-    if isinstance(error, UserError):
-        return error
     if isinstance(error, _UsageError):
         usage: Any = error
         command = usage.ctx.command_path if usage.ctx else "reid-srdl"
         message = usage.format_message().replace("Value error, ", "")
         return UserError(message, f"see {command} --help", usage=True)
-    name = type(error).__name__
-    if isinstance(error, OSError) and error.errno is not None:
-        named = isinstance(error.filename, str | bytes)
-        path = os.fsdecode(error.filename) if named else "a file or standard output"
-        return FileError(error, Path(path), "read or write it")
-    if isinstance(error, MemoryError):
-        return UserError("out of memory", "close other programs, or take smaller batches or sizes")
-    if name == "OutOfMemoryError":
-        return UserError("the GPU is out of memory", "take a smaller --batch-size, or another GPU")
-    if isinstance(error, RecursionError):
-        return UserError("something is nested too deeply", f"look at what you gave, or {_AGAIN}")
-    if isinstance(error, EOFError):
-        what = f"a file ends too early ({_message(error)})" if str(error) else "a file is cut short"
-        return UserError(what, f"fetch or write it again; for its name {_AGAIN}")
-    if isinstance(error, UnicodeError):
-        text = shown(getattr(error, "object", ""), 120)
-        return UserError(f"a name or text that is not UTF-8: {text}", "rename it, or save as UTF-8")
-    if isinstance(error, ImportError):
-        return UserError(_message(error), "install reid-srdl again with pip; see reid-srdl doctor")
-    return UserError(f"internal error: {name}: {_message(error)}", _AGAIN)
-
-
-def _message(error: Exception) -> str:
-    return shown(" ".join(str(error).split()), 300)
+    return in_words(error)
 
 
 def print_error(what: str, hint: str) -> None:

@@ -219,11 +219,16 @@ def show(
 def list_() -> None:
     """List the studies that come with reid-srdl."""
     from reid_srdl.records.studies import read_study, study_files
+    from reid_srdl.report.say import show_pairs
 
-    for name, path in study_files().items():
-        study = read_study(path)
-        runs = len(study.cells) * len(study.seeds)
-        print(f"{name:<11} {study.title} ({len(study.cells)} cells, up to {runs} runs)")
+    studies = {name: read_study(path) for name, path in study_files().items()}
+    show_pairs(
+        (
+            name,
+            f"{one.title} ({len(one.cells)} cells, up to {len(one.cells) * len(one.seeds)} runs)",
+        )
+        for name, one in studies.items()
+    )
 
 
 def _plan(study: str, scale: float, seeds: str | None, cells: str | None) -> Plan:

@@ -42,10 +42,11 @@ def places(folder: Path) -> dict[str, Path]:
         "circle": folder / "loop.svg",
         "pipe": folder / "pipe.svg",
         "proc": Path("/proc/x.svg"),
+        "full": Path("/dev/full"),
     }
 
 
-KINDS = ("folder", "below a file", "far below a file", "long", "circle", "pipe", "proc")
+KINDS = ("folder", "below a file", "far below a file", "long", "circle", "pipe", "proc", "full")
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json", "markdown", "latex"])

@@ -14,12 +14,14 @@ import signal
 import sys
 import threading
 import time
+import traceback
 
 from reid_srdl.config import resolve
-from reid_srdl.errors import UserError
+from reid_srdl.failures import in_words
 from reid_srdl.jobs.train import train
 from reid_srdl.methods import OPTIONS
 from reid_srdl.report.progress import Display
+from reid_srdl.texts import plain
 
 STOPPED = 130
 _PATIENCE = 20.0  # seconds until a run that does not stop by itself is ended
@@ -35,8 +37,10 @@ def main() -> int:
     try:
         with Display(config.method.epochs_in_all(config.train.epochs)) as display:
             train(config, display)
-    except UserError as error:
-        print(f"error: {error.what}\nhint:  {error.hint}", file=sys.stderr)
+    except Exception as error:
+        traceback.print_exception(error)  # the log keeps it; the study tells the last error alone
+        told = in_words(error)
+        print(f"error: {plain(told.what)}\nhint:  {plain(told.hint)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return STOPPED
