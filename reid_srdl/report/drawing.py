@@ -29,9 +29,14 @@ class _Drawn:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from _lines(self._table.title, options.max_width, "bold")
-        for block in blocks(self._table, options.max_width):
+        drawn = blocks(self._table, options.max_width)
+        for block in drawn:
+            if not block.edged:
+                yield Text("")
             wide = options.update(width=max(block.width, options.max_width))
             yield from console.render(_draw(self._table, block), wide)
+        if not drawn[-1].edged:
+            yield Text("")
         for note in self._table.notes:
             yield from _lines(f"note: {note}", options.max_width, "dim")
 
@@ -43,7 +48,11 @@ def _lines(text: str, width: int, style: str) -> Iterator[Text]:
 
 def _draw(table: Table, block: Block) -> RichTable:
     drawn = RichTable(
-        box=box.SIMPLE_HEAD, padding=(0, block.gap - 1), pad_edge=False, collapse_padding=True
+        box=box.SIMPLE_HEAD,
+        padding=(0, block.gap - 1),
+        pad_edge=False,
+        collapse_padding=True,
+        show_edge=block.edged,
     )
     for strip in block.strips:
         drawn.add_column(Text("\n".join(strip.head)), justify=strip.column.align, no_wrap=True)

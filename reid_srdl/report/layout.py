@@ -44,15 +44,20 @@ class Strip:
 
 @dataclass(frozen=True)
 class Block:
-    """Columns that stand side by side, ``gap`` columns of the terminal between them."""
+    """Columns side by side, ``gap`` columns of the terminal between them; a narrow block has 1."""
 
     strips: tuple[Strip, ...]
     gap: int
 
     @property
+    def edged(self) -> bool:
+        """Whether a column of the terminal stays empty at each edge."""
+        return self.gap > 1
+
+    @property
     def width(self) -> int:
-        """Columns of a terminal that it takes, one at each edge included."""
-        return sum(strip.width + self.gap for strip in self.strips) - self.gap + 2
+        """Columns of a terminal that it takes."""
+        return sum(strip.width + self.gap for strip in self.strips) - self.gap + 2 * self.edged
 
 
 def blocks(table: Table, width: int) -> list[Block]:
@@ -97,7 +102,7 @@ def _below_each_other(strips: Sequence[Strip], width: int) -> list[Block]:
             return list(_filled(labels, others, width))
     numbers = tuple(str(number) for number in range(1, 1 + len(strips[0].cells)))
     label = Strip(_NUMBER, ("#",), numbers)
-    room = width - label.width - 3
+    room = width - label.width - 1
     return list(_filled((label,), [_narrowed(strip, room) for strip in strips], width))
 
 

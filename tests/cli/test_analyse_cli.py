@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.cli import app
-from reid_srdl.errors import UserError
+from reid_srdl.errors import FileError, UserError
 from reid_srdl.records.store import read_record
 from tests.class_set import write_class_folder
 from tests.cli.run import reid_srdl
@@ -253,3 +254,25 @@ def test_a_run_taught_by_another(place: Path) -> None:
     error = call("train", *persons, *method, "--name", "wrong").exception
     assert isinstance(error, UserError)
     assert "runs/srdl: this teacher was trained on class-folder, not on" in error.what
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ensemble", "runs/pair:vanilla", "runs/srdl"),
+        ("entropy", "runs/pair"),
+        ("width", "runs/pair", "--directions", "1", "--steps", "2", "--plot", "pair.svg"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_cannot_be_recorded_is_shown_all_the_same(words: tuple[str, ...], place: Path) -> None:
+    kept = place / "runs/pair/analyses"
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.write_text("a file where a folder belongs")
+    try:
+        done = call("analyse", *words, "--device", "cpu", "--json")
+    finally:
+        kept.unlink()
+    assert isinstance(done.exception, FileError)
+    assert "can't write the analysis" in done.exception.what
+    assert len(json.loads(done.stdout)) == 1

@@ -132,3 +132,18 @@ def test_bad_input_is_told_and_nothing_is_kept(place: Path, tmp_path: Path) -> N
         assert_told(done, told, status=status)
         assert done.stdout == ""
     assert not (tmp_path / "runs/r/search").exists()
+
+
+def test_features_that_cannot_be_kept_cost_time_and_not_the_answer(place: Path) -> None:
+    kept = place / "runs/r/search"
+    answer = search(place, QUERY)
+    shutil.rmtree(kept)
+    kept.write_text("a file where a folder belongs")
+    try:
+        done = reid_srdl("search", "runs/r", QUERY, "--json", cwd=place)
+    finally:
+        kept.unlink()
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["results"] == answer["results"]
+    assert "note: " in done.stderr
+    assert "can't write the gallery's features" in done.stderr
