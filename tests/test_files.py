@@ -20,14 +20,13 @@ from reid_srdl import files
 from reid_srdl.errors import FileError, UserError
 from reid_srdl.files import (
     append_line,
-    check_output,
-    read_text,
     remove_leftovers,
     temporary_beside,
     whole_file,
     write_json,
     write_text,
 )
+from reid_srdl.places import check_output, read_text
 from reid_srdl.report.figures import new_figure, save_figure
 from reid_srdl.retrieval.feature_folders import write_folder
 

@@ -101,7 +101,7 @@ def width(
     augmentation; test images for classification (re-id tests on other people). One forward pass of
     all images for each direction and distance; results are kept in RUN/analyses.
     """
-    from reid_srdl.files import check_output
+    from reid_srdl.places import check_output
     from reid_srdl.report.figures import check_figure
 
     if plot is not None:

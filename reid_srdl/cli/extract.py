@@ -75,7 +75,7 @@ def extract(
     The file or folder is what reid-srdl eval --features reads, and what other software can read
     with NumPy.
     """
-    from reid_srdl.files import check_output as check_file
+    from reid_srdl.places import check_output as check_file
     from reid_srdl.retrieval.feature_files import check_output, save_features
 
     check_output(output)

@@ -60,8 +60,8 @@ def index_study(
     json: JsonOption = False,
 ) -> None:
     """Compare FAISS indexes with exact search: recall, Rank-1, truncated mAP, memory, time."""
-    from reid_srdl.files import check_output
     from reid_srdl.jobs.index_study import study_indexes
+    from reid_srdl.places import check_output
     from reid_srdl.report import index_study as report
     from reid_srdl.report.figures import check_figure
     from reid_srdl.report.say import show, show_json, tell
