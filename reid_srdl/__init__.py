@@ -22,6 +22,7 @@ from reid_srdl.version import __version__
 
 if TYPE_CHECKING:
     from reid_srdl.config import resolve
+    from reid_srdl.config.protocol import Protocol
     from reid_srdl.evaluation import evaluate
     from reid_srdl.jobs.evaluate import evaluate_classes, evaluate_run
     from reid_srdl.jobs.experiment import experiment
@@ -33,14 +34,13 @@ if TYPE_CHECKING:
     from reid_srdl.records.store import read_record, read_records
     from reid_srdl.retrieval.feature_files import load_features, save_features
     from reid_srdl.retrieval.features import Features, FeatureSet
-    from reid_srdl.retrieval.result import Protocol
     from reid_srdl.tasks.features import extract_features
 
 _HOMES = {
     "OPTIONS": "reid_srdl.methods",
     "FeatureSet": "reid_srdl.retrieval.features",
     "Features": "reid_srdl.retrieval.features",
-    "Protocol": "reid_srdl.retrieval.result",
+    "Protocol": "reid_srdl.config",
     "compare": "reid_srdl.records.comparison",
     "evaluate": "reid_srdl.evaluation",
     "evaluate_classes": "reid_srdl.jobs.evaluate",

@@ -91,3 +91,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if nearest:
         return f"did you mean {nearest[0]!r}?"
     return f"choose from: {', '.join(candidates)}"
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM asked for a stop, and what was done is on the disk; the exit status is 143."""

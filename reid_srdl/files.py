@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import secrets
@@ -158,6 +159,12 @@ def remove_leftovers(folder: Path) -> None:
                 (Path(place) / name).unlink(missing_ok=True)
             else:
                 shutil.rmtree(Path(place) / name, ignore_errors=True)
+
+
+def file_digest(path: Path) -> str:
+    """Returns the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _pour(content: Path, path: Path) -> None:

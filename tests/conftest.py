@@ -1,6 +1,7 @@
 """Tests see one width of terminal, and their processes import this checkout's package."""
 
 import os
+import signal
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -8,3 +9,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, (str(ROOT), os.environ.get("PYTHONPATH", "")))
 )
 os.environ["COLUMNS"] = "200"
+
+# A shell's background job inherits that Ctrl-C is ignored, and hands it on to what the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

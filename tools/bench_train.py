@@ -39,14 +39,18 @@ from reid_srdl.data.batches import Images, TrainingSet
 from reid_srdl.data.normalisation import CIFAR100
 from reid_srdl.errors import UserError
 from reid_srdl.machine import processor_name, versions
-from reid_srdl.models.build import build_network
+from reid_srdl.models.build import build
 from reid_srdl.models.network import Network
-from reid_srdl.training.loop import Meter, train_epoch
-from reid_srdl.training.losses import cross_entropy
-from reid_srdl.training.monitor import Monitors
+from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.training.losses import CrossEntropy
+from reid_srdl.training.meter import Meter
+from reid_srdl.training.optimisation import Optimisation
+from reid_srdl.training.parts import optimizers_of, parts_of
+from reid_srdl.training.phases import Fit
 from reid_srdl.training.precision import Compute, choose
-from reid_srdl.training.schedule import StepDecay
-from reid_srdl.training.trainer import Optimisation
+from reid_srdl.training.schedule import Span, StepDecay
+from reid_srdl.training.step import Step
+from reid_srdl.training.values import Model
 
 CLASSES, PAD, LR, MOMENTUM, WEIGHT_DECAY = 100, 4, 0.1, 0.9, 2e-4
 _WAITED, _SECONDS, _CPU, _PREPARED = "waited", "seconds", "cpu", "prepared"
@@ -163,21 +167,24 @@ def ours(arguments: argparse.Namespace, pixels: Any, compute: Compute) -> Turn:
     images = Images(pixels.data, (32, 32), compute.device, CIFAR100)
     labels = np.asarray(pixels.targets, np.int64)
     training_set = TrainingSet(images, labels, pad=PAD, flip=True)
-    network = _network(arguments).to(memory_format=torch.channels_last).to(compute.device)
+    network = _network(arguments).to(memory_format=torch.channels_last)
     optimisation = Optimisation(StepDecay(LR), MOMENTUM, True, WEIGHT_DECAY, arguments.batch_size)
-    optimizer = optimisation.sgd(network)
-    prepared = compute.prepared(network)
+    model = Model("bench", network.spec, None, network)
+    losses = {"bench": CrossEntropy()}
+    fit = Fit({"bench": model}, losses, False, {}, {}, None, 1, Span(0, 1))
+    parts = parts_of(fit, lambda model: model.network, compute.device)
+    step = Step(fit, parts, compute, optimizers_of(parts, optimisation))
     epochs = (training_set.epoch(arguments.batch_size, 0, "bench", e) for e in itertools.count())
     endless = itertools.chain.from_iterable(epochs)
 
     def turn(steps: int) -> dict[str, float]:
         batches = Waiting(endless)
-        meter = Meter(
-            "bench", 1, 1, steps, arguments.batch_size, compute.device, monitor=Monitors()
-        )
+        meter = Meter("bench", 1, 1, steps, arguments.batch_size, compute.device)
         clock = Clock(compute)
-        some = itertools.islice(batches, steps)
-        train_epoch(prepared, optimizer, some, cross_entropy, lambda step: LR, compute, meter)
+        for batch in itertools.islice(batches, steps):
+            meter.add(step(batch, LR), LR)
+            meter.look()
+        meter.check()
         return clock.stopped() | {_WAITED: batches.seconds, _PREPARED: _prepared(endless)}
 
     return turn
@@ -192,7 +199,7 @@ def _prepared(batches: Iterator[Any]) -> float:
 
 
 def _network(arguments: argparse.Namespace) -> Network:
-    return build_network(arguments.model, CLASSES, seed=0)
+    return build(NetworkSpec(arguments.model, CLASSES), seed=0)
 
 
 # The measurement -------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ def width(
     farthest = far or (1.0 if relative else 5.0)
     distances = np.linspace(0.0, farthest, steps).tolist()
     refused: list[FileError] = []
-    with Display(0) as display:
+    with Display() as display:
         done = [
             measure_width(
                 run,
@@ -165,7 +165,7 @@ def entropy(
     from reid_srdl.report.progress import Display
 
     refused: list[FileError] = []
-    with Display(0) as display:
+    with Display() as display:
         place = Place(data_dir, device, display.steps, refused.append)
         done = [training_entropies(run, measure=measure, place=place) for run in runs]
     entropies = [one for one, _ in done]
@@ -192,7 +192,7 @@ def ensemble(
     from reid_srdl.report.progress import Display
 
     refused: list[FileError] = []
-    with Display(0) as display:
+    with Display() as display:
         place = Place(data_dir, device, display.steps, refused.append)
         record, file = judge_ensemble(networks, place=place)
     _show([record], ensemble_table(record), json)

@@ -22,7 +22,7 @@ def doctor(
         typer.Option("--json", help="Print JSON alone; memory in bytes.", rich_help_panel="Output"),
     ] = False,
 ) -> None:
-    """Tell what this machine has and what training on it will use.
+    """Show what this machine has and what training on it will use.
 
     Looks at the processor, memory, GPUs, packages, the cache's disk and the data sets under
     REID_SRDL_DATA. Writes nothing.

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from reid_srdl.cli.generated import with_options
 
 DATA = "Data"
 NETWORK = "Network"
 EXAMPLE = "Example: reid-srdl extract runs/NAME --data-dir DIR -o features.npz"
 
 
+@with_options(
+    "eval",
+    only={"data.name": DATA, "data.dir": DATA, "eval.flip": NETWORK, "eval.batch_size": NETWORK},
+    default="the run's own, or {default}",
+)
 def extract(
+    given: dict[str, Any],
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
     output: Annotated[
         Path,
@@ -23,17 +31,6 @@ def extract(
             rich_help_panel=DATA,
         ),
     ] = Path("features.npz"),
-    dataset: Annotated[
-        str | None,
-        typer.Option(help="Another data set than the run's own.", rich_help_panel=DATA),
-    ] = None,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            help="The data set's folder or zip, or what holds it; default: the run's.",
-            rich_help_panel=DATA,
-        ),
-    ] = None,
     split: Annotated[
         int | None,
         typer.Option(
@@ -49,21 +46,6 @@ def extract(
             metavar="DIR",
             help="A folder of images that join the gallery as nobody's (pid 0).",
             rich_help_panel=DATA,
-        ),
-    ] = None,
-    flip: Annotated[
-        bool | None,
-        typer.Option(
-            "--flip/--no-flip",
-            help="Average the features of each image and its mirror image; default: the run's.",
-            rich_help_panel=NETWORK,
-            show_default=False,
-        ),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Images of a forward pass; default: the run's.", rich_help_panel=NETWORK
         ),
     ] = None,
     device: Annotated[
@@ -85,15 +67,15 @@ def extract(
     from reid_srdl.report.progress import Display
     from reid_srdl.report.say import say
 
-    with Display(0) as display:
+    with Display() as display:
         features, _ = features_of_run(
             run,
-            dataset=dataset,
-            data_dir=data_dir,
+            dataset=given.get("data.name"),
+            data_dir=given.get("data.dir"),
             split=split,
             distractors=distractors,
-            flip=flip,
-            batch_size=batch_size,
+            flip=given.get("eval.flip"),
+            batch_size=given.get("eval.batch_size"),
             device=device,
             steps=display.steps,
         )

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from reid_srdl.cli.eval_options import Distance, JsonOption
+from reid_srdl.cli.generated import section, with_options
+from reid_srdl.cli.options import Json
+from reid_srdl.config.option import OUTPUT, RULES
 
-INDEXES, RULES, OUTPUT = "Indexes", "Rules", "Output"
+INDEXES = "Indexes"
 EXAMPLE = (
     "Example:  reid-srdl index-study features.npz --index Flat --index HNSW32 "
     "--index 'IVF256,Flat;nprobe=16' --plot study.svg"
 )
 
 
+@with_options(
+    "eval", only={"eval.distance": RULES, "eval.normalize": RULES, "eval.retrieved": INDEXES}
+)
 def index_study(
+    given: dict[str, Any],
     features: Annotated[
         Path, typer.Argument(help="Features: .npz or .mat, as for eval.", show_default=False)
     ],
@@ -31,24 +37,9 @@ def index_study(
             "repeat it. Default: some that fit the features.",
         ),
     ] = None,
-    retrieved: Annotated[
-        int,
-        typer.Option(
-            min=1, metavar="N", rich_help_panel=INDEXES, help="Images retrieved per query."
-        ),
-    ] = 100,
     device: Annotated[
         str, typer.Option(rich_help_panel=INDEXES, help="cpu, or cuda where FAISS sees a GPU.")
     ] = "cpu",
-    distance: Annotated[
-        Distance, typer.Option(rich_help_panel=RULES, help="Of two features.")
-    ] = Distance.EUCLIDEAN,
-    normalize: Annotated[
-        bool,
-        typer.Option(
-            "--normalize/--raw", rich_help_panel=RULES, help="L2-normalise features first."
-        ),
-    ] = False,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -57,25 +48,26 @@ def index_study(
             help="Draw accuracy over speed to FILE (.png, .svg or .pdf).",
         ),
     ] = None,
-    json: JsonOption = False,
+    json: Json = False,
 ) -> None:
     """Compare FAISS indexes with exact search: recall, Rank-1, truncated mAP, memory, time."""
+    from reid_srdl.config import Protocol, changed
     from reid_srdl.jobs.index_study import study_indexes
     from reid_srdl.places import check_output
     from reid_srdl.report import index_study as report
     from reid_srdl.report.figures import check_figure
     from reid_srdl.report.say import show, show_json, tell
     from reid_srdl.retrieval.feature_files import load_features
-    from reid_srdl.retrieval.result import Protocol
 
     if plot is not None:
         check_figure(plot)
         check_output(plot, "the figure")
+    protocol = changed(Protocol(), section(given, "eval"), "eval")
     study = study_indexes(
         load_features(features),
         index or (),
-        Protocol(distance=distance.value, normalize=normalize),
-        retrieved=retrieved,
+        protocol,
+        retrieved=protocol.retrieved,
         gpu=device.startswith("cuda"),
     )
     for line in report.advice_lines(study):

@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reid_srdl.records.run import RunRecord
+    from reid_srdl.records.run import AnyRecord
     from reid_srdl.report.tables import Table
 
 EXAMPLE = "Example: reid-srdl leaderboard runs --dataset market1501 --format latex"
@@ -54,7 +54,9 @@ def leaderboard(
     """Compare finished runs: Rank-1 and mAP (%), parameters, cost, gains over vanilla.
 
     Runs that differ only in their seed are averaged: mean ± sample standard deviation (number of
-    seeds). TrCost is multiply-accumulates of one forward pass x epochs x images, in 10^16.
+    seeds). TrCost is multiply-accumulates of one forward pass x epochs x images, in 10^16; work
+    counts backward passes, too. Features from elsewhere (reid-srdl eval --features FILE --name
+    NAME) stand below the runs that were judged on the same test images.
     """
     from reid_srdl.records.leaderboard import leaderboard as rank
     from reid_srdl.records.store import read_records
@@ -73,14 +75,14 @@ def leaderboard(
         save(output, _text(tables, form, to_terminal=False), "the leaderboard")
 
 
-def _select(records: Sequence[RunRecord], dataset: str | None, runs: Path) -> Sequence[RunRecord]:
+def _select(records: Sequence[AnyRecord], dataset: str | None, runs: Path) -> Sequence[AnyRecord]:
     from reid_srdl.errors import UserError, did_you_mean
 
     if dataset is None:
         return records
     known = {record.dataset.name for record in records}
     if dataset not in known:
-        what = f"--dataset {dataset}: no finished run in {runs} was trained on it"
+        what = f"--dataset {dataset}: no finished run in {runs} is of it"
         raise UserError(what, did_you_mean(dataset, known), usage=True)
     return [record for record in records if record.dataset.name == dataset]
 

@@ -12,7 +12,7 @@ from typing import Any, TextIO, cast
 
 import typer
 
-from reid_srdl.errors import UserError
+from reid_srdl.errors import Terminated, UserError
 from reid_srdl.failures import in_words
 from reid_srdl.texts import plain
 
@@ -32,6 +32,8 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
             sys.stdout.flush()
         except typer.Exit as stop:
             return stop.exit_code
+        except Terminated:
+            return 143
         except KeyboardInterrupt:
             return 130
         except BrokenPipeError:

@@ -7,21 +7,26 @@ from typing import Annotated, Any
 
 import typer
 
-from reid_srdl.cli.eval_options import Distance
+from reid_srdl.cli.generated import section, with_options
+from reid_srdl.config.option import OUTPUT, RULES
 from reid_srdl.errors import FileError
 
-WHERE, RULES, OUTPUT = "Where to search", "Rules", "Output"
+WHERE = "Where to search"
 EXAMPLE = (
     "Examples:  reid-srdl search runs/NAME query/0001_c1s1_001051_00.jpg   |   "
     "reid-srdl search runs/NAME person.png --gallery crops/ --top-k 20 --json"
 )
 
 
+@with_options(
+    "eval",
+    only={"data.dir": WHERE, "eval.distance": RULES, "eval.normalize": RULES},
+    default="the run's own, or {default}",
+)
 def search(
+    given: dict[str, Any],
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
-    image: Annotated[
-        Path, typer.Argument(help="Image of one person (JPEG, PNG, BMP).", show_default=False)
-    ],
+    image: Annotated[Path, typer.Argument(help="Image of one person.", show_default=False)],
     gallery: Annotated[
         Path | None,
         typer.Option(
@@ -31,30 +36,9 @@ def search(
             "features are kept in RUN/search for the next time.",
         ),
     ] = None,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            rich_help_panel=WHERE,
-            help="Where the run's data set is; default: the run's own, or $REID_SRDL_DATA.",
-        ),
-    ] = None,
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=WHERE)
     ] = "auto",
-    distance: Annotated[
-        Distance | None,
-        typer.Option(rich_help_panel=RULES, help="Of two features; default: the run's own."),
-    ] = None,
-    normalize: Annotated[
-        bool | None,
-        typer.Option(
-            "--normalize/--raw",
-            rich_help_panel=RULES,
-            show_default=False,
-            help="L2-normalise features first; default: the run's own.",
-        ),
-    ] = None,
     top_k: Annotated[
         int, typer.Option(min=1, metavar="N", rich_help_panel=OUTPUT, help="How many to show.")
     ] = 10,
@@ -66,25 +50,26 @@ def search(
 
     Distances are Euclidean, or 1 - cos with --distance cosine. Junk (pid -1) takes no part.
     """
-    changes: dict[str, Any] = {"distance": distance and distance.value, "normalize": normalize}
     from reid_srdl.jobs.search import search_run
     from reid_srdl.report.progress import Display
     from reid_srdl.report.say import show, show_json, tell
     from reid_srdl.report.search import answer_table
 
     refused: list[FileError] = []
-    with Display(0) as display:
+    with Display() as display:
         answer = search_run(
             run,
             image,
             gallery=gallery,
-            data_dir=data_dir,
+            data_dir=given.get("data.dir"),
             k=top_k,
-            changes={key: value for key, value in changes.items() if value is not None},
+            changes=section(given, "eval"),
             device=device,
             steps=display.steps,
             refused=refused.append,
         )
+    for note in answer.notes:
+        tell(f"note: {note}")
     if json:
         show_json(answer.as_json())
     else:

@@ -43,7 +43,7 @@ Study = Annotated[
     str,
     typer.Argument(
         metavar="STUDY",
-        help="A name that reid-srdl study list tells, or a YAML file.",
+        help="A name from reid-srdl study list, or a YAML file.",
         show_default=False,
     ),
 ]
@@ -133,8 +133,8 @@ def run(
 ) -> None:
     """Train what a study lacks; finished runs are left alone, stopped ones go on.
 
-    Each run is a process of its own and as durable as by reid-srdl train. One that fails is told
-    with its error and the others go on; the exit status is 1 then.
+    Each run is a process of its own and as durable as by reid-srdl train. If one fails, its error
+    is reported and the others go on; the exit status is 1 then.
     """
     plan = _plan(study, scale, seeds, cells)
     places = _data_dirs(data_dir or [])
@@ -233,6 +233,7 @@ def list_() -> None:
 
 def _plan(study: str, scale: float, seeds: str | None, cells: str | None) -> Plan:
     from reid_srdl.jobs.experiment import experiment
+    from reid_srdl.jobs.rehearsal import rehearse
     from reid_srdl.records.studies import find_study, plan_study, read_study
 
     if scale == 0:
@@ -240,6 +241,7 @@ def _plan(study: str, scale: float, seeds: str | None, cells: str | None) -> Pla
     return plan_study(
         read_study(find_study(study)),
         experiment,
+        rehearse,
         scale=scale,
         seeds=None if seeds is None else _numbers(seeds),
         cells=None if cells is None else _listed("--cells", cells),

@@ -10,6 +10,7 @@ from reid_srdl.data.images import Steps
 from reid_srdl.data.locate import Entry, locate
 from reid_srdl.data.reid import market
 from reid_srdl.data.reid.crops import Crops, ReidData
+from reid_srdl.data.reid.identities import with_meanings
 from reid_srdl.data.reid.table import READERS, REID
 from reid_srdl.errors import UserError, did_you_mean
 
@@ -66,7 +67,8 @@ def load_dataset(name: str, data_dir: Path | None = None, split: int = 0) -> Rei
             usage=True,
         )
     root = locate(entry, data_dir)
-    return READERS[name](name, root, split) if name in READERS else market.load(name, root)
+    read = READERS[name](name, root, split) if name in READERS else market.load(name, root)
+    return with_meanings(read)
 
 
 def load_classes(

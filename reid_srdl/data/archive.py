@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
+import lzma
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -14,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from filelock import FileLock
-
-from reid_srdl.data.reid.names import first_ten
+from reid_srdl.data.file_digests import file_digest
+from reid_srdl.data.kept_folder import kept_folder
+from reid_srdl.data.notes import first_ten
 from reid_srdl.errors import UserError
 
 _ENCRYPTED = 0x1  # bit of an entry's flags
@@ -30,12 +31,21 @@ _DAMAGES = (
     EOFError,
     NotImplementedError,
     RuntimeError,
+    ValueError,
+    LookupError,
+    struct.error,
+    lzma.LZMAError,
 )
 
 
 def is_archive(path: Path) -> bool:
     """Tells by its name whether a file is an archive that can be extracted."""
     return path.name.lower().endswith((".zip", *_TARS))
+
+
+def is_tar(path: Path) -> bool:
+    """Tells by its name whether an archive is a tar, and else a zip."""
+    return path.name.lower().endswith(_TARS)
 
 
 def md5_of(path: Path, progress: Callable[[int, int], None] | None = None) -> str:
@@ -58,10 +68,11 @@ def md5_of(path: Path, progress: Callable[[int, int], None] | None = None) -> st
 
 
 def extracted(archive: Path, cache_dir: Path) -> Path:
-    """Returns the folder with an archive's content, extracting it at the first call.
+    """Returns the folder with an archive's content, extracting it where that is not whole.
 
-    The archive's own folder is never written to. One whose size or time has changed is extracted
-    anew; a second process waits for the first; one that is killed leaves nothing that counts.
+    The archive's own folder is never written to. The content is kept by the archive's bytes: a copy
+    of it is not extracted again, and another archive of its name is. A second process waits for the
+    first; one that is killed leaves nothing that counts.
 
     Args:
         archive: the zip or tar.
@@ -71,49 +82,28 @@ def extracted(archive: Path, cache_dir: Path) -> Path:
         UserError: the archive is damaged or encrypted, an entry points outside or is a link, a
             special file or a duplicate, or the content does not fit on the disk.
     """
-    status = archive.stat()
-    identity = f"{archive.name}/{status.st_size}/{status.st_mtime_ns}"
-    key = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
-    folder = cache_dir / "archives" / f"{archive.stem}-{key}"
-    if folder.is_dir():
-        return folder
+    folder = cache_dir / "archives" / f"{archive.stem}-{file_digest(archive)[:16]}"
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / f"{archive.stem}.lock"):
-            if not folder.is_dir():  # else another process extracted it while this one waited
-                _remove_leftovers(folder.parent, archive.stem)
-                _extract(archive, folder)
+        return kept_folder(folder, lambda place: _extract(archive, place))
     except OSError as error:
         raise UserError(
             f"{folder.parent}: can't extract {archive.name} ({error.strerror or error})",
             "make room, or set REID_SRDL_CACHE to another folder",
         ) from None
-    return folder
-
-
-def _remove_leftovers(parent: Path, stem: str) -> None:
-    """Removes what killed processes left; the caller holds the lock of all that extract here."""
-    for leftover in parent.glob(f".{stem}-*.tmp"):
-        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _extract(archive: Path, folder: Path) -> None:
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    temporary.mkdir()
-    kind = "tar" if archive.name.lower().endswith(_TARS) else "zip"
+    kind = "tar" if is_tar(archive) else "zip"
     try:
         if kind == "tar":
-            _extract_tar(archive, temporary)
+            _extract_tar(archive, folder)
         else:
-            _extract_zip(archive, temporary)
-        temporary.rename(folder)
+            _extract_zip(archive, folder)
     except _DAMAGES as error:
         reason = str(error).replace("\n", " ") or "it ends too early"
         raise UserError(
             f"{archive}: the {kind} is damaged ({reason})", f"fetch the {kind} again"
         ) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _extract_zip(archive: Path, folder: Path) -> None:

@@ -15,6 +15,25 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 from reid_srdl.data.normalisation import IMAGENET, Normalisation
+from reid_srdl.errors import UserError
+
+
+def check_pad(height: int, width: int, pad: int) -> None:
+    """Refuses a padding that reflection can't make: the mirrored pixels must be in the image.
+
+    Args:
+        height, width: of the network's input, in pixels.
+        pad: on each side, in pixels.
+
+    Raises:
+        UserError: ``pad`` is negative, or not below both sides.
+    """
+    if not 0 <= pad < min(height, width):
+        raise UserError(
+            f"data.pad: {pad} is not below the image's shorter side, {height} x {width} pixels",
+            f"choose 0 to {min(height, width) - 1}",
+            usage=True,
+        )
 
 
 @dataclass(frozen=True)
@@ -54,6 +73,15 @@ def resize(images: Tensor, height: int, width: int) -> Tensor:
     return resized
 
 
+def resize_normalised(images: Tensor, height: int, width: int) -> Tensor:
+    """Resizes B x C x h x w float images, for a network of another input size than the others'."""
+    if images.shape[-2:] == (height, width):
+        return images
+    return torch.nn.functional.interpolate(
+        images, (height, width), mode="bilinear", antialias=True, align_corners=False
+    )
+
+
 def draw_corners(
     generator: np.random.Generator, images: int, flip: bool
 ) -> tuple[NDArray[np.float64], Tensor]:
@@ -68,8 +96,13 @@ def crop_and_flip(images: Tensor, draws: Draws, pad: int) -> Tensor:
 
     The padded image is never made: reflection is a matter of which pixel to read. Whole rows are
     taken first, then the three bytes of each pixel within its row.
+
+    Raises:
+        ValueError: ``pad`` is negative, or not below height and width (see `check_pad`).
     """
     count, _, height, width = images.shape
+    if not 0 <= pad < min(height, width):
+        raise ValueError(f"pad {pad} is not below both sides of {height} x {width} pixels")
     pixels = images.permute(0, 2, 3, 1).contiguous()
     rows = _reflected(height, draws.offsets[:, 0], pad)
     columns = _reflected(width, draws.offsets[:, 1], pad)

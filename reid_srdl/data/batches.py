@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -23,7 +24,7 @@ from reid_srdl.data.augment import (
 from reid_srdl.data.classes.samples import PixelSource
 from reid_srdl.data.normalisation import IMAGENET, Normalisation
 from reid_srdl.data.prefetch import prefetched
-from reid_srdl.seeds import generator
+from reid_srdl.seeds import derive, generator, uniform
 
 A = TypeVar("A", NDArray[np.int64], Tensor)
 
@@ -36,11 +37,26 @@ class Batch:
         images: B x 3 x H x W float32, normalised, channels last in memory.
         labels: B int64 classes.
         index: B int64, each image's position in the training set: knowledge is looked up by it.
+        weight: B float32, 1, or 0 where a label is hidden.
+        draws: B x C float32, uniform in [0, 1), a function of (seed, phase, epoch, index); None
+            where no loss asks for them.
+        known: B x C float32 logits of each table of knowledge that a loss reads, by its key.
     """
 
     images: Tensor
     labels: Tensor
     index: Tensor
+    weight: Tensor
+    draws: Tensor | None = None
+    known: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def with_known(self, key: str, logits: Tensor) -> Batch:
+        """Returns the batch with the rows of one more table."""
+        return replace(self, known={**self.known, key: logits})
+
+    def logits_of(self, tables: Sequence[str]) -> tuple[Tensor, ...]:
+        """Returns B x C float32 logits of each table, by its key."""
+        return tuple(self.known[key] for key in tables)
 
 
 class Images:
@@ -98,14 +114,15 @@ class Images:
         """Yields random crops of a stream's images: B x 3 x H x W uint8, on the device.
 
         Args:
-            order: the images' positions.
-            corners: N x 2, one crop for each image of the whole split (see PixelSource.crops).
+            order: M positions of images.
+            corners: M x 2, a crop for each of them (see PixelSource.crops).
             batch_size: B; the last batch may be smaller.
         """
         source = self._pixels
         assert not isinstance(source, np.ndarray)
         yield from self._ahead(
-            lambda index: source.crops(index, corners[index]), _chunks(order, batch_size)
+            lambda places: source.crops(order[places], corners[places]),
+            _chunks(np.arange(len(order)), batch_size),
         )
 
     def in_order(self, batch_size: int, first: int = 0) -> Iterator[Tensor]:
@@ -163,31 +180,78 @@ class TrainingSet:
             NOTE: a stream's images are larger than the network's input, so their random crops are
             taken from themselves, and nothing is padded.
         flip: mirror images at random.
+        rows: the images' positions in ``images``; None: all of them, in their order.
     """
 
-    def __init__(self, images: Images, labels: NDArray[np.int64], *, pad: int, flip: bool) -> None:
+    def __init__(
+        self,
+        images: Images,
+        labels: NDArray[np.int64],
+        *,
+        pad: int,
+        flip: bool,
+        rows: NDArray[np.int64] | None = None,
+    ) -> None:
         self.images = images
+        self._rows = np.arange(len(images)) if rows is None else rows
         self.labels = torch.from_numpy(labels).to(images.device)
+        self.weight = torch.ones(len(labels), device=images.device)
         self.pad = pad
         self.flip = flip
         self.key = f"{images.digest()}:{hashlib.blake2b(labels.tobytes()).hexdigest()[:16]}"
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self._rows)
+
+    def of_classes(self, wanted: Sequence[int]) -> TrainingSet:
+        """Returns the images of some classes, whose labels become 0, 1, ... in this order."""
+        labels = self.labels.cpu().numpy()
+        rows = np.flatnonzero(np.isin(labels, wanted))
+        places = {label: place for place, label in enumerate(wanted)}
+        own = np.array([places[label] for label in labels[rows].tolist()], np.int64)
+        part = copy.copy(self)
+        part._rows = self._rows[rows]
+        part.labels = torch.from_numpy(own).to(self.images.device)
+        part.weight = self.weight[torch.from_numpy(rows).to(self.images.device)]
+        told = hashlib.blake2b(repr((self.key, tuple(wanted))).encode(), digest_size=16)
+        part.key = told.hexdigest()
+        return part
+
+    def clean(self, batch_size: int, first: int = 0) -> Iterator[Tensor]:
+        """Yields the clean view of all images, normalised, in sample order from ``first`` on."""
+        for images in self.images.in_batches(self._rows[first:], batch_size):
+            yield self.images.normalise(images)
 
     def steps(self, batch_size: int) -> int:
         """Returns the batches of an epoch; the last partial one is dropped (shapes are fixed)."""
         return len(self) // batch_size
 
-    def epoch(self, batch_size: int, seed: int, phase: str, epoch: int) -> Iterator[Batch]:
-        """Yields one epoch's batches, a function of (seed, phase, epoch) and the sample index."""
+    def epoch(
+        self, batch_size: int, seed: int, phase: str, epoch: int, *, first: int = 0, draws: int = 0
+    ) -> Iterator[Batch]:
+        """Yields one epoch's batches, a function of (seed, phase, epoch) and the sample index.
+
+        Args:
+            batch_size: B.
+            seed, phase, epoch: name the draws.
+            first: batches that were done before, left out here.
+            draws: uniform numbers for each sample; 0: none are drawn.
+        """
         order = generator(seed, phase, epoch, "shuffle").permutation(len(self))
-        order = order[: self.steps(batch_size) * batch_size]
+        order = order[first * batch_size : self.steps(batch_size) * batch_size]
         # The draws go to the device once an epoch, so that no step waits for them.
         indices = list(_chunks(torch.from_numpy(order).to(self.images.device), batch_size))
         views = self._views(order, indices, generator(seed, phase, epoch, "augment"), batch_size)
-        for index, images in zip(indices, views, strict=True):
-            yield Batch(self.images.normalise(images), self.labels[index], index)
+        for number, (index, images) in enumerate(zip(indices, views, strict=True)):
+            some = order[number * batch_size : (number + 1) * batch_size]
+            drawn = uniform(derive(seed, phase, epoch, "draws"), some, draws) if draws else None
+            yield Batch(
+                self.images.normalise(images),
+                self.labels[index],
+                index,
+                self.weight[index],
+                None if drawn is None else torch.from_numpy(drawn).to(index.device),
+            )
 
     def _views(
         self,
@@ -201,12 +265,12 @@ class TrainingSet:
         if self.images.streams:
             corners, flips = draw_corners(draw, len(self), self.flip)
             flips = flips.to(device)
-            crops = self.images.crops(order, corners, batch_size)
+            crops = self.images.crops(self._rows[order], corners[order], batch_size)
             for index, images in zip(indices, crops, strict=True):
                 yield mirror(images, flips[index])
         else:
             draws = draw_epoch(draw, len(self), self.pad, self.flip).to(device)
-            clean = self.images.in_batches(order, batch_size)
+            clean = self.images.in_batches(self._rows[order], batch_size)
             for index, images in zip(indices, clean, strict=True):
                 yield crop_and_flip(images, draws.take(index), self.pad)
 

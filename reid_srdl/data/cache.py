@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,23 +15,17 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from reid_srdl.data.checksums import checksums, is_sound
+from reid_srdl.data.file_digests import signature
 from reid_srdl.data.images import Progress, UnreadableError, image_size, map_files, read_rgb
-from reid_srdl.data.reid.names import first_ten
+from reid_srdl.data.notes import first_ten, printable
+from reid_srdl.data.places import default_cache_dir
 from reid_srdl.errors import UserError
 from reid_srdl.files import whole_file, write_json
 
-FORMAT = 1  # a change of the format makes older caches stale
+FORMAT = 2  # a change of the format, or of how images are read, makes older caches stale
 
-_Source = tuple[str, int, int]  # path, bytes, time of change in ns
-
-
-def default_cache_dir() -> Path:
-    """Returns where caches go: REID_SRDL_CACHE, else reid-srdl in the user's cache folder."""
-    own = os.environ.get("REID_SRDL_CACHE")
-    if own:
-        return Path(own)
-    user = os.environ.get("XDG_CACHE_HOME")
-    return (Path(user) if user else Path.home() / ".cache") / "reid-srdl"
+_Source = tuple[str, list[int]]  # path and signature
 
 
 class ImageFiles(Protocol):
@@ -49,7 +44,8 @@ def decoded(
 ) -> NDArray[np.uint8]:
     """Returns the pixels of N images; decodes them at the first call, maps the cache later.
 
-    The cache is rebuilt when a file's size or time changes; a second process that asks for the
+    The cache is rebuilt when a file's size, times or inode change, and when it was damaged: it is
+    compared with its checksums when a process first opens it. A second process that asks for the
     same images waits for the first one's cache; one that is killed leaves nothing that counts.
 
     Args:
@@ -83,7 +79,11 @@ def decoded(
             f"{folder}: can't write the image cache ({error.strerror or error})",
             "make room, or set REID_SRDL_CACHE to another folder",
         ) from None
-    assert pixels is not None
+    if pixels is None:
+        raise UserError(
+            f"{folder}: what was just written there reads back as something else",
+            "check the disk, or set REID_SRDL_CACHE to another folder",
+        )
     return pixels
 
 
@@ -95,7 +95,7 @@ def known_pixels(images: ImageFiles) -> NDArray[np.uint8] | None:
 
 @dataclass(frozen=True)
 class _Places:
-    """Names of a cache: ``split`` is the images' folder, ``key`` the very files and times."""
+    """Names of a cache: of the images' folder (``split``), then of the very files and times."""
 
     split: str
     sources: tuple[_Source, ...]
@@ -112,13 +112,8 @@ class _Places:
 
 
 def _source(path: Path) -> _Source:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise UserError(
-            f"{path}: {error.strerror}", "restore the file, and do not move a data set in use"
-        ) from None
-    return str(path.absolute()), status.st_size, status.st_mtime_ns
+    name = os.path.abspath(path)  # noqa: PTH100 - strings are much faster
+    return name, signature(name).numbers
 
 
 def _hash(value: Sequence[object]) -> str:
@@ -131,10 +126,14 @@ def _mapped(places: _Places, count: int) -> NDArray[np.uint8] | None:
 
 
 def _open(path: Path, count: int) -> NDArray[np.uint8] | None:
+    """Maps a cache; None where it is not there, or is not what was written: it is built anew."""
     try:
+        listing = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        if not is_sound(path, listing["checksums"]):
+            return None
         pixels: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (FileNotFoundError, ValueError):
-        return None  # not there, or damaged by someone: it is built anew
+    except (OSError, UserError, ValueError, LookupError, TypeError):
+        return None
     sound = pixels.dtype == np.uint8 and pixels.ndim == 4 and len(pixels) == count
     return pixels if sound else None
 
@@ -156,9 +155,9 @@ def _is_current(listing: Path) -> bool:
     try:
         known = json.loads(listing.read_text(encoding="utf-8"))
         return known["format"] == FORMAT and all(
-            _source(Path(path)) == (path, size, time) for path, size, time in known["sources"]
+            _source(Path(path)) == (path, numbers) for path, numbers in known["sources"]
         )
-    except (UserError, OSError, ValueError, KeyError):
+    except (UserError, OSError, ValueError, LookupError, TypeError):
         return False
 
 
@@ -171,6 +170,7 @@ def _build(
     alike = len(sizes) == 1
     size = next(iter(sizes)) if alike else fallback_size
     path = places.own_size if alike else places.resized
+    _check_room(path.parent, len(crops) * size[0] * size[1] * 3)
     failures = []
     with whole_file(path) as temporary:
         # Written in order, never mapped: a full disk is an error here, not a crash.
@@ -180,7 +180,7 @@ def _build(
             rows = map_files(lambda image: read_rgb(image, size), crops.paths, progress)
             for image, row in zip(crops.paths, rows, strict=True):
                 if isinstance(row, UnreadableError):
-                    failures.append(f"{image} ({row})")
+                    failures.append(f"{printable(str(image))} ({row})")
                 else:
                     file.write(row.tobytes())
         if failures:
@@ -189,5 +189,20 @@ def _build(
                 f"{count} can't be read: {first_ten(failures)}",
                 "restore these files from the data set's archive, or remove them",
             )
-        write_json(path.with_suffix(".json"), {"format": FORMAT, "sources": places.sources})
+        listing = {
+            "format": FORMAT,
+            "checksums": checksums(temporary),
+            "sources": places.sources,
+        }
+        write_json(path.with_suffix(".json"), listing)
     return path
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserError(
+            f"{folder}: decoded, the images take {needed / 2**20:,.0f} MiB, the cache has "
+            f"{free / 2**20:,.0f} MiB",
+            "make room, or set REID_SRDL_CACHE to another folder",
+        )

@@ -8,17 +8,10 @@ from pathlib import Path
 
 from reid_srdl.data.images import UnreadableError, map_files, read_rgb
 from reid_srdl.data.locate import ClassCounts, Counts
+from reid_srdl.data.notes import Finding, printable, say_files
 
 # Told the split's name, files read, files in all.
 SplitProgress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing found: a line of text, and the files that it is about (all of them)."""
-
-    text: str
-    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +86,7 @@ def check_images(
     for path, result in zip(paths, results, strict=True):
         if isinstance(result, UnreadableError):
             name = path.relative_to(root).as_posix() if root else path.name
-            unreadable.append(f"{name} ({result})")
+            unreadable.append(f"{printable(name)} ({result})")
         else:
             sizes.add((result[0], result[1]))
     if unreadable:
@@ -103,8 +96,3 @@ def check_images(
     if len(sizes) > 1:
         text = f"{split}: images of {len(sizes):,} sizes, resized when used"
         report.notes.append(Finding(text))
-
-
-def say_files(names: Sequence[str]) -> str:
-    """Counts files in words: "1 file", "2 files"."""
-    return "1 file" if len(names) == 1 else f"{len(names):,} files"

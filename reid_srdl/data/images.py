@@ -1,4 +1,7 @@
-"""Reads images strictly: all of a file, or an error."""
+"""Reads images as a viewer shows them, and strictly: all of a file, or an error.
+
+Every pixel of this package comes through here: whole sets, streams, search, distractors.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from reid_srdl.data.colours import ColourError, as_rgb
+from reid_srdl.data.orientation import UPRIGHT, orientation, shown_size, upright
 from reid_srdl.machine import available_cores
 
 # Told how many files are done, and of how many.
@@ -21,7 +26,9 @@ Progress = Callable[[int, int], None]
 # Told what is being done, how many pieces of it are, and of how many.
 Steps = Callable[[str, int, int], None]
 
-_FORMATS = ("JPEG", "PNG", "BMP")
+# Told by the content, not the ending. JPEG: also those that hold previews. PPM: also PGM and PBM.
+_FORMATS = ("JPEG", "PNG", "BMP", "DIB", "WEBP", "TIFF", "GIF", "PPM")
+KINDS = "JPEG, PNG, BMP, WebP, TIFF, GIF or PPM"
 _BATCH = 512  # files in flight, which bounds the memory
 
 T = TypeVar("T")
@@ -32,30 +39,31 @@ class UnreadableError(Exception):
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Returns (height, width) in pixels from the file's header.
+    """Returns (height, width) in pixels as shown, from the file's header.
 
     Raises:
         UnreadableError: not an image, or an absurdly large one.
     """
     with _opened(path) as image:
-        return image.height, image.width
+        return shown_size(path, image)
 
 
 def read_rgb(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """Decodes a whole image to RGB.
+    """Decodes a whole image to RGB, the right way up (see `data.colours`, `data.orientation`).
 
     Args:
-        path: a JPEG, PNG or BMP file.
+        path: an image file.
         size: (height, width) to resize to, bilinear with antialiasing; None: as it is.
 
     Returns:
         H x W x 3, uint8.
 
     Raises:
-        UnreadableError: the file is truncated, empty, not an image, or an absurdly large one.
+        UnreadableError: the file is truncated, empty, not an image, an absurdly large one, or
+            its pixels are no colours.
     """
     with _opened(path) as image:
-        rgb = image.convert("RGB")
+        rgb = upright(as_rgb(image), orientation(image))
     if size is not None and (rgb.height, rgb.width) != size:
         # Pillow's bilinear filter widens with the reduction, so it antialiases.
         rgb = rgb.resize((size[1], size[0]), Image.Resampling.BILINEAR)
@@ -71,8 +79,8 @@ def read_crop(
     """Decodes an image, resizes it so that it just covers ``cover``, and cuts a window out of it.
 
     Args:
-        path: a JPEG, PNG or BMP file; JPEGs are decoded at a half, a quarter or an eighth of
-            their size where that is no smaller than what they are resized to.
+        path: an image file; upright JPEGs are decoded at a half, a quarter or an eighth of their
+            size where that is no smaller than what they are resized to.
         size: (height, width) of the window.
         cover: (height, width), no smaller than ``size``; the image's proportions are kept.
         corner: where the window's top and left edge lies between its first and its last possible
@@ -85,12 +93,15 @@ def read_crop(
         UnreadableError: as ``read_rgb``.
     """
     with _opened(path) as image:
-        scale = max(cover[0] / image.height, cover[1] / image.width)
+        own_height, own_width = shown_size(path, image)
+        scale = max(cover[0] / own_height, cover[1] / own_width)
         # Rounding must not make it smaller than what it covers.
-        height = max(cover[0], round(image.height * scale))
-        width = max(cover[1], round(image.width * scale))
-        draft = image.draft("RGB", (width, height))
-        rgb = image.convert("RGB")
+        height = max(cover[0], round(own_height * scale))
+        width = max(cover[1], round(own_width * scale))
+        way = orientation(image)
+        # Turned, the part of a pixel at a reduced image's edges would lie elsewhere.
+        draft = image.draft("RGB", (width, height)) if way == UPRIGHT else None
+        rgb = upright(as_rgb(image), way)
     # A part of the size may be no whole number: what the image's own edges have become.
     _, (_, _, right_edge, bottom_edge) = draft or ("RGB", (0, 0, rgb.width, rgb.height))
     top = min(int(corner[0] * (height - size[0] + 1)), height - size[0])
@@ -137,15 +148,19 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             if limit is not None and image.width * image.height > limit:
                 raise UnreadableError("too many pixels for a crop")
             yield image
+    except UnreadableError:
+        raise
     except UnidentifiedImageError:
-        raise UnreadableError("not a JPEG, PNG or BMP image") from None
+        raise UnreadableError(f"not a {KINDS} image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UnreadableError("too many pixels for a crop") from None
+    except ColourError as error:
+        raise UnreadableError(str(error)) from None
     except OSError as error:
         # Pillow says "image file is truncated (12 bytes not processed)" and the like
         raise UnreadableError(error.strerror or str(error)) from None
-    except (ValueError, SyntaxError, EOFError, IndexError, OverflowError) as error:
-        raise UnreadableError(f"damaged ({error})") from None  # what Pillow's parsers let through
+    except Exception as error:  # a damaged or hostile file makes the parsers raise nearly anything
+        raise UnreadableError(f"damaged ({error})") from None
 
 
 @contextlib.contextmanager

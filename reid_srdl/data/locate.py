@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from reid_srdl.data.archive import extracted, is_archive
-from reid_srdl.data.cache import default_cache_dir
+from reid_srdl.data.archive import extracted, is_archive, is_tar
+from reid_srdl.data.listing import is_litter, refuse_odd_name
 from reid_srdl.data.normalisation import IMAGENET, Normalisation
+from reid_srdl.data.notes import first_ten, printable
+from reid_srdl.data.places import default_cache_dir, expanded
 from reid_srdl.data.reid.market import LAYOUT, SPLITS
 from reid_srdl.errors import UserError
 
 VARIABLE = "REID_SRDL_DATA"
+
+_DEPTH = 6  # folders within each other, in an archive, that are looked through
 
 
 @dataclass(frozen=True)
@@ -105,35 +109,43 @@ def locate(entry: Entry, data_dir: Path | None) -> Path:
 def find_place(entry: Entry, data_dir: Path | None) -> Place:
     """Does what :func:`locate` does, and tells the archive, too."""
     if data_dir is not None:
-        return _place(entry, data_dir)
+        return _place(entry, expanded(data_dir), "give another --data-dir")
     named = os.environ.get(VARIABLE)
-    places = [Path(named)] if named else []
-    if entry.default_dir is not None:
-        places.append(entry.default_dir)
-    if not places:
+    if not named and entry.default_dir is None:
         raise UserError(
             f"{entry.name}: no data folder given",
             f"give --data-dir DIR or set {VARIABLE}; {entry.fetch}",
         )
-    for place in places[:-1]:
+    if named:
+        place = expanded(named)
         if place.exists() and (found := _search(entry, place)) is not None:
             return found
-    return _place(entry, places[-1])
-
-
-def _place(entry: Entry, place: Path) -> Place:
+    if entry.default_dir is not None:
+        # Where the variable leads nowhere, it is what the error should be about.
+        default = entry.default_dir
+        if (found := _search(entry, default) if default.exists() else None) is not None:
+            return found
+        if not named:
+            return _place(entry, default, "give --data-dir")
+    assert named is not None
     if not place.exists():
         raise UserError(
-            f"{place}: no such file or folder", f"give another --data-dir; {entry.fetch}"
+            f"{VARIABLE}={printable(named)}: no such file or folder",
+            f"set {VARIABLE} to where the data is, or give --data-dir; {entry.fetch}",
         )
+    return _place(entry, place, f"set {VARIABLE} to another folder, or give --data-dir")
+
+
+def _place(entry: Entry, place: Path, other: str) -> Place:
+    """Returns where the set is in a place that the user named; ``other``: how to name another."""
+    refuse_odd_name(place)
+    if not place.exists():
+        raise UserError(f"{place}: no such file or folder", f"{other}; {entry.fetch}")
     found = _search(entry, place)
     if found is not None:
         return found
     if place.is_file():
-        kind = "tar" if any(".tar" in name for name in entry.archives) else "zip"
-        raise UserError(
-            f"{place}: not a {kind} of a data set", f"the {kind} should hold {entry.layout}"
-        )
+        raise UserError(*_why_no_archive(entry, place))
     if not any(place.iterdir()):
         raise UserError(
             f"{place}: the folder is empty", f"it should hold {entry.layout}; {entry.fetch}"
@@ -141,7 +153,35 @@ def _place(entry: Entry, place: Path) -> Place:
     sought = " nor ".join((*entry.folders[:1], *entry.archives[:1]))
     parts = ", ".join(mark.rstrip("/") for mark in entry.marks)
     what = f"neither a split ({parts}) nor {sought}" if sought else "no split"
-    raise UserError(f"{place}: holds {what}", f"it should hold {entry.layout}; {entry.fetch}")
+    near = _nearby(entry, place)
+    hint = f"give --data-dir {near}" if near is not None else f"{entry.fetch}"
+    raise UserError(f"{place}: holds {what}", f"it should hold {entry.layout}; {hint}")
+
+
+def _why_no_archive(entry: Entry, place: Path) -> tuple[str, str]:
+    """Returns what is wrong with a file that was named in a data set's stead, and what to do."""
+    if not is_archive(place):
+        return (
+            f"{place}: a file, and no zip or tar",
+            f"name the folder or the archive of the data set; {entry.fetch}",
+        )
+    kind = "tar" if is_tar(place) else "zip"
+    root = extracted(place, default_cache_dir())
+    inside = [printable(path.name) for path in sorted(root.iterdir()) if not is_litter(path.name)]
+    holds = first_ten(inside) or "nothing"
+    return (
+        f"{place}: not a {kind} of {entry.name}: it holds {holds}",
+        f"the {kind} should hold {entry.layout}",
+    )
+
+
+def _nearby(entry: Entry, place: Path) -> Path | None:
+    """Returns the set's own folder where that is just above, or just below by another name."""
+    try:
+        below = sorted(path for path in place.iterdir() if path.is_dir())
+        return next((one for one in (place.parent, *below) if _is_marked(entry, one)), None)
+    except OSError:
+        return None
 
 
 def _search(entry: Entry, place: Path) -> Place | None:
@@ -170,10 +210,18 @@ def _search(entry: Entry, place: Path) -> Place | None:
 
 
 def _unpacked(entry: Entry, folder: Path) -> Path | None:
-    """Returns the marked folder in an extracted archive: itself, or one below it."""
-    for candidate in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
-        if _is_marked(entry, candidate):
-            return candidate
+    """Returns the marked folder in an extracted archive: itself, or the first below it."""
+    level = [folder]
+    for _ in range(_DEPTH):
+        for candidate in level:
+            if _is_marked(entry, candidate):
+                return candidate
+        level = [
+            path
+            for parent in level
+            for path in sorted(parent.iterdir())
+            if path.is_dir() and not is_litter(path.name)
+        ]
     return None
 
 

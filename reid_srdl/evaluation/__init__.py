@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from reid_srdl.evaluation.parts import Counting, Evaluated, Progress, normalizes
+from reid_srdl.evaluation.parts import Counting, Progress, Scored, normalizes
 from reid_srdl.evaluation.ranked import evaluate
-from reid_srdl.evaluation.settings import check_shared, evaluate_by, protocol_of
+from reid_srdl.evaluation.settings import check_shared, evaluate_by
 
 __all__ = [
     "Counting",
-    "Evaluated",
     "Progress",
+    "Scored",
     "check_shared",
     "evaluate",
     "evaluate_by",
     "normalizes",
-    "protocol_of",
 ]

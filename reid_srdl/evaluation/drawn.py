@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
+from reid_srdl.config.protocol import Protocol
 from reid_srdl.evaluation.parts import (
     Counting,
-    Evaluated,
     Progress,
+    Scored,
     normalizes,
     rules_of,
     unmatched,
@@ -16,7 +17,7 @@ from reid_srdl.retrieval.conventions import CONVENTIONS
 from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.protocol import distractors
 from reid_srdl.retrieval.ranks import ExactRanker, Ranker, without_junk
-from reid_srdl.retrieval.result import Evaluation, Protocol
+from reid_srdl.retrieval.result import Evaluation
 from reid_srdl.retrieval.rows import rows_of
 from reid_srdl.retrieval.single_shot import SingleShot, drawn_ranks, trial_scores
 
@@ -29,7 +30,7 @@ def evaluate_drawn(
     counting: Counting,
     ranker: Ranker | None = None,
     progress: Progress | None = None,
-) -> Evaluated:
+) -> Scored:
     """Evaluates drawn galleries, one image of each identity; there is no multi-query here.
 
     Args:
@@ -63,4 +64,4 @@ def evaluate_drawn(
         update=shots.told() | quirks
     )
     evaluation = Evaluation(single_query=mean, protocol=told, spread=spread)
-    return Evaluated(evaluation, single, None, counting.undecided - undecided)
+    return Scored(evaluation, single, None, counting.undecided - undecided)

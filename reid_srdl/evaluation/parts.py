@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Literal
 from typing import Protocol as TypingProtocol
 
+from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.conventions import CONVENTIONS
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.metrics import PerQuery
 from reid_srdl.retrieval.ranks import Engine, Ranker
-from reid_srdl.retrieval.result import Evaluation, Protocol, Rules
+from reid_srdl.retrieval.result import Evaluation, Rules
 
 Progress = Callable[[int, int], None]
 
@@ -25,8 +26,8 @@ class Counting(Engine, TypingProtocol):
 
 
 @dataclass(frozen=True)
-class Evaluated:
-    """An evaluation with its per-query results.
+class Scored:
+    """An evaluation with its per-query results, as arrays.
 
     Attributes:
         evaluation: the scores and the rules.
@@ -65,8 +66,8 @@ def normalizes(protocol: Protocol) -> bool:
 
 def rules_of(protocol: Protocol, ranker: Ranker, distractors: int) -> Rules:
     """Returns the protocol with its conventions in words, and how many images are nobody's."""
-    chosen = protocol.model_dump() | {"normalize": normalizes(protocol)}
-    chosen["distractors"] = distractors
+    chosen = protocol.model_dump(include=set(Protocol.model_fields))
+    chosen |= {"normalize": normalizes(protocol), "distractors": distractors}
     rules = Rules.model_validate(chosen | CONVENTIONS[protocol.rules].words())
     return rules.model_copy(update=ranker.told())
 

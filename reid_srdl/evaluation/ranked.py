@@ -8,11 +8,12 @@ from typing import Literal
 
 import numpy as np
 
+from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation.parts import (
     Counting,
-    Evaluated,
     Progress,
+    Scored,
     engine_of,
     normalizes,
     rules_of,
@@ -26,7 +27,7 @@ from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
 from reid_srdl.retrieval.multi_query import combinations, pool
 from reid_srdl.retrieval.protocol import Int64s, Labels, joined_labels
 from reid_srdl.retrieval.ranks import Engine, ExactRanker, Ranker, without_junk
-from reid_srdl.retrieval.result import Evaluation, Protocol
+from reid_srdl.retrieval.result import Evaluation
 from reid_srdl.retrieval.rows import Rows, joined, rows_of
 from reid_srdl.retrieval.sharing.agreement import check_same
 from reid_srdl.retrieval.sharing.sharding import Alone, Group
@@ -48,7 +49,7 @@ def evaluate(
     progress: Progress | None = None,
     ranker: Ranker | None = None,
     group: Group | None = None,
-) -> Evaluated:
+) -> Scored:
     """Evaluates features by the person re-identification protocol.
 
     Ranks are exact: they follow from the distances that `retrieval.counting.exact` defines,
@@ -73,8 +74,8 @@ def evaluate(
             has a match.
     """
     protocol, group = protocol or Protocol(), group or Alone()
-    if protocol.gallery != "all":
-        raise UserError("evaluate ranks whole galleries", "use evaluate_by for single-shot")
+    if asked := _beyond(protocol, ranker):
+        raise UserError(f"{asked}: evaluate ranks whole galleries by distance", "use evaluate_by")
     counting = engine_of(engine, device)
     counts = ranker is None and isinstance(counting, CountEngine)
     if group.size > 1 and not counts:
@@ -103,7 +104,18 @@ def evaluate(
         protocol=rules_of(protocol, searched.ranker, nobody),
     )
     decided = np.array([counting.undecided - undecided])
-    return Evaluated(evaluation, single, multi, int(group.summed(decided)[0]))
+    return Scored(evaluation, single, multi, int(group.summed(decided)[0]))
+
+
+def _beyond(protocol: Protocol, ranker: Ranker | None) -> str:
+    """Names what a protocol asks for that `evaluate` does not do by itself."""
+    asked = {
+        "single-shot": protocol.gallery != "all",
+        "an index": ranker is None and protocol.index is not None,
+        "re-ranking": ranker is None and protocol.rerank.method != "none",
+        "query expansion": ranker is None and protocol.expand.method != "none",
+    }
+    return " and ".join(what for what, given in asked.items() if given)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What ``reid-srdl doctor`` tells: what this machine has, and what a run on it would use.
+"""What ``reid-srdl doctor`` shows: what this machine has, and what a run on it would use.
 
 A missing package is a finding here, not a failure, so everything heavy is imported on trial.
 """
@@ -34,7 +34,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Torch:
-    """What PyTorch says of this machine; ``problem`` tells why it cannot be imported."""
+    """What PyTorch says of this machine; ``problem`` says why it cannot be imported."""
 
     problem: str | None = None
     bf16: bool | None = None
@@ -44,7 +44,7 @@ class Torch:
 
 @dataclass(frozen=True)
 class Faiss:
-    """What FAISS says of this machine; ``problem`` tells why it cannot be imported."""
+    """What FAISS says of this machine; ``problem`` says why it cannot be imported."""
 
     problem: str | None = None
     gpus: int = 0
@@ -102,7 +102,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Machine:
-    """Everything that ``reid-srdl doctor`` tells; memory in bytes."""
+    """Everything that ``reid-srdl doctor`` shows; memory in bytes."""
 
     python: str
     system: str

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 
 from reid_srdl.analysis.class_scores import ClassScores
-from reid_srdl.config import AnyConfig, EvalConfig, with_rules
+from reid_srdl.config import AnyConfig, EvalConfig, changed
 from reid_srdl.data import find_entry
-from reid_srdl.evaluation import Evaluated, Progress, check_shared, evaluate_by
-from reid_srdl.files import write_json
+from reid_srdl.evaluation import Progress, Scored, check_shared, evaluate_by
 from reid_srdl.jobs.extract import features_of_run
+from reid_srdl.jobs.later import Tested, absolute, keep, kept_file
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models.weights import load_network
+from reid_srdl.records.evaluated import Evaluated, own_data, settings_used
 from reid_srdl.records.folder import RunFolder
+from reid_srdl.records.queries import scored_queries
 from reid_srdl.records.store import read_record
 from reid_srdl.retrieval.feature_files import from_arrays, to_arrays
 from reid_srdl.retrieval.features import Features
@@ -23,6 +25,7 @@ from reid_srdl.retrieval.sharing.sharding import Alone, Group
 from reid_srdl.tasks.classification import ClassificationTask
 from reid_srdl.tasks.task import Steps
 from reid_srdl.training.precision import Compute, choose
+from reid_srdl.training.values import Model
 
 _DEVICE = "device"
 
@@ -39,7 +42,7 @@ def evaluate_run(
     steps: Steps | None = None,
     progress: Progress | None = None,
     group: Group | None = None,
-) -> tuple[Features, Evaluated, Path]:
+) -> tuple[Features, Scored, Path]:
     """Extracts features with a run's network, evaluates them, and keeps the result in the run.
 
     Args:
@@ -56,16 +59,17 @@ def evaluate_run(
         group: the processes that share the ranking; process 0 extracts and records.
 
     Returns:
-        The features, the evaluation, and the file under ``RUN/evaluations`` that records it.
+        The features, the evaluation, and the file under ``RUN/evaluations`` that records it; one
+        of other data, places or settings stands beside it.
 
     Raises:
         UserError: no run folder, no weights in it, or data that cannot be read.
     """
     config = RunFolder(run).read_config(OPTIONS)
-    name = dataset or config.data.name
-    settings = _settings(config, name, changes or {})
+    tested = _tested(config, dataset, data_dir, split, distractors)
+    settings = _settings(config, tested.name, changes or {})
     group = group or Alone()
-    check_shared(settings, group)
+    check_shared(settings, settings.engine, group)
     extracted = None
     if group.rank == 0:
         extracted = features_of_run(
@@ -80,22 +84,24 @@ def evaluate_run(
             steps=steps,
         )
     features, device_used = _shared(extracted, group)
-    result = evaluate_by(features, settings, device=device_used, progress=progress, group=group)
-    kept = RunFolder(run).evaluation(_title(name, split, distractors, settings))
+    result = evaluate_by(
+        features,
+        settings,
+        engine=settings.engine,
+        device=device_used,
+        progress=progress,
+        group=group,
+    )
+    evaluated = Evaluated(
+        network=read_record(run).network,
+        data=tested.facts(features, result),
+        settings=settings_used(settings),
+        result=result.evaluation,
+        per_query=scored_queries(result.single, result.multi),
+    )
     if extracted is None:
-        return features, result, kept
-    compute = extracted[1]
-    facts = {
-        "dataset": name,
-        "split": split,
-        "distractors": None if distractors is None else str(distractors),
-        "eval": settings.model_dump(mode="json"),
-        "device": compute.device_name,
-        "precision": compute.precision,
-        "result": result.evaluation.model_dump(mode="json"),
-    }
-    write_json(kept, facts)
-    return features, result, kept
+        return features, result, kept_file(run, [evaluated])
+    return features, result, keep(run, [evaluated], extracted[1])
 
 
 def _shared(extracted: tuple[Features, Compute] | None, group: Group) -> tuple[Features, str]:
@@ -111,23 +117,30 @@ def _shared(extracted: tuple[Features, Compute] | None, group: Group) -> tuple[F
     return from_arrays(arrays, Path("features")), group.device(device)
 
 
+def _tested(
+    config: AnyConfig,
+    dataset: str | None,
+    data_dir: Path | None,
+    split: int | None,
+    distractors: Path | None,
+) -> Tested:
+    """Returns which data are meant where only some of it was given."""
+    own = dataset in (None, config.data.name)
+    own_folder, own_split = (config.data.dir, config.data.split) if own else (None, 0)
+    return Tested(
+        dataset or config.data.name,
+        data_dir or own_folder,
+        own_split if split is None else split,
+        distractors,
+    )
+
+
 def _settings(config: AnyConfig, dataset: str, changes: dict[str, Any]) -> EvalConfig:
     """Returns the run's settings with changes; another data set brings its own kind of gallery."""
     if dataset != config.data.name:
         own = find_entry(dataset).defaults.get("eval", {})
         changes = {"gallery": own.get("gallery", "all"), **changes}
-    return config.eval.model_copy(update=with_rules(changes))
-
-
-def _title(dataset: str, split: int | None, distractors: Path | None, settings: EvalConfig) -> str:
-    """Names an evaluation's file, so that other data or galleries do not replace it."""
-    parts = [
-        dataset,
-        f"split{split}" if split is not None else "",
-        "distractors" if distractors is not None else "",
-        settings.gallery if settings.gallery != "all" else "",
-    ]
-    return "+".join(part for part in parts if part)
+    return changed(config.eval, changes, "eval")
 
 
 def evaluate_classes(
@@ -157,7 +170,7 @@ def evaluate_classes(
     folder = RunFolder(run)
     config = folder.read_config(OPTIONS)
     changes = {"flip": flip, "batch_size": batch_size}
-    settings = config.eval.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    settings = changed(config.eval, {k: v for k, v in changes.items() if v is not None}, "eval")
     data = config.data.model_copy(update={"dir": data_dir or config.data.dir})
     compute = choose(device, config.train.precision, config.train.threads)
     task = ClassificationTask(
@@ -168,17 +181,20 @@ def evaluate_classes(
     names = [name for name in read_record(run).results if folder.weights(name).exists()]
     with compute.activated():
         networks = {name: load_network(folder.weights(name)).to(compute.device) for name in names}
-        judged = task.judge(networks, {})
+        models = {name: Model(name, made.spec, None, made) for name, made in networks.items()}
+        judged = task.judge(models, {})
+    evaluated = [
+        Evaluated(
+            network=name,
+            data=own_data(task.facts, config.data.split, done.result).model_copy(
+                update={"folder": absolute(data.dir)}
+            ),
+            settings=settings_used(settings, "classification"),
+            result=done.result,
+        )
+        for name, done in judged.items()
+    ]
     scores = {
         name: done.result for name, done in judged.items() if isinstance(done.result, ClassScores)
     }
-    kept = folder.evaluation(config.data.name)
-    facts = {
-        "dataset": config.data.name,
-        "eval": settings.model_dump(mode="json"),
-        "device": compute.device_name,
-        "precision": compute.precision,
-        "results": {name: score.model_dump(mode="json") for name, score in scores.items()},
-    }
-    write_json(kept, facts)
-    return scores, kept
+    return scores, keep(run, evaluated, compute)

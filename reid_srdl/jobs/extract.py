@@ -11,6 +11,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models.weights import load_network
 from reid_srdl.records.folder import RunFolder
+from reid_srdl.records.store import read_record
 from reid_srdl.retrieval.features import Features
 from reid_srdl.tasks.features import Extractor, all_parts
 from reid_srdl.tasks.task import Steps
@@ -90,7 +91,7 @@ def extractor_of_run(
     """
     folder = RunFolder(run)
     config = folder.read_config(OPTIONS)
-    trained = load_network(folder.weights(network or config.method.name))
+    trained = load_network(folder.weights(network or read_record(run).network))
     compute = choose(device, config.train.precision, config.train.threads)
     return Extractor(
         trained.to(compute.device),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.data.file_digests import signature
 from reid_srdl.data.reid.crops import Crops
 from reid_srdl.errors import FileError
 from reid_srdl.files import whole_file
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.tasks.features import Extractor
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ def gallery_features(
     """Returns the features of N crops.
 
     There is one file for each gallery folder, ``RUN/search/HASH.npz``. It counts while the list of
-    files, their sizes and times, the weights and what computes are the same; else it is made anew.
+    files, their sizes, times and inodes, the weights and what computes are the same, and while it
+    is what was written; else it is made anew.
 
     Raises:
         UserError: an image can't be read. That the features can't be kept is told ``refused``.
@@ -75,8 +76,8 @@ def _read(path: Path, key: str, count: int) -> Gallery | None:
                 return None
             rows: NDArray[np.float32] = file["features"]
             height, width = file["size"].tolist()
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None  # not there, or damaged by someone: it is made anew
+    except Exception:  # not there, or damaged: a flipped bit makes NumPy raise nearly anything
+        return None
     sound = rows.dtype == np.float32 and rows.ndim == 2 and len(rows) == count
     return Gallery(rows, (height, width), cached=True) if sound else None
 
@@ -84,8 +85,7 @@ def _read(path: Path, key: str, count: int) -> Gallery | None:
 def _key(weights: Path, extractor: Extractor, crops: Crops) -> str:
     sources = []
     for path in (weights, *crops.paths):
-        status = path.stat()
-        sources.append((str(path.absolute()), status.st_size, status.st_mtime_ns))
+        sources.append((str(path.absolute()), signature(path).numbers))
     compute = extractor.compute
     how = (extractor.size, extractor.flip, compute.precision, compute.device.type)
     return _hash(json.dumps([_FORMAT, how, sources]))

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from reid_srdl.config.protocol import Protocol
 from reid_srdl.evaluation import evaluate, normalizes
 from reid_srdl.retrieval.approximate import (
     Retrieved,
@@ -22,7 +23,6 @@ from reid_srdl.retrieval.index_cost import RECALLS, IndexCost, IndexStudy
 from reid_srdl.retrieval.protocol import Int64s, Labels
 from reid_srdl.retrieval.rank_lists import RankList, rank_lists
 from reid_srdl.retrieval.ranks import Ranks, without_junk
-from reid_srdl.retrieval.result import Protocol
 from reid_srdl.retrieval.rows import Rows, rows_of
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,23 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.config import AnyConfig
+from reid_srdl.config import AnyConfig, changed
 from reid_srdl.data import load_dataset
-from reid_srdl.data.images import UnreadableError, read_rgb
+from reid_srdl.data.images import KINDS, UnreadableError, read_rgb
+from reid_srdl.data.notes import Finding
 from reid_srdl.data.reid.crops import JUNK, Crops
-from reid_srdl.data.reid.names import IMAGE_SUFFIXES, is_litter, parse_name
+from reid_srdl.data.reid.loose import UNKNOWN, list_gallery
 from reid_srdl.errors import FileError, UserError
-from reid_srdl.evaluation import protocol_of
 from reid_srdl.methods import OPTIONS
 from reid_srdl.records.folder import RunFolder
+from reid_srdl.records.store import read_record
 from reid_srdl.retrieval.answer import Answer, Found
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.rank_lists import rank_lists
 
 if TYPE_CHECKING:
     from reid_srdl.tasks.task import Steps
-
-_UNKNOWN = -2  # pid and camid of a crop whose name does not tell them
 
 
 def search_run(
@@ -49,7 +47,7 @@ def search_run(
 
     Args:
         run: the folder of a finished run.
-        image: a JPEG, PNG or BMP file of one person, of any size.
+        image: a file of one person, of any size.
         gallery: a folder of crops, named as in Market-1501 or not; None: the gallery of the run's
             own data set.
         data_dir: where that data set is now.
@@ -65,59 +63,38 @@ def search_run(
     folder = RunFolder(run)
     config = folder.read_config(OPTIONS)
     _query(image)
-    where, crops, junk = _gallery(config, gallery, data_dir)
+    where, crops, junk, notes = _gallery(config, gallery, data_dir)
     if not 1 <= k <= len(crops):
         raise UserError(
             f"the {k} nearest of {len(crops):,} images are asked for",
             f"choose --top-k from 1 to {len(crops)}",
             usage=True,
         )
-    settings = config.eval.model_copy(update=changes or {})
-    protocol = protocol_of(settings)
+    settings = changed(config.eval, changes or {}, "eval")
 
     from reid_srdl.jobs.extract import extractor_of_run
     from reid_srdl.jobs.gallery_cache import gallery_features
 
     extractor = extractor_of_run(run, device=device, flip=settings.flip, steps=steps)
-    searched = gallery_features(folder, config.method.name, extractor, where, crops, refused)
+    result = read_record(run).network
+    searched = gallery_features(folder, result, extractor, where, crops, refused)
     # The query takes the gallery's way to the network's input size, so equal images are equal.
     same_way = _query(image, extractor.size if searched.size == extractor.size else None)
     query = extractor.of_pixels("the image", same_way[None])
     features = _unlabelled(query, searched.rows)
-    (found,) = rank_lists(features, protocol, k)
+    (found,) = rank_lists(features, settings, k)
     pairs = zip(found.gallery.tolist(), found.distances.tolist(), strict=True)
     return Answer(
         image=str(image),
         gallery=str(where),
         images=len(crops),
         junk=junk,
-        distance=protocol.distance,
-        normalize=protocol.normalize or protocol.distance == "cosine",
+        distance=settings.distance,
+        normalize=settings.normalize or settings.distance == "cosine",
         cached=searched.cached,
         results=tuple(_found(rank, crops, *pair) for rank, pair in enumerate(pairs, 1)),
+        notes=tuple(note.line for note in notes),
     )
-
-
-def list_gallery(folder: Path) -> Crops:
-    """Lists the images of a folder, sorted by name; pid and camid are -2 where the name is silent.
-
-    Raises:
-        UserError: the folder can't be listed, or holds no image.
-    """
-    try:
-        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
-    except OSError as error:
-        raise UserError(f"{folder}: {error.strerror}", "give a folder of crops") from None
-    names = [
-        name for name in names if name.lower().endswith(IMAGE_SUFFIXES) and not is_litter(name)
-    ]
-    if not names:
-        raise UserError(
-            f"{folder}: an empty gallery, no images in it",
-            f"give the folder that holds the crops themselves ({', '.join(IMAGE_SUFFIXES)})",
-        )
-    labels = np.array([parse_name(name) or (_UNKNOWN, _UNKNOWN) for name in names], np.int64)
-    return Crops(tuple(folder / name for name in names), labels[:, 0].copy(), labels[:, 1].copy())
 
 
 def _query(image: Path, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
@@ -126,35 +103,35 @@ def _query(image: Path, size: tuple[int, int] | None = None) -> NDArray[np.uint8
     try:
         return read_rgb(image, size)
     except UnreadableError as error:
-        raise UserError(f"{image}: {error}", "give a whole JPEG, PNG or BMP image") from None
+        raise UserError(f"{image}: {error}", f"give a whole {KINDS} image") from None
 
 
 def _gallery(
     config: AnyConfig, folder: Path | None, data_dir: Path | None
-) -> tuple[Path, Crops, int]:
-    """Returns the gallery's folder, the crops that count, and how many are junk."""
+) -> tuple[Path, Crops, int, tuple[Finding, ...]]:
+    """Returns the gallery's folder, the crops that count, how many are junk, and notes."""
+    notes: tuple[Finding, ...] = ()
     if folder is not None:
-        crops = list_gallery(folder)
+        crops, notes = list_gallery(folder)
     else:
-        crops = load_dataset(
-            config.data.name, data_dir or config.data.dir, config.data.split
-        ).gallery
+        data = load_dataset(config.data.name, data_dir or config.data.dir, config.data.split)
+        crops = data.gallery
         folder = crops.paths[0].parent
     counts = crops.pids != JUNK
     if not counts.any():
         raise UserError(f"{folder}: holds junk (pid -1) alone", "give a folder with people in it")
-    return folder, crops.select(counts), int((~counts).sum())
+    return folder, crops.select(counts), int((~counts).sum()), notes
 
 
 def _unlabelled(query: NDArray[np.float32], rows: NDArray[np.float32]) -> Features:
     """Returns features under whose labels everything in the gallery counts for the query."""
-    nobody, zeros = np.array([_UNKNOWN]), np.zeros(len(rows), np.int64)
+    nobody, zeros = np.array([UNKNOWN]), np.zeros(len(rows), np.int64)
     return Features(FeatureSet(query, nobody, nobody), FeatureSet(rows, zeros, zeros))
 
 
 def _found(rank: int, crops: Crops, position: int, distance: float) -> Found:
     path, pid, camid = crops.paths[position], int(crops.pids[position]), crops.camids[position]
-    known = pid != _UNKNOWN
+    known = pid != UNKNOWN
     return Found(
         rank=rank,
         name=path.name,

@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict
 
 from reid_srdl.data import find_entry
 from reid_srdl.errors import UserError
-from reid_srdl.files import write_json
 from reid_srdl.jobs.evaluate import evaluate_run
+from reid_srdl.jobs.later import kept_file
 from reid_srdl.methods import OPTIONS
 from reid_srdl.records.folder import RunFolder
+from reid_srdl.records.later import LaterEvaluations, read_later, write_later
 from reid_srdl.retrieval.result import Evaluation, Spread
 from reid_srdl.tasks.task import Steps
 
@@ -61,9 +62,9 @@ def evaluate_splits(
     count = find_entry(name).splits
     if count == 1:
         raise UserError(f"--split all: {name} has one split", "leave --split out", usage=True)
-    found = []
+    found: list[LaterEvaluations] = []
     for split in range(count):
-        _, result, _ = evaluate_run(
+        _, _, kept = evaluate_run(
             run,
             dataset=name,
             data_dir=data_dir,
@@ -72,10 +73,13 @@ def evaluate_splits(
             device=device,
             steps=steps,
         )
-        found.append(result.evaluation)
-    scores = averaged(name, found)
-    kept = RunFolder(run).evaluation(f"{name}+all-splits")
-    write_json(kept, scores.model_dump(mode="json"))
+        found.append(read_later(kept))
+    results = [one.evaluations[0].result for one in found]
+    scores = averaged(name, [one for one in results if isinstance(one, Evaluation)])
+    every = tuple(one.evaluations[0] for one in found)
+    told = {"evaluations": every, "mean": scores.mean, "spread": scores.spread}
+    kept = kept_file(run, every)
+    write_later(kept, found[-1].model_copy(update=told))
     return scores, kept
 
 

@@ -1,4 +1,4 @@
-"""A finished run as its record."""
+"""A plan as what can be told before a run, and the finished run as its record."""
 
 from __future__ import annotations
 
@@ -6,25 +6,22 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from reid_srdl.analysis.cost import count_parameters, multiply_accumulates, trcost
-from reid_srdl.config import PATHS, AnyConfig, fingerprint
+import torch
+
+from reid_srdl.analysis.cost import TRCOST_UNIT, count_parameters, multiply_accumulates
+from reid_srdl.config import PATHS, AnyConfig, fingerprint, run_keys
+from reid_srdl.jobs.planning import RunPlan
 from reid_srdl.machine import versions
-from reid_srdl.methods import OPTIONS
-from reid_srdl.models.network import Network
+from reid_srdl.methods import OPTIONS, own
+from reid_srdl.models.build import build
+from reid_srdl.records.cost import NO_WORK, NetworkFacts, Work
+from reid_srdl.records.cost import Phase as PhaseFacts
+from reid_srdl.records.evaluated import Evaluated, own_data, settings_used
 from reid_srdl.records.labels import method_label
-from reid_srdl.records.run import (
-    Cost,
-    DatasetFacts,
-    Device,
-    MethodFacts,
-    RunRecord,
-    Versions,
-)
-from reid_srdl.records.run import Phase as PhaseFacts
+from reid_srdl.records.run import DatasetFacts, Device, MethodFacts, RunRecord, Versions
 from reid_srdl.tasks.task import Judged
-from reid_srdl.training.phases import Phase
+from reid_srdl.training.phases import MacCount, Phase
 from reid_srdl.training.precision import Compute
-from reid_srdl.training.teacher import Teacher
 
 # What the record holds elsewhere, or what changes no number of the run's result.
 _NOT_THE_EXPERIMENT = ("train.seed", "train.precision", "eval.ensembles")
@@ -32,115 +29,158 @@ _NOT_THE_EXPERIMENT = ("train.seed", "train.precision", "eval.ensembles")
 
 def summarise(
     config: AnyConfig,
+    plan: RunPlan,
     *,
     compute: Compute,
-    networks: Mapping[str, Network],
     judged: Mapping[str, Judged | None],
     facts: DatasetFacts,
     phases: Iterable[Phase],
-    teachers: Iterable[Teacher],
     created: datetime.datetime,
 ) -> RunRecord:
     """Gathers what a run's tables and figures need.
 
     Args:
         config: the resolved configuration.
+        plan: what was planned; it says all that is known before.
         compute: where it ran.
-        networks: what the method returned, by name, the run's result first.
-        judged: evaluations of these and of ensembles, by name; None where left out.
+        judged: evaluations of networks and of ensembles, by name, the result first; None where
+            left out.
         facts: the data set.
         phases: the run's phases, in order, all finished.
-        teachers: the finished runs that served as teachers.
         created: now, with its time zone.
     """
-    assert config.run.name is not None
-    network = next(iter(networks.values()))
-    phases, teachers = tuple(phases), tuple(teachers)
-    told = _with_teacher(config, " + ".join(teacher.name for teacher in teachers))
-    taught = _with_teacher(config, " + ".join(teacher.experiment for teacher in teachers))
-    defaults = OPTIONS[config.method.name].model_construct().model_dump(mode="json")
+    phases = tuple(phases)
+    rows = [row for phase in phases for row in phase.rows]
+    known = known_before(config, plan, facts)
+    fitted = sum(row.seconds for row in rows)
+    known["cost"] |= {
+        "seconds": sum(phase.seconds for phase in phases),
+        "images_per_second": sum(row.images for row in rows) / fitted,
+    }
+    known["phases"] = [_phase_facts(phase) for phase in phases]
     return RunRecord(
-        name=config.run.name,
+        **known,
         created=created,
-        experiment=fingerprint(taught, without=_NOT_THE_EXPERIMENT),
-        dataset=facts,
-        method=MethodFacts(
-            name=config.method.name,
-            label=method_label(config.method.name, told.method.model_dump(mode="json"), defaults),
-        ),
-        model=config.model.name,
-        seed=config.train.seed,
-        epochs=config.train.epochs,
-        parameters=count_parameters(network),
-        cost=_cost(config, network, facts.images, phases, teachers),
-        phases=tuple(_phase_facts(phase) for phase in phases),
-        results={name: done.result if done else None for name, done in judged.items()},
+        evaluations=tuple(_evaluated(config, facts, name, done) for name, done in judged.items()),
         versions=Versions.model_validate(versions()),
         device=Device(
             name=compute.device_name,
             precision="bf16" if compute.precision == "bf16" else "fp32",
             threads=compute.threads,
         ),
-        config=_without_paths(_with_teacher(config, " + ".join(t.run for t in teachers))),
-        per_query={
-            name: done.per_query for name, done in judged.items() if done and done.per_query
-        },
     )
 
 
-def _with_teacher(config: AnyConfig, teacher: str) -> AnyConfig:
-    """Returns the configuration with a finished teacher told otherwise than by its folder.
+def known_before(config: AnyConfig, plan: RunPlan, facts: DatasetFacts) -> dict[str, Any]:
+    """Returns what a record will hold, as far as it is known before the first step."""
+    assert config.run.name is not None
+    teachers = plan.teachers
+    shown = _with_teachers(config, [teacher.spec.name for teacher in teachers])
+    taught = _with_teachers(config, [teacher.experiment for teacher in teachers])
+    name = own.short(config.method.name)
+    return {
+        "name": config.run.name,
+        "experiment": fingerprint(taught, without=_NOT_THE_EXPERIMENT),
+        "dataset": facts,
+        "method": MethodFacts(name=name, label=_label(name, shown)),
+        "model": config.model.name,
+        "seed": config.train.seed,
+        "epochs": config.train.epochs,
+        "parameters": _parameters(plan),
+        "work": _work(sum(map(_whole, plan.phases), MacCount(0, 0))),
+        "cost": _cost(plan),
+        "phases": [_phase_facts(phase) for phase in plan.phases],
+        "config": _without_paths(_with_teachers(config, [teacher.run for teacher in teachers])),
+    }
 
-    In tables it is its network, in the experiment's fingerprint its own experiment: teachers that
-    differ in nothing but the seed make one experiment.
+
+def _label(name: str, config: AnyConfig) -> str:
+    defaults = OPTIONS[config.method.name].model_construct().model_dump(mode="json")
+    options = config.method.model_dump(mode="json", exclude={"digest"})
+    return method_label(name, options, defaults)
+
+
+def _with_teachers(config: AnyConfig, told: list[str]) -> AnyConfig:
+    """Returns the configuration with finished teachers told otherwise than by their folders.
+
+    In tables it is their network, in the experiment's fingerprint their own experiment: teachers
+    that differ in nothing but the seed make one experiment.
     """
-    if not teacher:
+    if not told:
         return config
-    method = config.method.model_copy(update={"teacher": teacher})
-    return config.model_copy(update={"method": method})
+    changes = dict.fromkeys(run_keys(config.method), " + ".join(told))
+    return config.model_copy(update={"method": config.method.model_copy(update=changes)})
 
 
 def _without_paths(config: AnyConfig) -> dict[str, Any]:
     """Returns the configuration as a tree; where things stood says nothing to a record's reader."""
-    tree = config.model_dump(mode="json")
+    tree = config.model_dump(mode="json", by_alias=True)
+    tree["method"]["name"] = own.short(config.method.name)
     for path in PATHS:
         section, key = path.split(".")
         del tree[section][key]
     return tree
 
 
-def _cost(
-    config: AnyConfig,
-    network: Network,
-    images: int,
-    phases: tuple[Phase, ...],
-    teachers: tuple[Teacher, ...],
-) -> Cost:
-    fits = [phase for phase in phases if phase.kind == "fit"]
-    rows = [row for phase in fits for row in phase.rows]
-    finished = sum(teacher.trcost for teacher in teachers)
-    own = sum(trcost(phase.macs, phase.epochs, images, phase.passes) for phase in phases)
-    return Cost(
-        macs=multiply_accumulates(network, config.data.height, config.data.width),
-        epochs=sum(phase.epochs for phase in fits),
-        images=images,
-        extraction_passes=sum(phase.passes for phase in phases),
-        trcost=own + finished,
-        teachers=finished,
-        seconds=sum(phase.seconds for phase in phases),
-        images_per_second=sum(row.images for row in rows) / sum(row.seconds for row in rows),
-    )
+def _parameters(plan: RunPlan) -> int:
+    with torch.device("meta"):
+        return count_parameters(build(next(iter(plan.returned.values())).spec, seed=0))
+
+
+def _cost(plan: RunPlan) -> dict[str, Any]:
+    """Returns the cost but for what the clock says; TrCost as in `analysis.cost.trcost`."""
+    fits = [phase for phase in plan.phases if phase.kind == "fit"]
+    passes = [phase for phase in plan.phases if phase.kind == "extract"]
+    teachers = sum(teacher.trcost for teacher in plan.teachers)
+    forward = sum(phase.forward_of_images for phase in plan.phases)
+    result = next(iter(plan.returned.values()))
+    network = build(result.spec, seed=0)
+    return {
+        "macs": multiply_accumulates(network, *plan.setting.data.size),
+        "epochs": sum(phase.epochs for phase in fits),
+        "images": sum(plan.setting.data.counts),
+        "extraction_passes": sum(phase.epochs for phase in passes),
+        "trcost": forward / TRCOST_UNIT + teachers,
+        "teachers": teachers,
+        "teachers_work": sum((teacher.work for teacher in plan.teachers), NO_WORK),
+    }
+
+
+def _whole(phase: Phase) -> MacCount:
+    return phase.work
+
+
+def _work(work: MacCount) -> Work:
+    return Work.of(work.forward, work.backward)
 
 
 def _phase_facts(phase: Phase) -> PhaseFacts:
-    last = phase.rows[-1] if phase.rows else None
+    last = phase.rows[-1].networks if phase.rows else {}
+    networks = {
+        name: NetworkFacts(
+            model=spec.name,
+            loss=last[name].terms if name in last else {},
+            accuracy=last[name].accuracy if name in last else None,
+        )
+        for name, spec in phase.specs.items()
+    }
     return PhaseFacts(
         name=phase.name,
-        kind="fit" if phase.kind == "fit" else "extract",
-        epochs=phase.epochs or phase.passes,
+        kind=phase.kind,
+        key=phase.key,
+        epochs=phase.epochs,
+        networks=networks,
+        work=_work(phase.work),
         seconds=phase.seconds,
-        loss=last.terms if last else {},
-        accuracy=last.accuracy if last else None,
-        network=phase.network,
-        macs=phase.macs,
+    )
+
+
+def _evaluated(config: AnyConfig, facts: DatasetFacts, name: str, done: Judged | None) -> Evaluated:
+    result = done.result if done else None
+    return Evaluated(
+        network=name,
+        data=own_data(facts, config.data.split, result),
+        settings=settings_used(config.eval, facts.task),
+        result=result,
+        per_query=done.per_query if done else None,
     )

@@ -1,34 +1,20 @@
 """The training strategies by name; a new one is a file and a row here.
 
-Importing this loads no torch: a program imports its losses when it runs.
+Importing this loads no torch: losses import it when they compute.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from reid_srdl.config import MethodOptions
+from reid_srdl.methods import own
 from reid_srdl.methods.kd import KDOptions, kd
+from reid_srdl.methods.method import Method
 from reid_srdl.methods.srdl import SRDLOptions, srdl
 from reid_srdl.methods.vanilla import VanillaOptions, vanilla
 
-
-@dataclass(frozen=True)
-class Method:
-    """A training strategy.
-
-    Attributes:
-        program: ``program(trainer, epochs, options)`` returns models by name, the result first.
-        options: its options' class.
-        summary: one line for people.
-    """
-
-    program: Callable[[Any, int, Any], dict[str, Any]]
-    options: type[MethodOptions]
-    summary: str
-
+__all__ = ["METHODS", "OPTIONS", "Method", "method_of"]
 
 METHODS: dict[str, Method] = {
     "vanilla": Method(vanilla, VanillaOptions, "cross-entropy in one stage"),
@@ -36,4 +22,32 @@ METHODS: dict[str, Method] = {
     "kd": Method(kd, KDOptions, "knowledge distillation from a teacher network or a finished run"),
 }
 
-OPTIONS: dict[str, type[MethodOptions]] = {name: method.options for name, method in METHODS.items()}
+
+def method_of(name: str) -> Method:
+    """Returns a method by its name: a row of METHODS, or ``FILE.py:NAME``.
+
+    Raises:
+        UserError: a file that does not import, or holds no such method.
+    """
+    return own.load(name) if own.is_own(name) else METHODS[name]
+
+
+class _Options(Mapping[str, type[MethodOptions]]):
+    """The options of each method: the rows of METHODS, and any ``FILE.py:NAME``."""
+
+    def __getitem__(self, name: str) -> type[MethodOptions]:
+        if name not in self:
+            raise KeyError(name)
+        return method_of(name).options
+
+    def __contains__(self, name: object) -> bool:
+        return name in METHODS or own.is_own(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(METHODS)
+
+    def __len__(self) -> int:
+        return len(METHODS)
+
+
+OPTIONS: Mapping[str, type[MethodOptions]] = _Options()

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from reid_srdl.config import MethodOptions
+from reid_srdl.config import MethodOptions, NetworkOrRun, run_of
+from reid_srdl.methods.srdl import Referenced
+from reid_srdl.training.losses import LabelLoss, Loss, Outputs
+from reid_srdl.training.values import Knowledge
 
 if TYPE_CHECKING:
-    from reid_srdl.training.losses import Loss
-    from reid_srdl.training.trainer import Model, Trainer
+    from reid_srdl.data.batches import Batch
+    from reid_srdl.training.plan import Planner
+    from reid_srdl.training.terms import Terms
+    from reid_srdl.training.values import Model
 
 
 class KDOptions(MethodOptions):
     """Distillation from a teacher; the SRDL paper's Table 2 takes the same T = 3."""
 
     name: str = "kd"
-    teacher: str = Field(
+    teacher: NetworkOrRun = Field(
         min_length=1,
         description="a network's name, trained first in the run, or a finished run's folder "
         "(with a slash in it: ./NAME for one in the working directory)",
@@ -35,36 +40,44 @@ class KDOptions(MethodOptions):
         "clean", description="images whose logits are the knowledge; clean+flip averages both"
     )
 
-    @property
-    def teacher_run(self) -> Path | None:
-        """The finished run that teaches; None where the teacher is trained in this run."""
-        return Path(self.teacher) if "/" in self.teacher or "\\" in self.teacher else None
-
-    def epochs_in_all(self, epochs: int) -> int:
-        """The student's, and the teacher's where this run trains it."""
-        return epochs + (0 if self.teacher_run else self.teacher_epochs or epochs)
-
-    def other_models(self) -> dict[str, str]:
-        """The teacher, where this run trains it."""
-        return {} if self.teacher_run else {"teacher": self.teacher}
-
-    def networks(self) -> tuple[str, ...]:
-        """The student, and the teacher where this run trains it."""
-        return (self.name,) if self.teacher_run else (self.name, "teacher")
-
-    def placed(self) -> Self:
-        """Returns the options with the teacher's folder as an absolute path."""
-        run = self.teacher_run
-        return self.model_copy(update={"teacher": str(run.resolve())}) if run else self
-
     @model_validator(mode="after")
     def _a_finished_teacher_has_its_epochs(self) -> Self:
-        if self.teacher_run and self.teacher_epochs is not None:
+        if run_of(self.teacher) and self.teacher_epochs is not None:
             raise ValueError("teacher_epochs is for a teacher that is trained in this run")
         return self
 
 
-def kd(trainer: Trainer, epochs: int, options: KDOptions) -> dict[str, Model]:
+@dataclass(frozen=True)
+class Balanced(Loss):
+    """L = (1 - a) L_labels + a T^2 CE(p_T, q_T): the lecture's knowledge distillation.
+
+    Its gradient is that of (1 - a) CE + a T^2 KL: the teacher's entropy is a constant.
+
+    Attributes:
+        labels: the recipe's loss of the labels.
+        knowledge: the teacher's logits, one row per training sample.
+        temperature: T, which softens both predictions.
+        alpha: a, the weight of the teacher.
+    """
+
+    labels: LabelLoss
+    knowledge: Knowledge
+    temperature: float
+    alpha: float
+
+    def __call__(self, outputs: Outputs, batch: Batch) -> Terms:
+        """Returns the labels' terms as ``weighted_NAME``, and ``soft_ce``."""
+        from reid_srdl.training.terms import soft_cross_entropy
+
+        z_t, z_s = batch.logits_of(self.knowledge.tables), outputs.own.logits
+        a, T = self.alpha, self.temperature  # noqa: N806 - the lecture's name
+        hard = self.labels.of(outputs.own, batch)
+        soft = soft_cross_entropy(z_t, z_s, T)
+        weighted = {f"weighted_{name}": (1 - a) * term for name, term in hard.items()}
+        return {**weighted, "soft_ce": a * T**2 * soft}
+
+
+def kd(trainer: Planner, epochs: int, options: KDOptions) -> dict[str, Model]:
     """Distils a teacher's knowledge into the run's network: fit, extract, fit.
 
     The paper's form is L = CE(y, q) + T^2 KL(p_T || q_T) (SRDL paper, Eq 7, with the teacher's
@@ -74,22 +87,11 @@ def kd(trainer: Trainer, epochs: int, options: KDOptions) -> dict[str, Model]:
     NOTE: a teacher that is trained here is trained as the vanilla network of its name would be,
     with the run's own optimisation, and its cost counts.
     """
-    from reid_srdl.training.losses import balanced, cross_entropy, referenced  # brings torch
-
-    if options.teacher_run:
-        teacher = trainer.teacher(options.teacher_run)
-    else:
-        teacher = trainer.new_model("teacher", network=options.teacher)
-        teacher_epochs = options.teacher_epochs or epochs
-        teacher = trainer.fit(teacher, epochs=teacher_epochs, loss=cross_entropy, name="teacher")
-
+    teacher = trainer.trained(options.teacher, options.teacher_epochs or epochs)
     knowledge = trainer.extract(teacher, flip=options.view == "clean+flip")
 
-    loss: Loss
-    if options.form == "paper":
-        loss = referenced(knowledge, options.temperature)
-    else:
-        loss = balanced(knowledge, options.temperature, options.alpha)
-    student = trainer.fit(trainer.new_model(), epochs=epochs, loss=loss, name="kd")
-
-    return {"kd": student}
+    labels, T = trainer.supervised, options.temperature  # noqa: N806 - the papers' name
+    loss: Loss = Referenced(labels, knowledge, T)
+    if options.form == "lecture":
+        loss = Balanced(labels, knowledge, T, options.alpha)
+    return {"kd": trainer.fit(trainer.new_model(), epochs=epochs, loss=loss, name="kd")}

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from reid_srdl.config import MethodOptions
+from reid_srdl.training.losses import LabelLoss, Loss, Outputs
+from reid_srdl.training.schedule import Span
+from reid_srdl.training.values import Knowledge
 
 if TYPE_CHECKING:
-    from reid_srdl.training.trainer import Model, Trainer
+    from reid_srdl.data.batches import Batch
+    from reid_srdl.training.plan import Planner
+    from reid_srdl.training.terms import Terms
+    from reid_srdl.training.values import Model
 
 
 class SRDLOptions(MethodOptions):
@@ -25,25 +32,38 @@ class SRDLOptions(MethodOptions):
         "clean", description="images whose logits are the knowledge; clean+flip averages both"
     )
 
-    @property
-    def minimum_epochs(self) -> int:
-        """One for each stage."""
-        return 2
 
-    def networks(self) -> tuple[str, ...]:
-        """The result, and its half-trained self."""
-        return (self.name, "first")
+@dataclass(frozen=True)
+class Referenced(Loss):
+    """L = L_ce + T^2 * R_kl (Eq 7): the labels and the knowledge supervise at once.
+
+    Attributes:
+        labels: the recipe's loss of the labels, L_ce (Eq 2).
+        knowledge: the reference's logits, one row per training sample.
+        temperature: T, which softens both predictions (Eq 5).
+    """
+
+    labels: LabelLoss
+    knowledge: Knowledge
+    temperature: float
+
+    def __call__(self, outputs: Outputs, batch: Batch) -> Terms:
+        """Returns the labels' terms and ``kl``."""
+        from reid_srdl.training.terms import soft_kl
+
+        z_star, z = batch.logits_of(self.knowledge.tables), outputs.own.logits
+        T = self.temperature  # noqa: N806 - the paper's name
+        L_ce = self.labels.of(outputs.own, batch)  # noqa: N806 - Eq 2
+        R_kl = soft_kl(z_star, z, T)  # noqa: N806 - Eq 6
+        return {**L_ce, "kl": T**2 * R_kl}
 
 
-def srdl(trainer: Trainer, epochs: int, options: SRDLOptions) -> dict[str, Model]:
+def srdl(trainer: Planner, epochs: int, options: SRDLOptions) -> dict[str, Model]:
     """Runs Algorithm 1: train, extract the network's own knowledge, restart, train with both.
 
     NOTE: where M is odd, stage one takes floor(M/2) epochs. The half-trained model stays readable
     as the phase ``first``.
     """
-    from reid_srdl.training.losses import cross_entropy, referenced  # brings torch
-    from reid_srdl.training.schedule import Span
-
     M = epochs  # noqa: N806 - the paper's name
     half = M // 2
     complete = options.schedule == "complete"
@@ -52,14 +72,15 @@ def srdl(trainer: Trainer, epochs: int, options: SRDLOptions) -> dict[str, Model
 
     # (I) First stage learning: Eq 2 under Eq 4
     theta = trainer.new_model()
-    theta_star = trainer.fit(theta, epochs=half, loss=cross_entropy, span=stage_one, name="first")
+    L_ce = trainer.supervised  # noqa: N806 - the paper's name
+    theta_star = trainer.fit(theta, epochs=half, loss=L_ce, span=stage_one, name="first")
 
     # Knowledge extraction: Eq 5
     knowledge = trainer.extract(theta_star, flip=options.view == "clean+flip")
 
     # (II) Second stage learning: random restart, Eq 7 under Eq 4
     theta = trainer.new_model("restart") if options.restart else theta_star
-    loss = referenced(knowledge, options.temperature)
+    loss = Referenced(L_ce, knowledge, options.temperature)
     theta = trainer.fit(theta, epochs=M - half, loss=loss, span=stage_two, name="second")
 
     return {"srdl": theta}

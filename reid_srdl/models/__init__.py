@@ -21,6 +21,9 @@ class ModelEntry:
         trunk: a torchvision network's children, in order, that turn images into the last feature
             maps.
         classifier: a torchvision network's child that holds the final linear layer.
+        stages: the modules of the trunk at whose end each stage's maps are taken, from shallow to
+            deep; the last part of a path is the stage's name. ResNets: the end of each group of
+            blocks of one size; DenseNets: of each dense block, before its transition.
         weights_file: torchvision's file of ImageNet weights, the first version, as in the
             re-id literature; None where there is none.
     """
@@ -30,37 +33,46 @@ class ModelEntry:
     module: str = "torchvision.models"
     trunk: tuple[str, ...] = ()
     classifier: str = ""
+    stages: tuple[str, ...] = ()
     weights_file: str | None = None
 
 
 _RESNET = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
+_LAYERS = ("layer1", "layer2", "layer3", "layer4")
+_GROUPS = ("group1", "group2", "group3")
+_DENSE_BLOCKS = tuple(f"features.denseblock{number}" for number in (1, 2, 3, 4))
 
 MODELS: dict[str, ModelEntry] = {
     "resnet32": ModelEntry(
         "resnet32",
         "ResNet-32 for small images, 64-d features (He et al. 2016, section 4.2)",
         module="reid_srdl.models.cifar_resnet",
+        stages=_GROUPS,
     ),
     "resnet110": ModelEntry(
         "resnet110",
         "ResNet-110 for small images, 64-d features (He et al. 2016, section 4.2)",
         module="reid_srdl.models.cifar_resnet",
+        stages=_GROUPS,
     ),
     "wrn-28-10": ModelEntry(
         "wrn_28_10",
         "WRN-28-10 for small images, 640-d features (Zagoruyko and Komodakis 2016)",
         module="reid_srdl.models.wide_resnet",
+        stages=_GROUPS,
     ),
     "densenet-bc-190-40": ModelEntry(
         "densenet_bc_190_40",
         "DenseNet-BC (L=190, k=40) for small images, 2190-d features (Huang et al. 2017)",
         module="reid_srdl.models.densenet_bc",
+        stages=("denseblock1", "denseblock2", "denseblock3"),
     ),
     "resnet50": ModelEntry(
         "resnet50",
         "ResNet-50, 2048-d features (He et al. 2016)",
         trunk=_RESNET,
         classifier="fc",
+        stages=_LAYERS,
         weights_file="resnet50-0676ba61.pth",
     ),
     "densenet121": ModelEntry(
@@ -68,6 +80,7 @@ MODELS: dict[str, ModelEntry] = {
         "DenseNet-121, 1024-d features (Huang et al. 2017)",
         trunk=("features",),
         classifier="classifier",
+        stages=_DENSE_BLOCKS,
         weights_file="densenet121-a639ec97.pth",
     ),
     "densenet201": ModelEntry(
@@ -75,6 +88,7 @@ MODELS: dict[str, ModelEntry] = {
         "DenseNet-201, 1920-d features (Huang et al. 2017)",
         trunk=("features",),
         classifier="classifier",
+        stages=_DENSE_BLOCKS,
         weights_file="densenet201-c1103571.pth",
     ),
     "resnet18": ModelEntry(
@@ -82,6 +96,7 @@ MODELS: dict[str, ModelEntry] = {
         "ResNet-18, 512-d features (He et al. 2016)",
         trunk=_RESNET,
         classifier="fc",
+        stages=_LAYERS,
         weights_file="resnet18-f37072fd.pth",
     ),
 }
@@ -107,7 +122,7 @@ class NetworkNames:
     """
 
     def __contains__(self, name: object) -> bool:
-        return name in MODELS or (isinstance(name, str) and split_name(name) is not None)
+        return isinstance(name, str) and (name in MODELS or split_name(name) is not None)
 
     def __iter__(self) -> Iterator[str]:
         yield from MODELS

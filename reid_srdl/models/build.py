@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 from collections import OrderedDict
 from pathlib import Path
@@ -13,51 +12,49 @@ from torch import nn
 from reid_srdl.errors import UserError
 from reid_srdl.models import MODELS, ModelEntry, split_name
 from reid_srdl.models.adapters import adapter
+from reid_srdl.models.applying import apply
+from reid_srdl.models.finding import find_stages
+from reid_srdl.models.grey import make_grey
 from reid_srdl.models.network import Network
+from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.state_files import load_all_but_classifier
 
 
-def build_network(
-    name: str,
-    classes: int,
-    *,
-    seed: int,
-    imagenet_weights: Path | None = None,
-    size: tuple[int, int] | None = None,
-) -> Network:
-    """Makes a network with a classifier for ``classes`` identities or classes.
+def build(spec: NetworkSpec, *, seed: int, imagenet_weights: Path | None = None) -> Network:
+    """Makes the network that a spec describes; ``network.spec`` is that spec.
 
     Args:
-        name: a row of MODELS, or ``torchvision:NAME``, ``timm:NAME`` or ``torchreid:NAME``.
-        classes: C, the classifier's outputs.
-        seed: of the initialisation alone; the global generator is left as it was.
+        spec: what to make.
+        seed: of the initialisation alone; the global generator is left as it was. The trunk draws
+            first, then the classifier, then the changes in their order.
         imagenet_weights: the library's file, for the trunk; the classifier stays random.
-        size: (height, width) of the input in pixels, which some networks are built for; a
-            library's network is tried with it.
 
     Raises:
         UserError: the library does not know the name or is not installed; the network does not
-            take images of this size; the weights file is missing, is not what the library wrote,
-            or does not fit.
+            take images of this size or of one channel, or cannot be changed so; the weights file
+            is missing, is not what the library wrote, or does not fit.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if foreign := split_name(name):
-            library, library_name = foreign
-            return adapter(library).build(library_name, classes, imagenet_weights, size)
-        entry = MODELS[name]
-        builder = getattr(importlib.import_module(entry.module), entry.builder)
-        if not entry.trunk:
-            network: Network = builder(classes)
-            return network
-        return _from_parts(builder(num_classes=classes), entry, imagenet_weights)
+        if foreign := split_name(spec.name):
+            library, name = foreign
+            network = adapter(library).build(name, spec.classes, imagenet_weights, spec.size)
+            network.name_stages(find_stages(network.trunk, spec.size))
+        else:
+            network = _of_table(MODELS[spec.name], spec.classes, imagenet_weights)
+        network.spec = spec
+        if spec.channels == 1:
+            make_grey(network)
+        for change in spec.changes:
+            apply(change, network)
+    return network
 
 
 def check_network(name: str, init: str = "random", size: tuple[int, int] | None = None) -> None:
     """Checks that a network of this name can be had here, before anything else is done.
 
     Args:
-        name: as for ``build_network``.
+        name: as for a spec.
         init: ``random`` or ``imagenet``.
         size: with it, a library's network is built and tried at this input size.
 
@@ -69,7 +66,7 @@ def check_network(name: str, init: str = "random", size: tuple[int, int] | None 
         library, library_name = foreign
         adapter(library).check(library_name)
         if size is not None:
-            build_network(name, 2, seed=0, size=size)
+            build(NetworkSpec(name, 2, size), seed=0)
     elif init == "imagenet" and MODELS[name].weights_file is None:
         raise UserError(
             f"model.init: there are no ImageNet weights of {name}",
@@ -106,10 +103,15 @@ def find_imagenet_weights(name: str, given: Path | None) -> Path:
     return path
 
 
-def file_digest(path: Path) -> str:
-    """Returns the SHA-256 of a file, so that other weights make another network."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _of_table(entry: ModelEntry, classes: int, weights: Path | None) -> Network:
+    builder = getattr(importlib.import_module(entry.module), entry.builder)
+    network: Network = (
+        _from_parts(builder(num_classes=classes), entry, weights)
+        if entry.trunk
+        else builder(classes)
+    )
+    network.name_stages({path.rpartition(".")[2]: path for path in entry.stages})
+    return network
 
 
 def _from_parts(made: nn.Module, entry: ModelEntry, weights: Path | None) -> Network:

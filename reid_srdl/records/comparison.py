@@ -28,10 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from reid_srdl.config import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.records.pairing import check_pair
-from reid_srdl.records.per_query import QueryResults, Results
-from reid_srdl.retrieval.result import Protocol
+from reid_srdl.records.per_query import Side
+from reid_srdl.records.queries import QueryScores
 from reid_srdl.seeds import generator
 
 Metric = Literal["mAP", "mAP_trapezoid", "mINP", "rank1"]
@@ -123,7 +124,7 @@ class Comparison(_Part):
     warnings: tuple[str, ...]
 
 
-def compare(a: Results, b: Results, settings: Settings | None = None) -> Comparison:
+def compare(a: Side, b: Side, settings: Settings | None = None) -> Comparison:
     """Compares two results over the same queries, B against A.
 
     Raises:
@@ -146,31 +147,29 @@ def compare(a: Results, b: Results, settings: Settings | None = None) -> Compari
     )
 
 
-def _kind(name: str, a: QueryResults, b: QueryResults, settings: Settings) -> Kind:
-    scored = ~np.isnan(a.ap)
+def _kind(name: str, a: QueryScores, b: QueryScores, settings: Settings) -> Kind:
+    scored = ~np.isnan(a.fractions("ap"))
     if not scored.any():
         raise UserError(f"no {name}-query is scored", "compare results that have scores")
     units = _units(name, a, b, scored, settings.by)
     pairs: dict[Metric, tuple[Float64s, Float64s]] = {
-        "mAP": (a.ap, b.ap),
-        "mAP_trapezoid": (a.ap_trapezoid, b.ap_trapezoid),
+        "mAP": (a.fractions("ap"), b.fractions("ap")),
+        "mAP_trapezoid": (a.fractions("ap_trapezoid"), b.fractions("ap_trapezoid")),
         "rank1": (_at_first(a), _at_first(b)),
     }
     if a.inp is not None and b.inp is not None:
-        pairs["mINP"] = (a.inp, b.inp)
+        pairs["mINP"] = (a.fractions("inp"), b.fractions("inp"))
     metrics = tuple(pairs)
     both = np.array([pairs[metric] for metric in metrics])[:, :, scored]
     scores = differences(both[:, 0], both[:, 1], units, metrics, settings, kind=name)
     return Kind(queries=int(scored.sum()), units=len(np.unique(units)), scores=scores)
 
 
-def _at_first(results: QueryResults) -> Float64s:
-    return np.where(results.first_rank == 1, 1.0, 0.0)
+def _at_first(results: QueryScores) -> Float64s:
+    return np.array([float(rank == 1) for rank in results.first_rank], np.float64)
 
 
-def _units(
-    name: str, a: QueryResults, b: QueryResults, scored: NDArray[np.bool_], by: By
-) -> Int64s:
+def _units(name: str, a: QueryScores, b: QueryScores, scored: NDArray[np.bool_], by: By) -> Int64s:
     """Returns what each scored query is drawn with."""
     pids = a.pids if a.pids is not None else b.pids
     if by == "query":
@@ -181,7 +180,7 @@ def _units(
             "evaluate again with reid-srdl eval --per-query, or say --by query",
         )
     else:
-        units = pids[scored]
+        units = np.array(pids, np.int64)[scored]
     if len(np.unique(units)) < 2:
         what = f"the scored {name}-queries are of one {by}: nothing to resample"
         hint = "say --by query" if by == "identity" and len(units) > 1 else "use more queries"

@@ -10,7 +10,8 @@ import filelock
 
 from reid_srdl.config import AnyConfig, MethodOptions, fingerprint, read_yaml, resolve, to_yaml
 from reid_srdl.errors import UserError
-from reid_srdl.files import write_text
+from reid_srdl.files import remove_leftovers, write_text
+from reid_srdl.places import writing
 
 
 class RunFolder:
@@ -80,7 +81,8 @@ class RunFolder:
         Raises:
             UserError: another process is writing to the folder.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        with writing(self.path, "the run's folder"):
+            self.path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.path / ".lock", timeout=0)
         try:
             lock.acquire()
@@ -90,6 +92,7 @@ class RunFolder:
                 "wait for it to end, or choose another --name",
             ) from None
         try:
+            remove_leftovers(self.path)
             yield
         finally:
             lock.release()

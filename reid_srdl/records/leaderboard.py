@@ -1,5 +1,8 @@
 """The leaderboard: means over seeds, and gains over vanilla. A pure function of records.
 
+Features that were not made here have a row each, below the runs that were judged on the same test
+images, or in a table of their own.
+
 Runs are averaged when they differ in nothing but the seed and the place where they ran: same data,
 same network, same method and options, same configuration, same precision. Everything else stands in
 a row of its own, and the row's label says what sets it apart.
@@ -12,74 +15,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from reid_srdl.config import ADDED, PLACES
+from reid_srdl.config import PLACES
+from reid_srdl.records.board import Gain, Leaderboard, Row, Scores
+from reid_srdl.records.foreign import foreign_rows
 from reid_srdl.records.labels import differing_keys, flatten, tell, title
 from reid_srdl.records.metrics import METRICS, score_of
-from reid_srdl.records.run import DatasetFacts, RunRecord
+from reid_srdl.records.run import AnyRecord, DatasetFacts, FeaturesRecord, RunRecord
 from reid_srdl.records.statistics import Measure, measure, paired_gain, unpaired_gain
 
 BASELINE = "vanilla"
 
 _NO_BASELINE = f"no gain: no single {BASELINE} experiment is otherwise configured alike"
-
-Scores = dict[str, Measure | None]  # by metric, fractions; None where there was no evaluation
-
-
-@dataclass(frozen=True)
-class Row:
-    """The runs of one experiment: one configuration, several seeds.
-
-    Attributes:
-        dataset: what was trained and evaluated on.
-        network: the network's name.
-        method: the method's name.
-        label: the method with its non-default options, and in brackets what else sets this row
-            apart from others of the same data set and network: ``srdl [optim.lr=0.05]``.
-        experiment: fingerprint of the configuration without the seed.
-        runs: names of the runs, by seed.
-        seeds: their seeds, ascending.
-        scores: mean and deviation over the seeds, by the task's metrics, fractions from 0 to 1.
-        trcost: TrCost of one run, 10^16.
-    """
-
-    dataset: DatasetFacts
-    network: str
-    method: str
-    label: str
-    experiment: str
-    runs: tuple[str, ...]
-    seeds: tuple[int, ...]
-    parameters: int
-    epochs: int
-    trcost: float
-    scores: Scores
-
-
-@dataclass(frozen=True)
-class Gain:
-    """What a method gains over vanilla, all else being equal.
-
-    Attributes:
-        label: ``gain (SRDL - vanilla)``.
-        row, baseline: the two rows that are compared.
-        paired: True where both have the same seeds and the differences are taken seed by seed.
-        scores: gain as a fraction, by the task's metrics.
-    """
-
-    label: str
-    row: Row
-    baseline: Row
-    paired: bool
-    scores: Scores
-
-
-@dataclass(frozen=True)
-class Leaderboard:
-    """Rows and gains, sorted by data set and network, vanilla first; notes for the reader."""
-
-    rows: tuple[Row, ...]
-    gains: tuple[Gain, ...]
-    notes: tuple[str, ...]
 
 
 class _Key(NamedTuple):
@@ -102,10 +48,23 @@ class _Group:
     facts: dict[str, Any]  # of the data set: two folders may bear one name
 
 
-def leaderboard(records: Iterable[RunRecord]) -> Leaderboard:
+def leaderboard(records: Iterable[AnyRecord]) -> Leaderboard:
     """Turns records into the rows and gains of a table like the SRDL paper's Table 3."""
+    records = tuple(records)
+    runs = [record for record in records if isinstance(record, RunRecord)]
+    foreign = [record for record in records if isinstance(record, FeaturesRecord)]
+    notes: list[str] = []
+    rows, gains = _trained(runs, notes)
+    rows += foreign_rows(foreign, runs)
+    rows.sort(key=lambda row: (row.dataset.name, row.method is None))  # keeps their order else
+    notes += [f"{_where(row)}: not trained here" for row in rows if row.method is None]
+    return Leaderboard(tuple(rows), tuple(gains), tuple(notes))
+
+
+def _trained(runs: Sequence[RunRecord], notes: list[str]) -> tuple[list[Row], list[Gain]]:
+    """Returns the rows of runs, by data set and network, and their gains."""
     by_key: dict[_Key, list[RunRecord]] = defaultdict(list)
-    for record in records:
+    for record in runs:
         key = _Key(
             record.dataset,
             record.model,
@@ -114,7 +73,6 @@ def leaderboard(records: Iterable[RunRecord]) -> Leaderboard:
             record.experiment,
         )
         by_key[key].append(record)
-    notes: list[str] = []
     groups = [_group(found, notes) for found in by_key.values()]
     tables: dict[tuple[str, str], list[_Group]] = defaultdict(list)
     for group in groups:
@@ -135,7 +93,7 @@ def leaderboard(records: Iterable[RunRecord]) -> Leaderboard:
             notes.append(
                 f"{_where(gain.row)}: {gain.label}: difference of means, unpaired: {seeds}"
             )
-    return Leaderboard(tuple(rows), tuple(gains), tuple(notes))
+    return rows, gains
 
 
 def _group(found: Sequence[RunRecord], notes: list[str]) -> _Group:
@@ -161,6 +119,7 @@ def _group(found: Sequence[RunRecord], notes: list[str]) -> _Group:
         parameters=first.parameters,
         epochs=first.epochs,
         trcost=measure([record.cost.trcost for record in records]).mean,
+        work=measure([record.true_work.cost for record in records]).mean,
         scores={metric: _mean(_by_seed(records, metric)) for metric in METRICS[first.dataset.task]},
     )
     facts = flatten({"dataset": first.dataset.model_dump()})
@@ -172,7 +131,7 @@ def _setting(record: RunRecord) -> dict[str, Any]:
     left_out = {*PLACES, "train.seed", "eval.ensembles"}
     setting = {
         key: value
-        for key, value in {**ADDED, **flatten(record.config)}.items()
+        for key, value in flatten(record.config).items()
         if key not in left_out and not key.startswith("method.")
     }
     # What 'auto' came to on that machine, not what was asked for.

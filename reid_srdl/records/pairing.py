@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from reid_srdl.errors import UserError
-from reid_srdl.records.per_query import QueryResults, Results
+from reid_srdl.records.per_query import Side
+from reid_srdl.records.queries import QueryScores
 
 _SAME = "evaluate both on the same queries, in the same order"
 
 
-def check_pair(a: Results, b: Results) -> tuple[str, ...]:
+def check_pair(a: Side, b: Side) -> tuple[str, ...]:
     """Checks that two results can be paired query by query.
 
     Returns:
@@ -27,7 +26,8 @@ def check_pair(a: Results, b: Results) -> tuple[str, ...]:
     Raises:
         UserError: other data sets, rules or queries; the first difference is named.
     """
-    if a.dataset and b.dataset and a.dataset != b.dataset:
+    known = a.labels is not None and b.labels is not None
+    if not known and a.dataset and b.dataset and a.dataset != b.dataset:
         raise UserError(f"A is of {a.dataset}, B of {b.dataset}: other queries", _SAME)
     told = list(_rule_warnings(a, b))
     told += _check_queries("single", a.single, b.single)
@@ -35,10 +35,14 @@ def check_pair(a: Results, b: Results) -> tuple[str, ...]:
         told += _check_queries("multi", a.multi, b.multi)
     elif a.multi is not None or b.multi is not None:
         told.append(f"multi-query results are in {'A' if a.multi else 'B'} only: not compared")
+    if known and a.labels != b.labels:
+        raise UserError(
+            "A and B searched other images: the galleries' identities or cameras differ", _SAME
+        )
     return tuple(told)
 
 
-def _rule_warnings(a: Results, b: Results) -> Iterator[str]:
+def _rule_warnings(a: Side, b: Side) -> Iterator[str]:
     if a.protocol is None or b.protocol is None:
         unnamed = [side for side, one in (("A", a), ("B", b)) if one.protocol is None]
         yield f"{' and '.join(unnamed)}: rules not named, taken to be the same"
@@ -62,19 +66,19 @@ def _rule_warnings(a: Results, b: Results) -> Iterator[str]:
             yield f"evaluated differently: {key} is {one} in A, {other} in B"
 
 
-def _check_queries(kind: str, a: QueryResults, b: QueryResults) -> Iterator[str]:
+def _check_queries(kind: str, a: QueryScores, b: QueryScores) -> Iterator[str]:
     if len(a) != len(b):
         raise UserError(f"A has {len(a)} {kind}-queries, B has {len(b)}", _SAME)
     known = [key for key in ("names", "pids", "camids") if _both(a, b, key)]
     for key in known:
         _check_equal(kind, key.removesuffix("s"), getattr(a, key), getattr(b, key))
-    left_out = np.isnan(a.ap), np.isnan(b.ap)
-    _check_equal(kind, "left out", *(values.tolist() for values in left_out))
+    left_out = ([ap is None for ap in one.ap] for one in (a, b))
+    _check_equal(kind, "left out", *left_out)
     if not known:
         yield f"{kind}-queries not named in both: paired by their order alone"
 
 
-def _both(a: QueryResults, b: QueryResults, key: str) -> bool:
+def _both(a: QueryScores, b: QueryScores, key: str) -> bool:
     return getattr(a, key) is not None and getattr(b, key) is not None
 
 

@@ -1,25 +1,23 @@
-"""Per-query results to be compared: from a run's record, or a file of ``eval --per-query``."""
+"""Per-query results to be compared: from a record, or a file of ``eval --per-query``."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from reid_srdl.config import RulesName
+from reid_srdl.config import Protocol, RulesName
 from reid_srdl.errors import UserError
-from reid_srdl.records.run import QueryScores
-from reid_srdl.records.store import RECORD, read_record
-from reid_srdl.retrieval.result import Evaluation, Protocol
+from reid_srdl.records.queries import QueryScores
+from reid_srdl.records.run import RunRecord
+from reid_srdl.records.store import RECORD, read_any_record
+from reid_srdl.retrieval.result import Evaluation
 
 _PROTOCOL = ("rules", "distance", "normalize", "pooling", "gallery")
 _AGAIN = "write it again with reid-srdl eval --per-query"
@@ -27,30 +25,7 @@ _WHICH = "give a run's folder, or a .csv or .json of reid-srdl eval --per-query"
 
 
 @dataclass(frozen=True)
-class QueryResults:
-    """Results of Q queries.
-
-    Attributes:
-        ap, ap_trapezoid: Q fractions; NaN for a query that is left out of the scores.
-        inp: the same, n / r_n; None where it is not known.
-        first_rank: Q ranks from 1; 0 for a query without a match.
-        pids, camids, names: who the queries are, as far as that is known.
-    """
-
-    ap: NDArray[np.float64]
-    ap_trapezoid: NDArray[np.float64]
-    inp: NDArray[np.float64] | None
-    first_rank: NDArray[np.int64]
-    pids: NDArray[np.int64] | None = None
-    camids: NDArray[np.int64] | None = None
-    names: tuple[str, ...] | None = None
-
-    def __len__(self) -> int:
-        return len(self.ap)
-
-
-@dataclass(frozen=True)
-class Results:
+class Side:
     """One side of a comparison.
 
     Attributes:
@@ -58,23 +33,25 @@ class Results:
         single, multi: single- and multi-query results; multi None where there are none.
         protocol: the rules they follow; None where they are not known.
         dataset: the data set's name where it is known.
+        labels: digest of the test images' identities and cameras where it is known.
     """
 
     label: str
-    single: QueryResults
-    multi: QueryResults | None = None
+    single: QueryScores
+    multi: QueryScores | None = None
     protocol: Protocol | None = None
     dataset: str | None = None
+    labels: str | None = None
 
 
-def read_results(path: Path) -> Results:
-    """Reads the per-query results of a run (its record; the run's result) or of a file.
+def read_results(path: Path) -> Side:
+    """Reads the per-query results of a record (its result) or of a file.
 
     Raises:
         UserError: there is nothing to read, it is damaged, or it holds no per-query results.
     """
     if path.is_dir() or path.name == RECORD:
-        return _of_run(path)
+        return _of_record(path)
     if not path.exists():
         raise UserError(f"{path}: no such run or file", _WHICH)
     if path.suffix not in (".csv", ".json"):
@@ -87,34 +64,22 @@ def read_results(path: Path) -> Results:
     return _of_rows(path, _csv_rows(text) if path.suffix == ".csv" else _json_rows(path, text))
 
 
-def _of_run(path: Path) -> Results:
-    record = read_record(path)
-    name = next(iter(record.results))
-    found, evaluation = record.per_query.get(name), record.result
-    if found is None or not isinstance(evaluation, Evaluation):
+def _of_record(path: Path) -> Side:
+    record = read_any_record(path)
+    found = record.evaluations[0]
+    if found.per_query is None or not isinstance(found.result, Evaluation):
         raise UserError(
             f"{path}: its record holds no per-query results",
             "compare files of reid-srdl eval RUN --per-query FILE",
         )
-    protocol = evaluation.protocol.model_dump(include=set(_PROTOCOL))
-    return Results(
+    protocol = found.result.protocol.model_dump(include=set(_PROTOCOL))
+    return Side(
         str(path),
-        _of_scores(found.single_query),
-        _of_scores(found.multi_query) if found.multi_query else None,
+        found.per_query.single_query,
+        found.per_query.multi_query,
         Protocol.model_validate(protocol),
-        record.dataset.name,
-    )
-
-
-def _of_scores(scores: QueryScores) -> QueryResults:
-    return QueryResults(
-        _floats(scores.ap),
-        _floats(scores.ap_trapezoid),
-        None if scores.inp is None else _floats(scores.inp),
-        np.array([rank or 0 for rank in scores.first_rank], np.int64),
-        None if scores.pids is None else np.array(scores.pids, np.int64),
-        None if scores.camids is None else np.array(scores.camids, np.int64),
-        scores.names,
+        record.dataset.name if isinstance(record, RunRecord) else None,
+        found.data.labels,
     )
 
 
@@ -162,7 +127,7 @@ def _json_rows(path: Path, text: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _of_rows(path: Path, plain: list[dict[str, Any]]) -> Results:
+def _of_rows(path: Path, plain: list[dict[str, Any]]) -> Side:
     try:
         rows = _ROWS.validate_python(plain)
     except ValidationError as error:
@@ -175,27 +140,22 @@ def _of_rows(path: Path, plain: list[dict[str, Any]]) -> Results:
     if not kinds["single"]:
         raise UserError(f"{path}: holds no single-query results", _WHICH)
     multi = _gathered(kinds["multi"]) if kinds["multi"] else None
-    return Results(str(path), _gathered(kinds["single"]), multi, _protocol(path, rows))
+    return Side(str(path), _gathered(kinds["single"]), multi, _protocol(path, rows))
 
 
-def _gathered(rows: Sequence[_Row]) -> QueryResults:
-    known = {
-        key: [getattr(row, key) for row in rows] for key in ("inp", "pid", "camid", "name", "ap")
-    }
+def _gathered(rows: Sequence[_Row]) -> QueryScores:
+    aps, inps = [row.ap for row in rows], [row.inp for row in rows]
     # INP is known where every scored query has it.
-    pairs = zip(known["inp"], known["ap"], strict=True)
-    whole = all((inp is None) == (ap is None) for inp, ap in pairs)
-    pids, camids, names = (
-        None if None in known[key] else known[key] for key in ("pid", "camid", "name")
-    )
-    return QueryResults(
-        _floats(known["ap"]),
-        _floats([row.ap_trapezoid for row in rows]),
-        _floats(known["inp"]) if whole else None,
-        np.array([row.first_rank or 0 for row in rows], np.int64),
-        None if pids is None else np.array(pids, np.int64),
-        None if camids is None else np.array(camids, np.int64),
-        None if names is None else tuple(names),
+    whole = all((inp is None) == (ap is None) for inp, ap in zip(inps, aps, strict=True))
+    pids, camids, names = ([getattr(row, key) for row in rows] for key in ("pid", "camid", "name"))
+    return QueryScores(
+        ap=tuple(aps),
+        ap_trapezoid=tuple(row.ap_trapezoid for row in rows),
+        first_rank=tuple(row.first_rank for row in rows),
+        inp=tuple(inps) if whole else None,
+        pids=None if None in pids else tuple(pids),
+        camids=None if None in camids else tuple(camids),
+        names=None if None in names else tuple(names),
     )
 
 
@@ -205,7 +165,3 @@ def _protocol(path: Path, rows: Sequence[_Row]) -> Protocol | None:
         raise UserError(f"{path}: holds results by different rules", "keep one file per evaluation")
     values: Mapping[str, Any] = dict(zip(_PROTOCOL, told.pop(), strict=True))
     return None if None in values.values() else Protocol.model_validate(values)
-
-
-def _floats(values: Sequence[float | None]) -> NDArray[np.float64]:
-    return np.array([math.nan if value is None else value for value in values], np.float64)

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from reid_srdl.errors import UserError
-from reid_srdl.files import write_text
-from reid_srdl.records.run import SCHEMA_VERSION, RunRecord
+from reid_srdl.records.parse import parse, read_text, read_tree
+from reid_srdl.records.run import AnyRecord, FeaturesRecord, RunRecord
+from reid_srdl.records.write import write_evaluations
 
 RECORD = "record.json"
 CONFIG = "config.yaml"  # what a run's folder holds from its first moment
 _WHERE = "train one with reid-srdl train, or name the folder that holds your runs"
 
 
-def write_record(folder: Path, record: RunRecord) -> Path:
-    """Writes ``folder/record.json``, whole or not at all, and returns its path.
-
-    One file holds everything, so that a reader never pairs scores with another's per-query
-    results; these stand last, each array on one line, and the rest stays readable.
-    """
+def write_record(folder: Path, record: AnyRecord) -> Path:
+    """Writes ``folder/record.json``, whole or not at all, and returns its path."""
     path = folder / RECORD
-    body = record.model_dump(mode="json", exclude={"per_query"})
-    rows = [
-        f"    {json.dumps(name)}: {arrays.model_dump_json()}"
-        for name, arrays in record.per_query.items()
-    ]
-    per_query = "{\n" + ",\n".join(rows) + "\n  }" if rows else "{}"
-    head = json.dumps(body, indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
-    write_text(path, f'{head},\n  "per_query": {per_query}\n}}\n')
+    write_evaluations(path, record)
     return path
 
 
@@ -43,20 +30,39 @@ def read_record(folder: Path) -> RunRecord:
         folder: the run's folder, or its ``record.json``.
 
     Raises:
-        UserError: no such folder, an unfinished run, or a damaged, foreign or newer record.
+        UserError: no such folder, an unfinished run, features that were not made here, or a
+            damaged or foreign record, or one of another version.
+    """
+    record = read_any_record(folder)
+    if isinstance(record, FeaturesRecord):
+        raise UserError(
+            f"{folder}: features of other software, evaluated: there is no network in it",
+            "give the folder of a run that was trained here",
+        )
+    return record
+
+
+def read_any_record(folder: Path) -> AnyRecord:
+    """Reads the record of a run, or of features that were not made here.
+
+    Args:
+        folder: its folder, or its ``record.json``.
+
+    Raises:
+        UserError: as `read_record`.
     """
     path = folder if folder.name == RECORD else folder / RECORD
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         raise _absent(folder, path) from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise UserError(f"{path}: {reason}", "restore the file, or run again") from None
-    return _parse(path, text)
+    tree = read_tree(path, text)
+    if "method" in tree and tree["method"] is None:
+        return parse(path, text, FeaturesRecord)
+    return parse(path, text, RunRecord)
 
 
-def read_records(runs: Path) -> tuple[list[RunRecord], list[str]]:
+def read_records(runs: Path) -> tuple[list[AnyRecord], list[str]]:
     """Reads every record at or below a folder, in the order of their paths.
 
     Args:
@@ -72,14 +78,15 @@ def read_records(runs: Path) -> tuple[list[RunRecord], list[str]]:
     if not runs.is_dir():
         raise UserError(f"{runs}: no such folder", _WHERE)
     if (runs / RECORD).exists():
-        return [read_record(runs)], []
-    records, problems, unfinished = [], [], []
+        return [read_any_record(runs)], []
+    records: list[AnyRecord] = []
+    problems, unfinished = [], []
     for folder in run_folders(runs):
         if not (folder / RECORD).exists():
             unfinished.append(folder.name)
             continue
         try:
-            records.append(read_record(folder))
+            records.append(read_any_record(folder))
         except UserError as error:
             problems.append(f"{error.what} (left out)")
     if unfinished:
@@ -108,26 +115,3 @@ def _absent(folder: Path, path: Path) -> UserError:
             f"{folder}: the run is not finished", f"go on with reid-srdl train --resume {folder}"
         )
     return UserError(f"{path}: no such record", "give the folder of a finished run")
-
-
-def _parse(path: Path, text: str) -> RunRecord:
-    try:
-        tree = json.loads(text)
-    except (ValueError, RecursionError):
-        raise UserError(
-            f"{path}: damaged, not valid JSON", "restore the file, or run again"
-        ) from None
-    version = tree.get("schema_version") if isinstance(tree, dict) else None
-    if version is None:
-        raise UserError(f"{path}: not a record of a run", "give a folder that reid-srdl wrote")
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        what = f"{path}: written by a newer reid-srdl (schema_version {version})"
-        raise UserError(what, "update reid-srdl to read it")
-    try:
-        return RunRecord.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "record"
-        more = f" and {error.error_count() - 1} more" if error.error_count() > 1 else ""
-        what = f"{path}: damaged: {where}: {first['msg']}{more}"
-        raise UserError(what, "restore the file, or run again") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reid_srdl.evaluation import Evaluated
+from reid_srdl.evaluation import Scored
 from reid_srdl.report.tables import Column, Row, Table
 from reid_srdl.retrieval.conventions import CONVENTIONS
 from reid_srdl.retrieval.protocol import JUNK, Labels
@@ -81,7 +81,7 @@ def rule_notes(rules: Rules) -> tuple[str, ...]:
         *(f"not reproduced: {quirk}" for quirk in rules.not_reproduced),
         *(
             line
-            for line in (rules.single_shot, rules.index, rules.rerank, rules.expand)
+            for line in (rules.single_shot, rules.index_note, rules.rerank_note, rules.expand_note)
             if not line.startswith("none")
         ),
     )
@@ -100,7 +100,7 @@ def skipped_warnings(evaluation: Evaluation) -> list[str]:
     ]
 
 
-def rule_warnings(result: Evaluated, gallery: Labels) -> list[str]:
+def rule_warnings(result: Scored, gallery: Labels) -> list[str]:
     """Returns a line for what a foreign code's rules let count that ours would not."""
     rules = result.evaluation.protocol.rules
     convention, lines = CONVENTIONS[rules], []

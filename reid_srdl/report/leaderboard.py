@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from reid_srdl.config import TaskName
-from reid_srdl.records.leaderboard import Gain, Leaderboard
-from reid_srdl.records.leaderboard import Row as BoardRow
+from reid_srdl.records.board import Gain, Leaderboard
+from reid_srdl.records.board import Row as BoardRow
 from reid_srdl.report.tables import Column, Row, Table, Value
 
 _COLUMNS = (
@@ -23,6 +23,7 @@ _COLUMNS = (
     Column("parameters", "params", "millions", unit="M"),
     Column("epochs", "epochs", "count"),
     Column("trcost", "TrCost", "number", unit="10¹⁶"),
+    Column("work", "work", "number", unit="10¹⁶"),
 )
 _SCORES: dict[TaskName, tuple[Column, ...]] = {
     "reid": (
@@ -41,6 +42,7 @@ _WHAT: dict[TaskName, str] = {
     "classification": "test images",
 }
 _LEGEND = "%: mean ± standard deviation over seeds (number of seeds)"
+_COSTS = "TrCost: forward passes, as in the paper; work: forward and backward; both with teachers'"
 
 
 def leaderboard_tables(board: Leaderboard) -> list[Table]:
@@ -54,7 +56,8 @@ def leaderboard_tables(board: Leaderboard) -> list[Table]:
         tables.append(Table(f"{name}: {_WHAT[task]}, {_LEGEND}", columns, mine))
     if tables:
         last = tables[-1]
-        tables[-1] = Table(last.title, last.columns, last.rows, board.notes)
+        notes = (_COSTS, *board.notes)
+        tables[-1] = Table(last.title, last.columns, last.rows, notes)
     return tables
 
 
@@ -69,10 +72,11 @@ def _rows(rows: Sequence[BoardRow], gains: Sequence[Gain]) -> Iterator[Row]:
 
 
 def _row_values(row: BoardRow) -> dict[str, Value]:
-    return {
+    """Returns the cells; what was not trained here has none for method, epochs and cost."""
+    values: dict[str, Value] = {
         "dataset": row.dataset.name,
         "network": row.network,
-        "method": row.label,
+        "method": row.label or None,
         "method_name": row.method,
         "experiment": row.experiment,
         "runs": row.runs,
@@ -80,8 +84,9 @@ def _row_values(row: BoardRow) -> dict[str, Value]:
         "parameters": row.parameters,
         "epochs": row.epochs,
         "trcost": row.trcost,
-        **row.scores,
+        "work": row.work,
     }
+    return {key: value for key, value in values.items() if value is not None} | row.scores
 
 
 def _gain_values(gain: Gain) -> dict[str, Value]:

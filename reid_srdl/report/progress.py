@@ -1,45 +1,51 @@
-"""What a person sees while a run works: a live display on a terminal, plain lines elsewhere."""
+"""What a person sees while a run works: one live bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
+from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bars
 
-from reid_srdl.training.monitor import EpochRow, Progress
+from reid_srdl.training.monitor import EpochRow, NetworkRow, Progress
+from reid_srdl.training.phases import Phase
 
 _QUIET_SECONDS = 20.0  # between lines about one piece of work
 
 
 class Display:
-    """Shows epoch, loss, accuracy, learning rate, images/s and time left, on standard error.
+    """Shows the whole run's progress, epoch, loss, accuracy, rate and time left, on standard error.
+
+    Phases are weighed by their counted work, so that the bar moves evenly over phases of unlike
+    networks; the time left follows from the work that this process has done and what it took.
 
     Args:
-        epochs: epochs of the whole run, all phases together.
         shown: False says nothing at all: of several processes one speaks.
     """
 
-    def __init__(self, epochs: int, *, shown: bool = True) -> None:
+    def __init__(self, *, shown: bool = True) -> None:
         self._console = Console(stderr=True, highlight=False, quiet=not shown)
         self._shown = shown
         self._said = time.monotonic()
-        self._epochs = epochs
-        self._done = 0
-        self._seconds = 0.0
+        self._work: dict[str, float] = {}  # of each phase that is planned
+        self._before = 0.0  # work of the phases before this one
+        self._phase = ""
+        self._read_back = 0.0  # work that earlier processes did
+        self._began: float | None = None  # when this process opened its first phase
         self._bars: Bars | None = None
         self._bar = TaskID(0)
 
     def __enter__(self) -> Display:
         if self._console.is_terminal and self._shown:
             self._bars = Bars(
-                TextColumn("[bold]{task.description}"),
+                TextColumn("{task.description}", style="bold", markup=False),
                 BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[facts]}"),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[facts]}", markup=False),
                 console=self._console,
                 transient=True,
             )
@@ -60,8 +66,12 @@ class Display:
         """Prints a line above the bar."""
         self._console.print(line, soft_wrap=True, markup=False)
 
+    def warned(self, line: str) -> None:
+        """Prints a warning."""
+        self.say(f"warning: {line}")
+
     def steps(self, what: str, done: int, total: int) -> None:
-        """Shows how far a piece of work without epochs is (decoding, features, ranks).
+        """Shows how far a piece of work besides the phases is (decoding, features, ranks).
 
         Elsewhere than on a terminal, long work prints a line now and then.
         """
@@ -71,45 +81,75 @@ class Display:
             self._said = time.monotonic()
             self.say(f"{what}: {done:,} of {total:,} ({done / max(total, 1):.0%})")
 
+    def planned(self, phases: Sequence[Phase]) -> None:
+        """Takes in what there is to do."""
+        self._work = {phase.name: float(phase.work.total) for phase in phases}
+
     def phase_opened(self, name: str, kind: str, rows: list[EpochRow]) -> None:
         """Says what is read back instead of done again."""
+        if self._began is None:
+            self._began = time.monotonic()
+        self._before += self._work.get(self._phase, 0.0)
+        self._phase = name
         if rows:
-            self._done += len(rows)
-            self._seconds += sum(row.seconds for row in rows)
+            share = len(rows) / rows[-1].epochs
+            self._read_back += share * self._work.get(name, 0.0)
             self.say(f"{name}: {len(rows)} of {rows[-1].epochs} epochs read back")
 
     def progressed(self, progress: Progress) -> None:
-        """Moves the bar inside an epoch; elsewhere than on a terminal nothing is printed."""
-        if self._bars is None:
-            return
-        facts = [f"{progress.images_per_second:.0f} images/s"]
-        if progress.loss is not None and progress.accuracy is not None:
-            facts.insert(0, f"loss {progress.loss:.4f}  accuracy {progress.accuracy:.1%}")
-            facts.insert(1, f"lr {progress.lr:.4g}")
-            epoch = progress.seconds * progress.steps / progress.step
-            facts.append(f"left {self._left(epoch, progress.step / progress.steps)}")
-        what = f"{progress.phase} epoch {progress.epoch}/{progress.epochs}"
-        self._bars.update(
-            self._bar,
-            description=what,
-            completed=progress.step,
-            total=progress.steps,
-            facts="  ".join(facts),
-        )
+        """Moves the bar; elsewhere than on a terminal a line is printed now and then."""
+        facts = [f"{progress.images_per_second:.0f} images/s", f"left {self._left(progress.share)}"]
+        if progress.networks:
+            facts = [_told(progress.networks), f"lr {progress.lr:.4g}", *facts]
+        what = progress.phase
+        if progress.networks:
+            what = f"{what} epoch {progress.epoch}/{progress.epochs}"
+        if self._bars is not None:
+            done = self._done(progress.share)
+            total = sum(self._work.values()) or None
+            told = "  ".join(facts)
+            self._bars.update(self._bar, description=what, completed=done, total=total, facts=told)
+        elif time.monotonic() - self._said >= _QUIET_SECONDS:
+            self._said = time.monotonic()
+            self.say("  ".join([f"{what} {progress.step}/{progress.steps}", *facts]))
 
     def epoch_finished(self, row: EpochRow) -> None:
         """Prints the epoch's line."""
-        self._done += 1
-        self._seconds += row.seconds
-        terms = "  ".join(f"{name} {value:.4f}" for name, value in row.terms.items())
+        self._said = time.monotonic()
         self.say(
-            f"{row.phase} epoch {row.epoch}/{row.epochs}  loss {row.loss:.4f} ({terms})  "
-            f"accuracy {row.accuracy:.1%}  lr {row.lr:.4g}  "
-            f"{row.images / row.seconds:.0f} images/s  "
-            f"left {self._left(self._seconds / self._done)}"
+            f"{row.phase} epoch {row.epoch}/{row.epochs}  {_terms(row.networks)}  "
+            f"lr {row.lr:.4g}  {row.images_per_second:.0f} images/s  "
+            f"left {self._left(row.epoch / row.epochs)}"
         )
 
-    def _left(self, epoch_seconds: float, begun: float = 0.0) -> datetime.timedelta:
-        """Estimates the run's remaining time from an epoch's, ``begun`` of this one being done."""
-        left = epoch_seconds * max(self._epochs - self._done - begun, 0)
-        return datetime.timedelta(seconds=round(left))
+    def _done(self, share: float) -> float:
+        return self._before + share * self._work.get(self._phase, 0.0)
+
+    def _left(self, share: float) -> str:
+        """Estimates the run's remaining time; ``?`` where nothing is known yet."""
+        done = self._done(share)
+        own = done - self._read_back
+        if self._began is None or own <= 0 or not self._work:
+            return "?"
+        seconds = (time.monotonic() - self._began) / own * (sum(self._work.values()) - done)
+        return str(datetime.timedelta(seconds=round(max(seconds, 0.0))))
+
+
+def _told(networks: Mapping[str, NetworkRow]) -> str:
+    """Returns loss and accuracy of each network; names only where there are several."""
+    return "  ".join(
+        f"{name + ' ' if len(networks) > 1 else ''}loss {row.loss:.4f}{_accuracy(row)}"
+        for name, row in networks.items()
+    )
+
+
+def _terms(networks: Mapping[str, NetworkRow]) -> str:
+    return "  ".join(
+        f"{name + ' ' if len(networks) > 1 else ''}loss {row.loss:.4f} "
+        f"({'  '.join(f'{term} {value:.4f}' for term, value in row.terms.items())}){_accuracy(row)}"
+        for name, row in networks.items()
+    )
+
+
+def _accuracy(row: NetworkRow) -> str:
+    return "" if row.accuracy is None else f"  accuracy {row.accuracy:.1%}"

@@ -15,7 +15,7 @@ _COLUMNS = (
 
 
 def answer_table(answer: Answer) -> Table:
-    """Returns a row for each image found, nearest first; pid and camera as the names tell them."""
+    """Returns a row for each image found, nearest first; pid and camera as in their names."""
     rows = tuple(
         Row(
             {

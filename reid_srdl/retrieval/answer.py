@@ -39,6 +39,7 @@ class Answer:
         normalize: whether features were L2-normalised.
         cached: whether the gallery's features were read back.
         results: the nearest k, equal distances in the gallery's order.
+        notes: what of the gallery's folder was left out, counted and named.
     """
 
     image: str
@@ -49,6 +50,7 @@ class Answer:
     normalize: bool
     cached: bool
     results: tuple[Found, ...]
+    notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Returns the answer as plain values."""

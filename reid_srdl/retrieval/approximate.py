@@ -170,7 +170,7 @@ class ApproximateRanker:
     def told(self) -> dict[str, str]:
         """Says what was retrieved, and that the scores are the list's."""
         return {
-            "index": f"FAISS {self.name}, approximate; truncated mAP: over the first "
+            "index_note": f"FAISS {self.name}, approximate; truncated mAP: over the first "
             f"{self.retrieved} retrieved, matches not retrieved add 0"
         }
 

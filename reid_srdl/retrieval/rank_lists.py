@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.conventions import CONVENTIONS
 from reid_srdl.retrieval.counting.frame import frame_for, placed_rows, squared_norms
@@ -16,7 +17,6 @@ from reid_srdl.retrieval.counting.windows import Reach, window
 from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.index import FlatIndex
 from reid_srdl.retrieval.protocol import Int64s, Labels, counted
-from reid_srdl.retrieval.result import Protocol
 from reid_srdl.retrieval.rows import Rows, rows_of
 
 _ANSWERS = 1 << 20  # list entries asked for at once

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from pydantic import BaseModel, ConfigDict, Field
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from reid_srdl.config import RulesName, with_rules
+from reid_srdl.config.protocol import Protocol
 
 
 class _Result(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
 
 
 class Scores(_Result):
@@ -49,33 +47,10 @@ class Spread(_Result):
     rank20: float
 
 
-class Protocol(_Result):
-    """Who counts, and how: the rules of an evaluation.
-
-    Attributes:
-        rules: whose conventions, see `conventions`; ``official`` implies ``normalize`` and
-            ``fastreid`` the cosine distance where these are not given.
-        distance: ``euclidean``, or ``cosine`` (1 - cos, on L2-normalised features).
-        normalize: L2-normalise every feature first (``cosine`` always does).
-        pooling: how a multi-query's boxes become one feature.
-        gallery: ``all`` of it, or ``single-shot`` (see `single_shot`).
-    """
-
-    rules: RulesName = "ours"
-    distance: Literal["euclidean", "cosine"] = "euclidean"
-    normalize: bool = False
-    pooling: Literal["mean", "max"] = "mean"
-    gallery: Literal["all", "single-shot"] = "all"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _implied(cls, values: Any) -> Any:
-        return with_rules(values)
-
-
 class Rules(Protocol):
     """A protocol with its conventions spelled out for the reader of a record.
 
+    ``index_note``, ``rerank_note`` and ``expand_note`` say how the ranks depart from exact ones;
     ``not_reproduced`` names what the code that ``rules`` names does differently all the same;
     ``distractors`` counts gallery images of pid 0, where no query has that pid.
     """
@@ -86,9 +61,9 @@ class Rules(Protocol):
     no_match: str = "queries without a match are left out and counted in 'skipped'"
     ap: str = "mAP: mean of the precision at each hit; mAP_trapezoid: official Market-1501 area"
     not_reproduced: tuple[str, ...] = ()
-    index: str = "none: ranks over the whole gallery, exact"
-    rerank: str = "none"
-    expand: str = "none"
+    index_note: str = "none: ranks over the whole gallery, exact"
+    rerank_note: str = "none"
+    expand_note: str = "none"
     single_shot: str = "none"
     distractors: int = 0
 

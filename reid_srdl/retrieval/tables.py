@@ -8,16 +8,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.files import write_text
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.metrics import PerQuery
 from reid_srdl.retrieval.rank_lists import RankList
 from reid_srdl.retrieval.ranks import UNRETRIEVED
-from reid_srdl.retrieval.result import Protocol
 from reid_srdl.texts import csv_cell, json_text
 
 Row = dict[str, Any]
+
+_PROTOCOL = {"rules", "distance", "normalize", "pooling", "gallery"}
 
 
 def check_suffix(path: Path) -> None:
@@ -43,7 +45,7 @@ def write_per_query(
     no first rank (empty, or null), and no values where the rules leave them out; those of which no
     match was retrieved have no first rank.
     """
-    told = {} if protocol is None else protocol.model_dump(include=set(Protocol.model_fields))
+    told = {} if protocol is None else protocol.model_dump(include=_PROTOCOL)
     rows = list(_query_rows("single", single, told))
     if multi is not None:
         rows += _query_rows("multi", multi, told)

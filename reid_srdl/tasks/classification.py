@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from reid_srdl.analysis.accuracy import class_scores
@@ -17,6 +19,7 @@ from reid_srdl.models.network import Network
 from reid_srdl.records.run import DatasetFacts
 from reid_srdl.tasks.task import Judged, Steps
 from reid_srdl.training.precision import Compute
+from reid_srdl.training.values import Model, View
 
 
 class ClassificationTask:
@@ -43,7 +46,7 @@ class ClassificationTask:
         size = (config.data.height, config.data.width)
         entry = find_entry(config.data.name)
         data = load_classes(entry.name, config.data.dir, size=size, progress=steps)
-        self.classes = len(data.classes)
+        self.classes = data.classes
         train, test = (
             Images(part.pixels, size, compute.device, entry.normalisation)
             for part in (data.train, data.test)
@@ -56,27 +59,55 @@ class ClassificationTask:
             name=config.data.name,
             task="classification",
             images=len(data.train),
-            classes=self.classes,
+            classes=len(data.classes),
             test=len(data.test),
         )
 
     def judge(
-        self, networks: Mapping[str, Network], ensembles: Mapping[str, Sequence[Network]]
+        self, models: Mapping[str, Model], ensembles: Mapping[str, Sequence[Model]]
     ) -> dict[str, Judged]:
-        """Evaluates networks on the test images, and ensembles by their mean probabilities."""
-        labels = torch.from_numpy(self.test_labels)
-        logits = {network: self.test_logits(network, name) for name, network in networks.items()}
+        """Evaluates networks on the test images, and ensembles by their mean probabilities.
+
+        Raises:
+            UserError: the members of an ensemble know different classes.
+        """
+        logits: dict[str, Tensor] = {}
+
+        def of(model: Model, name: str) -> Tensor:
+            if model.key not in logits:
+                logits[model.key] = self._viewed(self.test_logits(model.network, name), model.view)
+            return logits[model.key]
+
         judged = {
-            name: Judged(class_scores(logits[network], labels))
-            for name, network in networks.items()
+            name: Judged(class_scores(of(model, name), self._labels(model.view)))
+            for name, model in models.items()
         }
         for name, members in ensembles.items():
-            parts = [
-                logits[network] if network in logits else self.test_logits(network, name)
-                for network in members
-            ]
-            judged[name] = Judged(class_scores(mean_log_probabilities(parts), labels))
+            views = {model.view for model in members}
+            if len(views) > 1:
+                raise UserError(
+                    f"eval.ensembles: the networks of {name} know different classes",
+                    "join networks that were trained on the same classes",
+                )
+            parts = [of(model, name) for model in members]
+            scores = class_scores(mean_log_probabilities(parts), self._labels(views.pop()))
+            judged[name] = Judged(scores)
         return judged
+
+    def _chosen(self, view: View | None) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """Returns which test images are of a view's classes, and the labels of these."""
+        if view is None:
+            return np.ones(len(self.test_labels), bool), self.test_labels
+        places = np.full(len(self.classes), -1, np.int64)
+        places[[self.classes.index(name) for name in view.classes]] = np.arange(len(view.classes))
+        labels = places[self.test_labels]
+        return labels >= 0, labels[labels >= 0]
+
+    def _labels(self, view: View | None) -> Tensor:
+        return torch.from_numpy(self._chosen(view)[1])
+
+    def _viewed(self, logits: Tensor, view: View | None) -> Tensor:
+        return logits[torch.from_numpy(self._chosen(view)[0])]
 
     @torch.inference_mode()
     def test_logits(self, network: Network, what: str) -> Tensor:

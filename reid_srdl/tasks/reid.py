@@ -15,12 +15,13 @@ from reid_srdl.data.reid.names import class_labels
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate_by
 from reid_srdl.models.network import Network
-from reid_srdl.records.run import DatasetFacts, PerQuery, QueryScores
-from reid_srdl.retrieval.metrics import PerQuery as QueryResults
-from reid_srdl.retrieval.ranks import UNRETRIEVED
+from reid_srdl.records.digests import labels_digest
+from reid_srdl.records.queries import scored_queries
+from reid_srdl.records.run import DatasetFacts
 from reid_srdl.tasks.features import Extractor, all_parts
 from reid_srdl.tasks.task import Judged, Steps
 from reid_srdl.training.precision import Compute
+from reid_srdl.training.values import Model
 
 
 class ReidTask:
@@ -55,27 +56,28 @@ class ReidTask:
         if len(crops) < len(data.train):
             pixels = pixels[np.isin(data.train.pids, np.unique(crops.pids))]
         labels, identities = class_labels(crops.pids)
-        self.classes = len(identities)
+        self.classes = tuple(map(str, identities.tolist()))
         images = Images(pixels, size, compute.device)
         self.training_set = TrainingSet(images, labels, pad=config.data.pad, flip=config.data.flip)
         self.facts = DatasetFacts(
             name=config.data.name,
             images=len(crops),
-            identities=self.classes,
+            identities=len(self.classes),
             query=len(data.query),
             gallery=len(data.gallery),
             boxes=len(data.boxes) if data.boxes is not None else None,
+            labels=labels_digest((data.query, data.gallery, data.boxes)),
         )
 
     def judge(
-        self, networks: Mapping[str, Network], ensembles: Mapping[str, Sequence[Network]]
+        self, models: Mapping[str, Model], ensembles: Mapping[str, Sequence[Model]]
     ) -> dict[str, Judged]:
         """Evaluates each network's features by the re-id protocol; there are no ensembles.
 
         Raises:
             UserError: images that cannot be read.
         """
-        return {name: self._judge(network) for name, network in networks.items()}
+        return {name: self._judge(model.network) for name, model in models.items()}
 
     def _judge(self, network: Network) -> Judged:
         settings = self._config.eval
@@ -90,14 +92,11 @@ class ReidTask:
         done = evaluate_by(
             all_parts(extractor, self._data),
             settings,
+            engine=settings.engine,
             device=str(self._compute.device),
             progress=lambda done, total: self._steps("ranking", done, total),
         )
-        per_query = PerQuery(
-            single_query=_query_scores(done.single),
-            multi_query=_query_scores(done.multi) if done.multi else None,
-        )
-        return Judged(done.evaluation, per_query)
+        return Judged(done.evaluation, scored_queries(done.single, done.multi))
 
 
 def _first_identities(train: Crops, wanted: int | None) -> Crops:
@@ -111,23 +110,3 @@ def _first_identities(train: Crops, wanted: int | None) -> Crops:
             "lower data.identities, or leave it out for all",
         )
     return train.select(np.isin(train.pids, identities[:wanted]))
-
-
-def _query_scores(results: QueryResults) -> QueryScores:
-    """Returns the arrays as plain numbers, None where a query is left out or has no match."""
-    scored = results.scored.tolist()
-
-    def plain(values: list[float]) -> tuple[float | None, ...]:
-        return tuple(value if ok else None for value, ok in zip(values, scored, strict=True))
-
-    return QueryScores(
-        ap=plain(results.ap.tolist()),
-        ap_trapezoid=plain(results.ap_trapezoid.tolist()),
-        first_rank=tuple(
-            None if rank in (0, UNRETRIEVED) else rank for rank in results.first_rank.tolist()
-        ),
-        inp=plain(results.inp.tolist()),
-        pids=tuple(results.pids.tolist()),
-        camids=tuple(results.camids.tolist()),
-        names=results.names,
-    )

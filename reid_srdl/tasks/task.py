@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reid_srdl.data.batches import TrainingSet
-from reid_srdl.models.network import Network
 from reid_srdl.records.metrics import Result
-from reid_srdl.records.run import DatasetFacts, PerQuery
+from reid_srdl.records.queries import ScoredQueries
+from reid_srdl.records.run import DatasetFacts
+from reid_srdl.training.values import Model
 
 Steps = Callable[[str, int, int], None]
 
@@ -24,7 +25,7 @@ class Judged:
     """
 
     result: Result
-    per_query: PerQuery | None = None
+    per_query: ScoredQueries | None = None
 
 
 class Task(Protocol):
@@ -32,16 +33,20 @@ class Task(Protocol):
 
     Attributes:
         facts: what it holds.
-        classes: C, the outputs of a classifier.
+        classes: the names of its classes or identities, in the order of their labels.
         training_set: the labelled training images.
     """
 
     facts: DatasetFacts
-    classes: int
+    classes: tuple[str, ...]
     training_set: TrainingSet
 
     def judge(
-        self, networks: Mapping[str, Network], ensembles: Mapping[str, Sequence[Network]]
+        self, models: Mapping[str, Model], ensembles: Mapping[str, Sequence[Model]]
     ) -> dict[str, Judged]:
-        """Evaluates networks by name, and ensembles of networks by name."""
+        """Evaluates models by name, and ensembles of models by name.
+
+        A model of a view is judged on the test images of its classes alone, where the task has
+        classes.
+        """
         ...

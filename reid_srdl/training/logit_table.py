@@ -34,7 +34,7 @@ class LogitTable:
         self.path = path
         try:
             self._rows = np.load(path, mmap_mode="r")
-        except (ValueError, OSError, EOFError):  # cut short, foreign, or a pickle
+        except Exception:  # cut short, foreign, a pickle, or whatever a damaged head leads to
             raise _refused(path) from None
         if self._rows.ndim != 2 or self._rows.dtype != np.float16:
             raise _refused(path)
@@ -85,6 +85,12 @@ class LogitTable:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+
+    def bytes_of(self, first: int, rows: int) -> bytes:
+        """Returns ``rows`` rows from ``first`` on as they stand in the file."""
+        content: bytes = self._rows[first : first + rows].tobytes()
+        _advise(self._rows, "MADV_DONTNEED")
+        return content
 
     def on(self, device: torch.device) -> Tensor:
         """Returns a copy of the table on a device, moved block by block."""

@@ -1,132 +1,136 @@
-"""Losses as the papers write them: pure functions of an output and a batch, one tensor per term.
+"""What ``fit`` minimises: losses as frozen dataclasses, pure functions of tensors of fixed shape.
 
+This file needs no torch, so that methods and dry runs do not; what computes stands in `terms`.
 The term ``ce`` is always the plain cross-entropy with the labels, so that records compare.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch.nn.functional as F
-from torch import Tensor
+from reid_srdl.errors import UserError
+from reid_srdl.training.keys import nested
+from reid_srdl.training.values import Knowledge
 
-from reid_srdl.data.batches import Batch
-from reid_srdl.models.network import Output
-from reid_srdl.training.knowledge import Knowledge
+if TYPE_CHECKING:
+    from torch import nn
 
-Terms = dict[str, Tensor]
+    from reid_srdl.data.batches import Batch
+    from reid_srdl.models.network import Network, Output
+    from reid_srdl.training.terms import Terms
 
-
-class Loss(Protocol):
-    """What ``fit`` minimises: the sum of the terms.
-
-    ``key`` names the loss, its settings and the phases whose results it reads; a phase that was
-    trained with another loss is never taken for this one.
-    """
-
-    @property
-    def key(self) -> str: ...
-
-    def __call__(self, output: Output, batch: Batch) -> Terms: ...
+NEEDS = frozenset({"stages", "branches", "draws"})
+NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class CrossEntropy:
+class Outputs:
+    """What a step computed for one network's loss.
+
+    Attributes:
+        own: the network's own answer.
+        peers: answers of the networks trained beside it, detached.
+        frozen: answers of consulted networks in evaluation mode, on the very crops of the batch.
+        heads: modules that are trained in this phase, the loss's own among them.
+    """
+
+    own: Output
+    peers: Mapping[str, Output]
+    frozen: Mapping[str, Output]
+    heads: Mapping[str, nn.Module]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a phase minimises: a frozen dataclass whose key follows from its fields.
+
+    Subclasses say in ``needs`` what is kept or drawn for them, ``stages``, ``branches`` or
+    ``draws``, and in ``modules`` what they train themselves. Both count in nested losses, too.
+    """
+
+    needs: ClassVar[frozenset[str]] = NOTHING
+
+    @property
+    def modules(self) -> Mapping[str, Callable[[Network], nn.Module]]:
+        """Factories that take the network, by name; their modules are in ``outputs.heads``."""
+        return {}
+
+    def __call__(self, outputs: Outputs, batch: Batch) -> Terms:
+        """Returns named terms, whose sum is minimised."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class LabelLoss(Loss):
+    """A loss of labels alone, on a network or on one of its branches.
+
+    Each term is a weighted mean over the batch, sum(w l) / max(sum w, 1); the weight of a sample
+    is 0 where its label is hidden.
+    """
+
+    def of(self, output: Output, batch: Batch) -> Terms:
+        """Returns the terms of one output."""
+        raise NotImplementedError
+
+    def __call__(self, outputs: Outputs, batch: Batch) -> Terms:
+        """Returns the terms of the network's own output."""
+        return self.of(outputs.own, batch)
+
+
+@dataclass(frozen=True)
+class CrossEntropy(LabelLoss):
     """L_ce = -log p(y|x) (SRDL paper, Eq 2).
 
     NOTE: the paper's Eq 2 lacks the minus sign.
     """
 
-    key: str = "cross_entropy"
+    def of(self, output: Output, batch: Batch) -> Terms:
+        """Returns ``ce``."""
+        from reid_srdl.training.terms import cross_entropy
 
-    def __call__(self, output: Output, batch: Batch) -> Terms:
-        return {"ce": F.cross_entropy(output.logits, batch.labels)}
-
-
-cross_entropy = CrossEntropy()
+        return {"ce": cross_entropy(output.logits, batch)}
 
 
-@dataclass(frozen=True)
-class Referenced:
-    """L = L_ce + T^2 * R_kl (SRDL paper, Eq 7): the labels and the knowledge supervise at once.
+def needs_of(loss: Loss) -> frozenset[str]:
+    """Returns what a loss and the losses in its fields need.
 
-    Attributes:
-        knowledge: the half-trained model's logits, one row per training sample.
-        temperature: T, which softens both predictions (Eq 5).
+    Raises:
+        UserError: one asks for something that no phase can give.
     """
-
-    knowledge: Knowledge
-    temperature: float
-
-    @property
-    def key(self) -> str:
-        return f"referenced(knowledge={self.knowledge.key}, T={self.temperature})"
-
-    def __call__(self, output: Output, batch: Batch) -> Terms:
-        z_star = self.knowledge.logits_of(batch.index)
-        L_ce = F.cross_entropy(output.logits, batch.labels)  # noqa: N806 - Eq 2
-        R_kl = soft_kl(z_star, output.logits, self.temperature)  # noqa: N806 - Eq 6
-        return {"ce": L_ce, "kl": self.temperature**2 * R_kl}
+    asked = frozenset().union(*(part.needs for part in _losses_in(loss)))
+    if unknown := sorted(asked - NEEDS):
+        raise UserError(
+            f"the loss {type(loss).__name__} asks for {', '.join(unknown)}, which no phase gives",
+            f"losses may need {', '.join(sorted(NEEDS))}",
+        )
+    return asked
 
 
-referenced = Referenced
+def modules_of(loss: Loss) -> dict[str, Callable[[Network], nn.Module]]:
+    """Returns the factories of the modules that a loss trains, nested losses included.
 
-
-@dataclass(frozen=True)
-class Balanced:
-    """L = (1 - a) CE(y, q) + a T^2 CE(p_T, q_T): the lecture's knowledge distillation.
-
-    Its gradient is that of (1 - a) CE + a T^2 KL: the teacher's entropy is a constant.
-
-    Attributes:
-        knowledge: the teacher's logits, one row per training sample.
-        temperature: T, which softens both predictions.
-        alpha: a, the weight of the teacher.
+    Raises:
+        UserError: two of them have one name.
     """
-
-    knowledge: Knowledge
-    temperature: float
-    alpha: float
-
-    @property
-    def key(self) -> str:
-        return f"balanced(knowledge={self.knowledge.key}, T={self.temperature}, alpha={self.alpha})"
-
-    def __call__(self, output: Output, batch: Batch) -> Terms:
-        z_t, z_s = self.knowledge.logits_of(batch.index), output.logits
-        a, T = self.alpha, self.temperature  # noqa: N806 - the lecture's name
-        hard = F.cross_entropy(z_s, batch.labels)
-        soft = soft_cross_entropy(z_t, z_s, T)
-        return {"weighted_ce": (1 - a) * hard, "soft_ce": a * T**2 * soft}
+    found: dict[str, Callable[[Network], nn.Module]] = {}
+    for part in _losses_in(loss):
+        for name, make in part.modules.items():
+            if name in found:
+                raise UserError(
+                    f"the loss {type(loss).__name__} has two modules named {name!r}",
+                    "name them apart",
+                )
+            found[name] = make
+    return found
 
 
-balanced = Balanced
+def knowledge_in(loss: Loss) -> tuple[str, ...]:
+    """Returns the keys of all tables that a loss reads."""
+    tables = (part.tables for part in nested(loss) if isinstance(part, Knowledge))
+    return tuple(dict.fromkeys(key for keys in tables for key in keys))
 
 
-def soft_kl(z_star: Tensor, z: Tensor, temperature: float) -> Tensor:
-    """R_kl = sum_j p~(j|x, theta*) log(p~(j|x, theta*) / p~(j|x, theta)) (SRDL paper, Eq 6).
-
-    Args:
-        z_star: B x C logits of the reference, theta*.
-        z: B x C logits of the network in training, theta.
-        temperature: T of the softened softmax, Eq 5.
-
-    Returns:
-        The divergence in nats, averaged over the batch.
-
-    >>> import torch
-    >>> z_star, z = torch.tensor([[3.0, 1.0, 0.0]]), torch.tensor([[1.0, 2.0, 0.0]])
-    >>> round(9 * soft_kl(z_star, z, 3.0).item(), 4)
-    0.9007
-    """
-    log_p_star = F.log_softmax(z_star / temperature, dim=1)  # Eq 5 at theta*
-    log_p = F.log_softmax(z / temperature, dim=1)  # Eq 5 at theta
-    return (log_p_star.exp() * (log_p_star - log_p)).sum(dim=1).mean()
-
-
-def soft_cross_entropy(z_star: Tensor, z: Tensor, temperature: float) -> Tensor:
-    """CE(p_T, q_T) = -sum_j p_T(j) log q_T(j), averaged over the batch; shapes as ``soft_kl``."""
-    p_star = F.softmax(z_star / temperature, dim=1)
-    log_p = F.log_softmax(z / temperature, dim=1)
-    return -(p_star * log_p).sum(dim=1).mean()
+def _losses_in(loss: Any) -> list[Loss]:
+    return [part for part in nested(loss) if isinstance(part, Loss)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reid_srdl.files import write_text
+from reid_srdl.errors import FileError
+from reid_srdl.files import append_line, write_text
 from reid_srdl.training.monitor import EpochRow, Progress
 
 
@@ -18,17 +19,31 @@ class MetricsLog:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._rows: list[EpochRow] = []
+        self._whole = True
 
     def phase_opened(self, name: str, kind: str, rows: list[EpochRow]) -> None:
         """Writes the file anew with the epochs that are known to be done."""
         self._rows += rows
-        write_text(self._path, "".join(f"{row.model_dump_json()}\n" for row in self._rows))
+        self._rewrite()
 
     def progressed(self, progress: Progress) -> None:
         """Nothing is written within an epoch."""
 
+    def warned(self, line: str) -> None:
+        """Warnings are no metrics."""
+
     def epoch_finished(self, row: EpochRow) -> None:
-        """Appends an epoch's line."""
+        """Appends an epoch's line; a full disk is no reason to stop, the checkpoints know it."""
         self._rows.append(row)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(f"{row.model_dump_json()}\n")
+        if self._whole:
+            self._whole = append_line(self._path, row.model_dump_json(), "the metrics")
+        else:
+            self._rewrite()
+
+    def _rewrite(self) -> None:
+        lines = "".join(f"{row.model_dump_json()}\n" for row in self._rows)
+        try:
+            write_text(self._path, lines, "the metrics")
+            self._whole = True
+        except FileError:
+            self._whole = False

@@ -1,11 +1,32 @@
-"""What a trainer tells while it works; displays and logs listen."""
+"""What a trainer reports while it works; displays and logs listen."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
+
+
+class NetworkRow(BaseModel):
+    """One network's epoch.
+
+    Attributes:
+        terms: each term of its loss, averaged over the epoch.
+        accuracy: share of training images whose largest logit was their label's, in training mode;
+            None where the phase computes no logits.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    terms: dict[str, float]
+    accuracy: float | None
+
+    @property
+    def loss(self) -> float:
+        """The sum of the terms."""
+        return sum(self.terms.values())
 
 
 class EpochRow(BaseModel):
@@ -15,12 +36,10 @@ class EpochRow(BaseModel):
         phase: the phase's name.
         epoch: epochs of the phase that are done, from 1.
         epochs: epochs of the phase in all.
-        loss: the sum of the terms, averaged over the epoch.
-        terms: each term of the loss, averaged over the epoch.
-        accuracy: share of training images whose largest logit was their label's, in training mode.
+        networks: what came of each network, by name.
         lr: the learning rate of the epoch's last step.
-        seconds: wall time of the epoch.
         images: images trained on.
+        seconds: wall time of the epoch.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -28,24 +47,26 @@ class EpochRow(BaseModel):
     phase: str
     epoch: int
     epochs: int
-    loss: float
-    terms: dict[str, float]
-    accuracy: float
+    networks: dict[str, NetworkRow]
     lr: float
-    seconds: float
     images: int
+    seconds: float
+
+    @property
+    def images_per_second(self) -> float:
+        """The epoch's rate."""
+        return self.images / self.seconds
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a phase stands inside an epoch (or an extraction, whose loss is None).
+    """Where a phase stands inside an epoch, or inside an extraction, which has no networks.
 
     Attributes:
         phase, epoch, epochs: as in ``EpochRow``.
-        step, steps: batches that are done, and of how many.
-        seconds: time that these took.
-        images_per_second: their rate.
-        loss, accuracy, lr: as in ``EpochRow``, so far.
+        step, steps: batches of the epoch that are done, and of how many.
+        images_per_second: their rate, since this process began with the epoch.
+        networks, lr: as in ``EpochRow``, so far.
     """
 
     phase: str
@@ -53,11 +74,14 @@ class Progress:
     epochs: int
     step: int
     steps: int
-    seconds: float
     images_per_second: float
-    loss: float | None = None
-    accuracy: float | None = None
+    networks: Mapping[str, NetworkRow] | None = None
     lr: float | None = None
+
+    @property
+    def share(self) -> float:
+        """The share of the phase that is done, 0 to 1."""
+        return (self.epoch - 1 + self.step / max(self.steps, 1)) / self.epochs
 
 
 class Monitor(Protocol):
@@ -71,6 +95,9 @@ class Monitor(Protocol):
 
     def epoch_finished(self, row: EpochRow) -> None:
         """An epoch is done and its checkpoint is on the disk."""
+
+    def warned(self, line: str) -> None:
+        """Something went otherwise than it should, and the training goes on."""
 
 
 class Monitors:
@@ -90,3 +117,7 @@ class Monitors:
     def epoch_finished(self, row: EpochRow) -> None:
         for monitor in self._monitors:
             monitor.epoch_finished(row)
+
+    def warned(self, line: str) -> None:
+        for monitor in self._monitors:
+            monitor.warned(line)

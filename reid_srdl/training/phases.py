@@ -1,100 +1,165 @@
-"""Durable phases: each ``fit`` and ``extract`` is a file, read back instead of done twice."""
+"""The phases of a run: what each is, so that its key, its files and its cost follow. No torch."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from torch import Tensor
-
-from reid_srdl.models.weights import read_tensors, write_tensors
+from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.training.losses import Loss, needs_of
 from reid_srdl.training.monitor import EpochRow
+from reid_srdl.training.schedule import Span
+from reid_srdl.training.values import Head, Model, Only
 
 
-def phase_key(**settings: Any) -> str:
-    """Returns a hash of a phase's settings, its parents' keys among them."""
-    text = json.dumps(settings, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+@dataclass(frozen=True)
+class Fit:
+    """What one ``fit`` trains: everything that its steps depend on.
+
+    Attributes:
+        models: the networks by name, as they begin; several are trained together.
+        losses: what each minimises.
+        in_turn: each network steps with its peers' refreshed answers; else all step at once.
+        frozen: networks that are consulted on the very crops, in evaluation mode.
+        heads: modules that are trained in this phase alone.
+        only: the part of the networks that is trained; None: all of it.
+        epochs: of this phase.
+        span: the part of a schedule that it runs through.
+    """
+
+    models: Mapping[str, Model]
+    losses: Mapping[str, Loss]
+    in_turn: bool
+    frozen: Mapping[str, Model]
+    heads: Mapping[str, Head]
+    only: Only | None
+    epochs: int
+    span: Span
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What is kept or drawn because a loss asks for it."""
+        return frozenset().union(*(needs_of(loss) for loss in self.losses.values()))
+
+
+@dataclass(frozen=True)
+class Extract:
+    """What one ``extract`` computes: a model's logits for every training image.
+
+    Attributes:
+        model: whose.
+        flip: the logits of each image and its mirror image are averaged.
+    """
+
+    model: Model
+    flip: bool
+
+    @property
+    def passes(self) -> int:
+        """Forward passes over the training set."""
+        return 2 if self.flip else 1
+
+
+@dataclass(frozen=True)
+class MacCount:
+    """Multiply-accumulates, forward and backward apart."""
+
+    forward: int
+    backward: int
+
+    def times(self, steps: int) -> MacCount:
+        """Returns the work of so many steps."""
+        return MacCount(self.forward * steps, self.backward * steps)
+
+    def __add__(self, other: MacCount) -> MacCount:
+        """Returns the work of both."""
+        return MacCount(self.forward + other.forward, self.backward + other.backward)
+
+    @property
+    def total(self) -> int:
+        """Both passes together."""
+        return self.forward + self.backward
 
 
 @dataclass
 class Phase:
-    """One phase of a run: what of it is done, and the file that holds it.
+    """One phase of a run, planned or done.
 
     Attributes:
         name: as the method calls it, e.g. ``first``.
-        kind: ``fit`` or ``extract``.
         key: hash of its settings and its parents' keys.
-        path: the phase's safetensors file.
-        epochs: epochs in all (0 for an extraction).
-        passes: forward passes over the training set that an extraction takes (0 for a fit).
+        asked: what it does.
+        images: samples of its training set.
+        steps: steps of an epoch.
+        batch_size: images of a step.
+        counts: counts the work of one step, or of extracting from one image; called once.
         rows: the epochs that are done.
-        tensors: what the file holds; empty where nothing is done.
-        network: name of the network that it runs.
-        macs: multiply-accumulates of one forward pass of one image through it.
         seconds: time that the finished part took.
-        finished: nothing is left to do.
     """
 
     name: str
-    kind: str
     key: str
-    path: Path
-    epochs: int = 0
-    passes: int = 0
-    network: str = ""
-    macs: int = 0
+    asked: Fit | Extract
+    images: int
+    steps: int
+    batch_size: int
+    counts: Callable[[Phase], MacCount] | None = None
     rows: list[EpochRow] = field(default_factory=list)
-    tensors: dict[str, Tensor] = field(default_factory=dict)
     seconds: float = 0.0
-    finished: bool = False
+    _work: MacCount | None = None
 
-    def save(self, tensors: dict[str, Tensor], *, finished: bool) -> None:
-        """Puts the phase's state on the disk, whole or not at all."""
-        facts = {
-            "key": self.key,
-            "rows": [row.model_dump() for row in self.rows],
-            "seconds": self.seconds,
-            "finished": finished,
-        }
-        write_tensors(self.path, tensors, facts)
-        self.finished = finished
+    @property
+    def kind(self) -> Literal["fit", "extract"]:
+        """Which verb opened it."""
+        return "fit" if isinstance(self.asked, Fit) else "extract"
 
-    def load(self) -> None:
-        """Reads back what an earlier process did, if anything."""
-        if not self.path.exists():
-            return
-        self.tensors, facts = read_tensors(self.path)
-        self.rows = [EpochRow.model_validate(row) for row in facts["rows"]]
-        self.seconds = facts["seconds"]
-        self.finished = facts["finished"]
+    @property
+    def epochs(self) -> int:
+        """Epochs fitted, or passes over the training set."""
+        return self.asked.epochs if isinstance(self.asked, Fit) else self.asked.passes
 
-    def read(self) -> dict[str, Tensor]:
-        """Returns what the phase's file holds."""
-        return read_tensors(self.path)[0]
+    @property
+    def models(self) -> dict[str, Model]:
+        """The models that it begins with, by name; an extraction's has the phase's name."""
+        if isinstance(self.asked, Fit):
+            return dict(self.asked.models)
+        return {self.name: self.asked.model}
 
+    @property
+    def specs(self) -> dict[str, NetworkSpec]:
+        """The networks that it runs, by the same names."""
+        return {name: model.spec for name, model in self.models.items()}
 
-class Phases:
-    """The phases of one run, in the order in which its method opened them.
+    @property
+    def step_work(self) -> MacCount:
+        """Multiply-accumulates of one step, or of extracting from one image, counted once."""
+        if self._work is None:
+            assert self.counts is not None, "nobody counts here"
+            self._work = self.counts(self)
+        return self._work
 
-    Args:
-        folder: where their files stand.
-    """
+    @property
+    def all_steps(self) -> int:
+        """Steps of the whole phase; an extraction takes one for each image."""
+        return self.steps * self.epochs if self.kind == "fit" else self.images
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.opened: list[Phase] = []
+    @property
+    def work(self) -> MacCount:
+        """Multiply-accumulates of the whole phase."""
+        return self.step_work.times(self.all_steps)
 
-    def open(
-        self, name: str, kind: str, *, epochs: int = 0, passes: int = 0, **settings: Any
-    ) -> Phase:
-        """Opens a phase by its settings; another setting is another key is another file."""
-        key = phase_key(name=name, kind=kind, epochs=epochs, passes=passes, **settings)
-        path = self.folder / f"{name}-{key[:16]}.safetensors"
-        phase = Phase(name, kind, key, path, epochs, passes)
-        phase.load()
-        self.opened.append(phase)
-        return phase
+    @property
+    def forward_of_images(self) -> float:
+        """Multiply-accumulates of the forward passes, as TrCost has it: over all N images.
+
+        An epoch leaves out the images of a last batch that is not full; TrCost does not.
+        """
+        if self.kind == "extract":
+            return self.work.forward
+        return self.step_work.forward / self.batch_size * self.images * self.epochs
+
+    def stem(self, folder: Path) -> Path:
+        """Returns how the names of its files begin; another setting is another key is another."""
+        return folder / f"{self.name}-{self.key[:16]}"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, TypeVar, cast
 
 import torch
-from torch import nn
 
 from reid_srdl.errors import UserError
 from reid_srdl.machine import available_cores, processor_name
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class Compute:
         device: where networks and batches live.
         precision: ``bf16`` (autocast: products in bfloat16, weights in float32) or ``fp32``.
         threads: CPU threads; they change the order of sums, so a run records and restores them.
-        compile: networks in training run as torch.compile makes them; other kernels round
-            otherwise, so it is part of what a phase is.
+        compile: forward pass and losses run as torch.compile makes them; other kernels round
+            otherwise, so it is part of what a phase is. It is for CUDA: on CPU it brings nothing.
     """
 
     device: torch.device
@@ -39,23 +40,29 @@ class Compute:
             return torch.cuda.get_device_name(self.device)
         return processor_name()
 
-    def autocast(self) -> torch.autocast:
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
         """Returns the context in which forward passes run."""
+        if self.device.type == "meta":  # where work is counted
+            return contextlib.nullcontext()
         return torch.autocast(
             self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
         )
 
-    def prepared(self, network: nn.Module) -> nn.Module:
-        """Returns what trains a network: itself, or a compiled form that shares its weights.
+    def prepared(self, function: F) -> F:
+        """Returns what runs in each step: a function itself, or its compiled form.
 
-        The first step with a compiled form takes from seconds to minutes. Whatever was compiled
-        before is forgotten, so that a phase never falls back to the plain network because many
-        were compiled before it: its numbers depend on nothing that ran earlier.
+        It is compiled whole or not at all: where a part of it cannot be, that is an error, never a
+        slower step. The first call takes from seconds to minutes. The backward pass follows by
+        autograd; the optimiser's own fused kernels stay outside.
         """
         if not self.compile:
-            return network
-        torch.compiler.reset()
-        return cast(nn.Module, torch.compile(network, dynamic=False))
+            return function
+        return cast(F, torch.compile(function, fullgraph=True, dynamic=False))
+
+    def forget_compiled(self) -> None:
+        """Forgets whatever was compiled before, so that a phase depends on nothing that ran."""
+        if self.compile:
+            torch.compiler.reset()
 
     @contextlib.contextmanager
     def activated(self) -> Iterator[None]:

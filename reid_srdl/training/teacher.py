@@ -1,4 +1,4 @@
-"""A finished run as a teacher."""
+"""A finished run as a teacher: what is checked and kept of it, without torch."""
 
 from __future__ import annotations
 
@@ -6,38 +6,41 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reid_srdl.errors import UserError
-from reid_srdl.models.build import file_digest
-from reid_srdl.models.network import Network
-from reid_srdl.models.weights import load_network
+from reid_srdl.files import file_digest
+from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.models.spec_files import read_spec
+from reid_srdl.records.cost import Work
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.store import read_record
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """The network of a finished run.
+    """The result of a finished run.
 
     Attributes:
-        network: its result.
-        name: the network's name, e.g. ``wrn-28-10``.
+        spec: its network.
+        weights: its file.
         run: the run's name.
         experiment: fingerprint of its configuration without the seed.
         digest: SHA-256 of its weights file.
-        trcost: what its training cost, 10^16.
+        trcost: what its training cost, 10^16, its own teachers included.
+        work: the same as counted multiply-accumulates, forward and backward.
     """
 
-    network: Network
-    name: str
+    spec: NetworkSpec
+    weights: Path
     run: str
     experiment: str
     digest: str
     trcost: float
+    work: Work
 
 
 def read_teacher(
     run: Path, *, classes: int, size: tuple[int, int], dataset: str | None = None
 ) -> Teacher:
-    """Reads the result of a finished run.
+    """Reads what a finished run is as a teacher.
 
     Args:
         run: the run's folder.
@@ -56,22 +59,27 @@ def read_teacher(
             f"{dataset}",
             "name a teacher that was trained on the same data set",
         )
-    weights = RunFolder(run).weights(next(iter(record.results)))
-    network = load_network(weights)
-    if network.classes != classes:
+    weights = RunFolder(run).weights(record.network)
+    spec = read_spec(weights)
+    if spec.classes != classes:
         raise UserError(
-            f"{run}: this teacher tells {network.classes:,} classes apart, the student {classes:,}",
+            f"{run}: this teacher tells {spec.classes:,} classes apart, the student {classes:,}",
             "name a teacher that was trained on the same classes",
         )
-    if network.input_size not in (None, size):
+    if spec.size not in (None, size):
         raise UserError(
-            f"{run}: this teacher takes images of {_pixels(network.input_size)}, the student's are "
+            f"{run}: this teacher takes images of {_pixels(spec.size)}, the student's are "
             f"{_pixels(size)}",
             "set data.height and data.width to the teacher's, or name another teacher",
         )
-    digest = file_digest(weights)
     return Teacher(
-        network, record.model, record.name, record.experiment, digest, record.cost.trcost
+        spec,
+        weights,
+        record.name,
+        record.experiment,
+        file_digest(weights),
+        record.cost.trcost,
+        record.true_work,
     )
 
 

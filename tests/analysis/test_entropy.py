@@ -9,6 +9,8 @@ import torch
 from sklearn.metrics import log_loss
 
 from reid_srdl.analysis.entropy import mean_cross_entropy
+from reid_srdl.models.build import build
+from reid_srdl.models.spec import NetworkSpec
 from tests.training import tiny
 
 
@@ -19,7 +21,7 @@ def batches(size: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
 
 
 def test_equals_scikit_learn_whatever_the_batches() -> None:
-    network = tiny.Maker("tiny", tiny.CLASSES).make(0)
+    network = build(NetworkSpec("tiny", tiny.CLASSES), seed=0)
     network.train()
     found = {size: mean_cross_entropy(network, batches(size)) for size in (26, 10, 1)}
     assert not network.training
@@ -31,7 +33,7 @@ def test_equals_scikit_learn_whatever_the_batches() -> None:
 
 
 def test_a_sure_and_wrong_network_is_finite() -> None:
-    network = tiny.Maker("tiny", tiny.CLASSES).make(0)
+    network = build(NetworkSpec("tiny", tiny.CLASSES), seed=0)
     with torch.no_grad():
         network.classifier.weight.zero_()
         network.classifier.bias.copy_(torch.tensor([3e4, 0.0, 0.0]))
@@ -41,11 +43,11 @@ def test_a_sure_and_wrong_network_is_finite() -> None:
 
 def test_without_images_there_is_no_mean() -> None:
     with pytest.raises(ValueError, match="no images"):
-        mean_cross_entropy(tiny.Maker("tiny", tiny.CLASSES).make(0), [])
+        mean_cross_entropy(build(NetworkSpec("tiny", tiny.CLASSES), seed=0), [])
 
 
 def test_equal_logits_are_uniform() -> None:
-    network = tiny.Maker("tiny", tiny.CLASSES).make(0)
+    network = build(NetworkSpec("tiny", tiny.CLASSES), seed=0)
     with torch.no_grad():
         network.classifier.weight.zero_()
         network.classifier.bias.zero_()

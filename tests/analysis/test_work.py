@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reid_srdl.analysis.work import WorkCounter, on_meta
-from reid_srdl.models.build import build_network
+from reid_srdl.models.build import build
+from reid_srdl.models.spec import NetworkSpec
 
 META = torch.device("meta")
 
@@ -221,7 +222,7 @@ def test_a_networks_step_is_thrice_forward_less_the_images_gradient(
     name: str, ratio: float, height: int, width: int
 ) -> None:
     with warnings.catch_warnings(action="ignore"):
-        network = on_meta(build_network(name, 751, seed=0))
+        network = on_meta(build(NetworkSpec(name, 751), seed=0))
     images = torch.empty(2, 3, height, width, device=META)
     with WorkCounter() as work:
         loss = network(images).logits.logsumexp(1).sum()

@@ -137,7 +137,11 @@ def test_a_table_for_people(place: Path) -> None:
 def test_training_cross_entropy_as_recorded_and_measured(place: Path) -> None:
     (entropy,) = analyse("entropy", "runs/srdl")
     lines = (place / "runs/srdl/metrics.jsonl").read_text().splitlines()
-    last = {row["phase"]: row["terms"]["ce"] for row in map(json.loads, lines)}
+    last = {
+        name: network["terms"]["ce"]
+        for row in map(json.loads, lines)
+        for name, network in row["networks"].items()
+    }
     assert {phase["phase"]: phase["last_epoch"] for phase in entropy["phases"]} == last
     options = ("--directions", "1", "--steps", "2")
     for phase, network in ((0, "first"), (1, "srdl")):
@@ -215,11 +219,12 @@ def test_a_teacher_trained_in_the_run(place: Path) -> None:
     record = read_record(place / "runs/kd")
     assert record.method.label == "kd (teacher=resnet32, teacher_epochs=2)"
     fitted, extracted, student = record.phases
-    assert (fitted.network, extracted.network, student.network) == ("resnet32",) * 2 + ("resnet18",)
+    told = [phase.network.model for phase in (fitted, extracted, student)]
+    assert told == ["resnet32", "resnet32", "resnet18"]
     own_head = 64 * (100 - 6)  # the reference counts ResNet-32 with the classifier of CIFAR-100
-    assert fitted.macs is not None
-    assert fitted.macs == pytest.approx(68.87e6 - own_head, rel=1e-3)
-    expected = (fitted.macs * (2 + 1) + record.cost.macs * 1) * 36 / 1e16
+    macs = extracted.work.forward / 36
+    assert macs == pytest.approx(68.87e6 - own_head, rel=1e-3)
+    expected = (macs * (2 + 1) + record.cost.macs * 1) * 36 / 1e16
     assert record.cost.trcost == pytest.approx(expected, rel=1e-12)
     assert record.cost.teachers == 0
     (ensemble,) = analyse("ensemble", "runs/kd", "runs/kd:teacher")
@@ -245,6 +250,8 @@ def test_a_run_taught_by_another(place: Path) -> None:
     own = record.cost.macs * (2 + 1) * 36 / 1e16  # both networks are ResNet-18
     assert record.cost.trcost == pytest.approx(own + teacher.cost.trcost)
     assert record.cost.teachers == pytest.approx(teacher.cost.trcost)
+    assert record.cost.teachers_work == teacher.work
+    assert record.true_work.total == record.work.total + teacher.work.total
     with contextlib.chdir(place / "runs/taught"):  # the teacher's path was relative
         (place / "runs/taught/record.json").unlink()
         assert call("train", "--resume", ".").exit_code == 0

@@ -43,7 +43,7 @@ def test_eval_says_that_its_map_is_truncated(place: Path) -> None:
     words = ("eval", "--features", "f.npz", "--engine", "faiss", "--index", "HNSW16")
     done = reid_srdl(*words, "--retrieved", "50", "--json", cwd=place)
     assert done.returncode == 0, done.stderr
-    assert "truncated mAP: over the first 50" in json.loads(done.stdout)["protocol"]["index"]
+    assert "truncated mAP: over the first 50" in json.loads(done.stdout)["protocol"]["index_note"]
     assert "truncated mAP" in reid_srdl(*words, cwd=place).stdout
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from reid_srdl.cli import main
 from reid_srdl.records.store import write_record
-from tests.records.factory import DATASET, record
+from tests.records.factory import DATASET, features_record, record
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_prints_rows_and_gains_as_in_table_3(
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
     (srdl,) = [line for line in lines if "srdl" in line]
-    assert srdl.split()[:6] == ["resnet50", "srdl", "25.0", "120", "0.415", "89.8"]
+    assert srdl.split()[:7] == ["resnet50", "srdl", "25.0", "120", "0.415", "1.22", "89.8"]
     (gain,) = [line for line in lines if "gain (SRDL - vanilla)" in line]
     assert "+1.8 ± 0.0 (2)" in gain
     assert printed.err == ""
@@ -93,6 +93,25 @@ def test_one_data_set_alone(
     printed = capsys.readouterr()
     assert "error: --dataset walker" in printed.err
     assert "did you mean 'walkers'?" in printed.err
+
+
+def test_features_from_elsewhere_have_empty_cells_for_what_is_not_known(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_record(runs / "theirs", features_record())
+    assert run(monkeypatch, runs, "--format", "json") == 0
+    printed = capsys.readouterr()
+    (row,) = [row for row in json.loads(printed.out)["rows"] if row["network"] == "theirs"]
+    told = ("method", "method_name", "parameters", "epochs", "trcost", "work", "seeds")
+    assert [row[key] for key in told] == [None] * 6 + [[]]
+    assert row["single_rank1"] == {"mean": 0.6, "sd": None, "n": 1}
+    assert "theirs: not trained here" in printed.err
+    assert run(monkeypatch, runs, "--format", "csv") == 0
+    table = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert [row["epochs"] for row in table if row["network"] == "theirs"] == [""]
+    assert run(monkeypatch, runs) == 0
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.split()[:1] == ["theirs"]]
+    assert line.split()[:2] == ["theirs", "60.0"]
 
 
 def test_output_goes_to_a_file_whole(

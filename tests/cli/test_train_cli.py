@@ -65,7 +65,9 @@ def test_a_run_leaves_its_record(place: Path) -> None:
     assert record.result is not None
     assert record.result.single_query.queries == 12
     assert record.result.multi_query is not None
-    queries = record.per_query["srdl"].single_query
+    kept = record.evaluations[0].per_query
+    assert kept is not None
+    queries = kept.single_query
     assert len(queries.ap) == len(set(queries.names or ())) == 12
     assert queries.inp is not None
     assert sum(inp or 0 for inp in queries.inp) / 12 == pytest.approx(
@@ -96,7 +98,8 @@ def test_metrics_are_one_line_of_json_per_epoch(place: Path) -> None:
         ("second", 1),
         ("second", 2),
     ]
-    assert all(row["loss"] == pytest.approx(sum(row["terms"].values())) for row in rows)
+    terms = [set(row["networks"][row["phase"]]["terms"]) for row in rows]
+    assert terms == [{"ce"}, {"ce"}, {"ce", "kl"}, {"ce", "kl"}]
 
 
 def test_the_same_command_again_finds_the_run_finished(place: Path) -> None:
@@ -144,7 +147,7 @@ def test_kill_9_then_resume_is_bit_identical(place: Path, epochs: int) -> None:
     assert done.returncode == 0, done.stderr
     assert same_weights(run, place / "runs/whole")
     ours, theirs = read_record(run), read_record(place / "runs/whole")
-    assert ours.per_query == theirs.per_query
+    assert ours.evaluations == theirs.evaluations
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
@@ -284,7 +287,8 @@ def test_a_loss_that_explodes_stops_the_run(place: Path) -> None:
 def test_a_foreign_file_for_weights_is_refused(place: Path, content: bytes) -> None:
     run = place / "runs/foreign"
     (run / "weights").mkdir(parents=True, exist_ok=True)
-    (run / "config.yaml").write_text((place / "runs/whole/config.yaml").read_text())
+    for name in ("config.yaml", "record.json"):
+        (run / name).write_text((place / "runs/whole" / name).read_text())
     (run / "weights/srdl.safetensors").write_bytes(content)
     done = reid_srdl("extract", run, "-o", "g.npz", cwd=place)
     assert_told(done, "srdl.safetensors", "nothing in it was executed")
@@ -292,12 +296,26 @@ def test_a_foreign_file_for_weights_is_refused(place: Path, content: bytes) -> N
 
 
 @pytest.mark.parametrize("content", [b"", b"text", pickle.dumps({"a": 1})])
-def test_a_foreign_file_for_a_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_foreign_file_for_a_checkpoint_is_named_and_never_read(
+    tmp_path: Path, content: bytes
+) -> None:
     write_small_set(tmp_path / "set")
     options = (*SMALL, "--epochs", "2", "--method", "vanilla", "--name", "a", "--no-eval")
     assert reid_srdl("train", *options, cwd=tmp_path).returncode == 0
+    weights = tmp_path / "runs/a/weights/vanilla.safetensors"
+    whole = weights.read_bytes()
     (tmp_path / "runs/a/record.json").unlink()
-    (checkpoint,) = (tmp_path / "runs/a/phases").iterdir()
-    checkpoint.write_bytes(content)
+    weights.unlink()
+    checkpoints = sorted((tmp_path / "runs/a/phases").iterdir())
+    for checkpoint in checkpoints:
+        checkpoint.write_bytes(content)
     done = reid_srdl("train", "--resume", "runs/a", cwd=tmp_path)
-    assert_told(done, checkpoint.name, "nothing in it was executed")
+    assert done.returncode == 0, done.stderr
+    assert len(checkpoints) == 2
+    for word in (
+        *(file.name for file in checkpoints),
+        "nothing in it was executed",
+        "starts again",
+    ):
+        assert word in done.stderr
+    assert weights.read_bytes() == whole

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from reid_srdl.jobs.experiment import experiment
 from reid_srdl.jobs.extract import features_of_run
 from reid_srdl.jobs.splits import evaluate_splits
 from reid_srdl.jobs.train import train
+from reid_srdl.records.evaluated import Evaluated
+from reid_srdl.records.later import read_later
 from reid_srdl.retrieval.result import Evaluation
 from tests.data.conftest import write_image
 from tests.data.reid.trees import write_cuhk03, write_grid, write_msmt17, write_viper
@@ -55,6 +56,13 @@ def judged(place: Path, *, name: str = "r", **given: Any) -> Evaluation:
     return evaluate_run(place / name, device="cpu", **given)[1].evaluation
 
 
+def kept(place: Path, **given: Any) -> tuple[Path, Evaluated]:
+    """Evaluates the run ``r``; returns the file that records it, and what stands in it."""
+    path = evaluate_run(place / "r", device="cpu", **given)[2]
+    (found,) = read_later(path).evaluations
+    return path, found
+
+
 @pytest.mark.parametrize(
     ("dataset", "queries", "gallery", "distractors"),
     [
@@ -68,14 +76,20 @@ def judged(place: Path, *, name: str = "r", **given: Any) -> Evaluation:
 def test_any_set_judges_any_network(
     place: Path, dataset: str, queries: int, gallery: str, distractors: int
 ) -> None:
-    found = judged(place, dataset=dataset, data_dir=place / "data")
+    _, evaluated = kept(place, dataset=dataset, data_dir=place / "data")
+    found = evaluated.result
+    assert isinstance(found, Evaluation)
     assert found.single_query.queries == queries
     assert found.protocol.gallery == gallery
     assert found.protocol.distractors == distractors
     assert (found.spread is not None) == (gallery == "single-shot")
-    name = dataset + ("+single-shot" if gallery == "single-shot" else "")
-    kept = json.loads((place / "r" / "evaluations" / f"{name}.json").read_text())
-    assert Evaluation.model_validate(kept["result"]) == found
+    data = evaluated.data
+    assert (data.name, data.query, data.distractors) == (dataset, queries, distractors)
+    assert data.split == (None if dataset in ("msmt17", "cuhk03-labeled") else 0)
+    assert data.folder == str(place / "data")
+    assert evaluated.settings["gallery"] == gallery
+    assert evaluated.per_query is not None
+    assert len(evaluated.per_query.single_query) == queries
 
 
 def test_a_run_keeps_its_split(place: Path) -> None:
@@ -89,13 +103,17 @@ def test_a_run_keeps_its_split(place: Path) -> None:
 
 def test_all_splits_are_averaged(place: Path) -> None:
     where = {"dataset": "viper", "data_dir": place / "data"}
-    found, kept = evaluate_splits(place / "r", device="cpu", **where)  # type: ignore[arg-type]
+    found, path = evaluate_splits(place / "r", device="cpu", **where)  # type: ignore[arg-type]
     assert len(found.splits) == 10
     rank1 = [one.single_query.rank1 for one in found.splits]
     assert found.mean.rank1 == pytest.approx(np.mean(rank1))
     assert found.spread.rank1 == pytest.approx(np.std(rank1, ddof=1))
     assert found.splits[7] == judged(place, **where, split=7)
-    assert json.loads(kept.read_text())["mean"]["rank1"] == found.mean.rank1
+    told = read_later(path)
+    assert path.name.startswith("viper+all-splits-")
+    assert told.mean == found.mean
+    assert [one.data.split for one in told.evaluations] == list(range(10))
+    assert told.evaluations[7].result == found.splits[7]
     with pytest.raises(UserError, match="folder has one split"):
         evaluate_splits(place / "r", device="cpu")
     with pytest.raises(UserError, match="viper has no split 10"):
@@ -112,8 +130,36 @@ def test_distractors_join_and_are_counted(place: Path) -> None:
     assert found.single_query.mAP <= plain.single_query.mAP
     features, _ = features_of_run(place / "r", distractors=folder, device="cpu")
     assert (features.gallery.pids[-30:] == 0).all()
-    kept = json.loads((place / "r" / "evaluations" / "folder+distractors.json").read_text())
-    assert kept["distractors"] == str(folder)
+    path, evaluated = kept(place, distractors=folder)
+    assert path.name.startswith("folder+distractors-")
+    assert evaluated.data.distractors_folder == str(folder)
+    assert evaluated.data.distractors == found.protocol.distractors
+
+
+def test_evaluations_of_other_data_or_settings_stand_beside_each_other(place: Path) -> None:
+    write_small_set(place / "copy")
+    given: list[dict[str, Any]] = [
+        {},
+        {"changes": {"normalize": True}},
+        {"changes": {"flip": True}},
+        {"data_dir": place / "copy"},
+        {"dataset": "viper", "data_dir": place / "data", "split": 1},
+        {"dataset": "viper", "data_dir": place / "data", "split": 2},
+    ]
+    paths = [kept(place, **one)[0] for one in given]
+    assert len(set(paths)) == len(given)
+    assert all(path.exists() for path in paths)
+    again, found = kept(place, changes={"normalize": True})
+    assert again == paths[1]
+    assert found.settings["normalize"] is True
+    path, found = kept(place, changes={"batch_size": 3})  # changes no number
+    assert path == paths[0]
+    assert found.data.labels == kept(place, data_dir=place / "copy")[1].data.labels
+    again.write_text(again.read_text().replace('"rank1"', '"rank0"', 1))
+    with pytest.raises(UserError, match=r"damaged: evaluations\.0"):
+        read_later(again)
+    with pytest.raises(UserError, match="no such file"):
+        read_later(place / "none.json")
 
 
 def test_any_gallery_can_be_drawn(place: Path) -> None:

@@ -68,7 +68,7 @@ def test_stage_two_restarts_at_random_unless_told_otherwise(tmp_path: Path) -> N
 def test_stage_two_has_both_terms_and_stage_one_has_one(tmp_path: Path) -> None:
     recorder = tiny.Recorder()
     srdl(tiny.trainer(tmp_path, recorder), 2, SRDLOptions())
-    assert [set(row.terms) for row in recorder.rows] == [{"ce"}, {"ce", "kl"}]
+    assert [set(row.networks[row.phase].terms) for row in recorder.rows] == [{"ce"}, {"ce", "kl"}]
 
 
 def test_options_lead_to_different_networks(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from torch import nn
 
 from reid_srdl.errors import UserError
 from reid_srdl.models import NETWORK_NAMES
-from reid_srdl.models.build import build_network, check_network, find_imagenet_weights
+from reid_srdl.models.build import build, check_network, find_imagenet_weights
+from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.weights import load_network, save_network
 
 TORCHVISION = (
@@ -59,7 +60,7 @@ def check_forms(network: Any, height: int, width: int) -> None:
 
 @pytest.mark.parametrize(("name", "height", "width"), TORCHVISION)
 def test_torchvisions_networks(name: str, height: int, width: int) -> None:
-    network = build_network(f"torchvision:{name}", 5, seed=3, size=(height, width)).eval()
+    network = build(NetworkSpec(f"torchvision:{name}", 5, (height, width)), seed=3).eval()
     options: dict[str, Any] = {"image_size": height} if name.startswith("vit") else {}
     if name == "googlenet":
         options = {"aux_logits": False, "init_weights": True}
@@ -74,7 +75,7 @@ def test_torchvisions_networks(name: str, height: int, width: int) -> None:
 
 
 def test_squeezenet_is_pooled_before_its_classifier() -> None:
-    network = build_network("torchvision:squeezenet1_1", 5, seed=0, size=(32, 32))
+    network = build(NetworkSpec("torchvision:squeezenet1_1", 5, (32, 32)), seed=0)
     assert count(network) == count(torchvision.models.squeezenet1_1(num_classes=5))
     assert network.feature_dim == 512
     check_forms(network, 32, 32)
@@ -83,7 +84,7 @@ def test_squeezenet_is_pooled_before_its_classifier() -> None:
 @pytest.mark.parametrize("name", TORCHREID)
 def test_torchreids_networks(name: str) -> None:
     models = pytest.importorskip("torchreid.reid.models")
-    network = build_network(f"torchreid:{name}", 5, seed=3, size=(64, 32)).eval()
+    network = build(NetworkSpec(f"torchreid:{name}", 5, (64, 32)), seed=3).eval()
     torch.manual_seed(3)
     library = models.build_model(name, 5, pretrained=False).eval()
     assert count(network) == count(library)
@@ -100,7 +101,7 @@ def test_torchreids_networks(name: str) -> None:
 @pytest.mark.parametrize(("name", "height", "width"), TIMM)
 def test_timms_networks(name: str, height: int, width: int) -> None:
     timm = pytest.importorskip("timm", reason="timm is an extra")
-    network = build_network(f"timm:{name}", 5, seed=3, size=(height, width)).eval()
+    network = build(NetworkSpec(f"timm:{name}", 5, (height, width)), seed=3).eval()
     options = {"img_size": (height, width)} if "patch" in name else {}
     torch.manual_seed(3)
     library = timm.create_model(name, num_classes=5, **options).eval()
@@ -114,7 +115,7 @@ def test_timms_networks(name: str, height: int, width: int) -> None:
 def test_one_layer_stands_for_timms_two_heads() -> None:
     pytest.importorskip("timm", reason="timm is an extra")
     name = "timm:deit_tiny_distilled_patch16_224"
-    network = build_network(name, 5, seed=0, size=(32, 32))
+    network = build(NetworkSpec(name, 5, (32, 32)), seed=0)
     assert (network.classes, network.feature_dim) == (5, 192)
     check_forms(network, 32, 32)
 
@@ -134,7 +135,7 @@ def test_what_does_not_fit_is_told(name: str, size: tuple[int, int], what: str) 
     with pytest.raises(UserError, match=what):
         check_network(name, size=size)
     with pytest.raises(UserError, match=what) as caught:
-        build_network(name, 5, seed=0, size=size)
+        build(NetworkSpec(name, 5, size), seed=0)
     assert name in caught.value.what
     assert caught.value.exit_status == 2
 
@@ -144,7 +145,7 @@ def test_what_does_not_fit_is_told(name: str, size: tuple[int, int], what: str) 
     [("torchvision:resnet51", "resnet50"), ("torchreid:osnet_x1", "osnet_x1_0")],
 )
 def test_unknown_names_get_near_ones(name: str, hint: str) -> None:
-    for attempt in (check_network, lambda name: build_network(name, 5, seed=0)):
+    for attempt in (check_network, lambda name: build(NetworkSpec(name, 5), seed=0)):
         with pytest.raises(UserError, match="has no network") as caught:
             attempt(name)
         assert hint in caught.value.hint
@@ -187,14 +188,14 @@ def test_given_weights_fill_the_trunk(suffix: str, tmp_path: Path) -> None:
         save_file(state, path)
     name = "torchvision:mobilenet_v2"
     assert find_imagenet_weights(name, path) == path
-    one, other = (build_network(name, 5, seed=seed, imagenet_weights=path) for seed in (1, 2))
+    one, other = (build(NetworkSpec(name, 5), seed=seed, imagenet_weights=path) for seed in (1, 2))
     loaded = one.trunk.state_dict()
     trunk = {k: v for k, v in state.items() if not k.startswith("classifier")}
     assert trunk.keys() == loaded.keys()
     assert all(torch.equal(loaded[key], value) for key, value in trunk.items())
     assert not torch.equal(one.classifier.weight, other.classifier.weight)
     with pytest.raises(UserError, match="not the weights of torchvision:resnet18"):
-        build_network("torchvision:resnet18", 5, seed=0, imagenet_weights=path)
+        build(NetworkSpec("torchvision:resnet18", 5), seed=0, imagenet_weights=path)
 
 
 def test_no_weights_are_fetched(tmp_path: Path) -> None:
@@ -207,8 +208,8 @@ def test_no_weights_are_fetched(tmp_path: Path) -> None:
 
 
 def test_a_networks_input_size_is_kept_with_its_weights(tmp_path: Path) -> None:
-    network = build_network("torchvision:vit_b_32", 5, seed=1, size=(64, 64))
-    save_network(tmp_path / "w.safetensors", network, "torchvision:vit_b_32")
+    network = build(NetworkSpec("torchvision:vit_b_32", 5, (64, 64)), seed=1)
+    save_network(tmp_path / "w.safetensors", network)
     loaded = load_network(tmp_path / "w.safetensors")
     assert loaded.input_size == (64, 64)
     with torch.no_grad():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reid_srdl.analysis.cost import count_parameters, multiply_accumulates
-from reid_srdl.models.build import build_network
+from reid_srdl.models.build import build
+from reid_srdl.models.spec import NetworkSpec
 
 
 @pytest.mark.parametrize(
@@ -20,8 +21,8 @@ from reid_srdl.models.build import build_network
 def test_networks_for_small_images(
     name: str, with_10: int, with_100: int, macs: float, digits: float
 ) -> None:
-    assert count_parameters(build_network(name, 10, seed=0)) == with_10
-    network = build_network(name, 100, seed=0).to("meta")
+    assert count_parameters(build(NetworkSpec(name, 10), seed=0)) == with_10
+    network = build(NetworkSpec(name, 100), seed=0).to("meta")
     assert count_parameters(network) == with_100
     assert multiply_accumulates(network, 32, 32) == pytest.approx(macs, abs=digits)
     # Tiny ImageNet's 64x64: four times the maps; the classifier costs the same.
@@ -42,6 +43,6 @@ def test_networks_for_small_images(
 def test_networks_of_torchvision(
     name: str, classes: int, parameters: int, height: int, width: int, macs: float
 ) -> None:
-    network = build_network(name, classes, seed=0).to("meta")
+    network = build(NetworkSpec(name, classes), seed=0).to("meta")
     assert count_parameters(network) == parameters
     assert multiply_accumulates(network, height, width) == pytest.approx(macs, abs=0.0005e9)

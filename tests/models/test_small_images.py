@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from reid_srdl.models.build import build_network
+from reid_srdl.models.build import build
 from reid_srdl.models.cifar_resnet import BasicBlock, cifar_resnet
 from reid_srdl.models.densenet_bc import densenet_bc
 from reid_srdl.models.network import Network
+from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.wide_resnet import WideBlock, wide_resnet
 
 SMALL = {
@@ -57,7 +58,7 @@ def test_a_wide_block_is_preactivated() -> None:
 
 @pytest.mark.parametrize("name", ["resnet32", "wrn-28-10", "densenet-bc-190-40"])
 def test_initialisation_is_he_normal_by_fan_out(name: str) -> None:
-    network = build_network(name, 10, seed=0)
+    network = build(NetworkSpec(name, 10), seed=0)
     ratios = []
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

@@ -6,24 +6,39 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reid_srdl.config import Config, MethodOptions, fingerprint, merge
+from reid_srdl.config import Config, EvalConfig, MethodOptions, fingerprint, merge
+from reid_srdl.records.evaluated import own_data, settings_used
 from reid_srdl.records.labels import method_label
+from reid_srdl.records.queries import QueryScores, ScoredQueries
 from reid_srdl.records.run import (
     Cost,
     DatasetFacts,
     Device,
+    Evaluated,
+    EvaluationData,
+    FeaturesRecord,
     MethodFacts,
-    PerQuery,
+    NetworkFacts,
     Phase,
-    QueryScores,
     RunRecord,
     Versions,
+    Work,
 )
 from reid_srdl.retrieval.result import Evaluation, Scores
 
 FIRST_OF_MAY = datetime(2025, 5, 1, tzinfo=UTC)
 DATASET = DatasetFacts(
     name="market1501", images=12_936, identities=751, query=3_368, gallery=19_732, boxes=25_259
+)
+
+
+VERSIONS = Versions(
+    python="3.11.7",
+    torch="2.15.0",
+    torchvision=None,
+    numpy="2.4.6",
+    faiss="1.15.1",
+    reid_srdl="0.1.0",
 )
 
 
@@ -61,9 +76,14 @@ def record(
     days: int = 0,
     multi: bool = True,
     precision: str = "fp32",
+    results: Mapping[str, Any] | None = None,
+    per_query: Mapping[str, ScoredQueries] | None = None,
     **fields: Any,
 ) -> RunRecord:
-    """A record; ``config`` is laid over the defaults, ``rank1=None`` leaves evaluation out."""
+    """A record; ``config`` is laid over the defaults, ``rank1=None`` leaves evaluation out.
+
+    ``results`` and ``per_query`` are by network; without, there is one, ``final``.
+    """
     tree = merge(
         {"train": {"seed": seed}, "method": {"name": method, **(options or {})}}, config or {}
     )
@@ -93,29 +113,86 @@ def record(
             images_per_second=140.0,
         ),
         "phases": (
-            Phase(name="one", kind="fit", epochs=60, seconds=6, loss={"ce": 0.1}, accuracy=0.9),
-            Phase(name="knowledge", kind="extract", epochs=1, seconds=0.5),
+            Phase(
+                name="one",
+                kind="fit",
+                key="0123456789abcdef" * 2,
+                epochs=60,
+                networks={"one": NetworkFacts(model="resnet50", loss={"ce": 0.1}, accuracy=0.9)},
+                work=Work.of(4_072 * 10**12, 8_128 * 10**12),
+                seconds=6,
+            ),
+            Phase(
+                name="knowledge",
+                kind="extract",
+                key=None,
+                epochs=1,
+                networks={"resnet50": NetworkFacts(model="resnet50")},
+                work=Work.of(34 * 10**12, 0),
+                seconds=0.5,
+            ),
         ),
-        "results": {"final": result},
-        "versions": Versions(
-            python="3.11.7",
-            torch="2.15.0",
-            torchvision=None,
-            numpy="2.4.6",
-            faiss="1.15.1",
-            reid_srdl="0.1.0",
-        ),
+        "work": Work.of(4_106 * 10**12, 8_128 * 10**12),
+        "versions": VERSIONS,
         "device": Device(name="AMD EPYC", precision=precision, threads=2),
         "config": plain,
     }
-    return RunRecord(**{**made, **fields})
+    made |= fields
+    if "evaluations" not in made:
+        results = {"final": result} if results is None else results
+        made["evaluations"] = evaluations(made["dataset"], results, per_query or {})
+    return RunRecord(**made)
 
 
-def per_query() -> PerQuery:
+def evaluations(
+    dataset: DatasetFacts,
+    results: Mapping[str, Any],
+    per_query: Mapping[str, ScoredQueries] | None = None,
+) -> tuple[Evaluated, ...]:
+    """A run's evaluations on its own data, by network."""
+    return tuple(
+        Evaluated(
+            network=name,
+            data=own_data(dataset, 0, result),
+            settings=settings_used(EvalConfig(), dataset.task),
+            result=result,
+            per_query=(per_query or {}).get(name),
+        )
+        for name, result in results.items()
+    )
+
+
+def features_record(name: str = "theirs", rank1: float = 0.6, **fields: Any) -> FeaturesRecord:
+    """The record of features from elsewhere; ``labels`` says who is in them."""
+    labels = fields.pop("labels", "f" * 32)
+    counts = {"query": 3_368, "gallery": 19_732, "boxes": 25_259}
+    settings = settings_used(EvalConfig(**fields.pop("settings", {})), features=True)
+    dataset = DatasetFacts(name=f"features-{labels[:8]}", labels=labels, **counts)
+    evaluated = Evaluated(
+        network=name,
+        data=EvaluationData(name=dataset.name, labels=labels, features="a" * 32, **counts),
+        settings=settings,
+        result=evaluation(rank1, rank1 / 2),
+        per_query=per_query(),
+    )
+    made: dict[str, Any] = {
+        "name": name,
+        "created": FIRST_OF_MAY,
+        "experiment": "e" * 32,
+        "dataset": dataset,
+        "evaluations": (evaluated,),
+        "versions": VERSIONS,
+        "device": Device(name="AMD EPYC", precision="fp32", threads=2),
+        "config": {"eval": settings},
+    }
+    return FeaturesRecord(**{**made, **fields})
+
+
+def per_query() -> ScoredQueries:
     """Three scored queries and one without a match."""
     single = QueryScores(
         ap=(1.0, 1 / 3, None, 0.1 + 0.2),
         ap_trapezoid=(1.0, 0.25, None, 0.2),
         first_rank=(1, 3, None, 2),
     )
-    return PerQuery(single_query=single)
+    return ScoredQueries(single_query=single)

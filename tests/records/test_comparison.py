@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 from statistics import NormalDist
@@ -11,24 +10,37 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.records.comparison import Comparison, Settings, compare, differences
-from reid_srdl.records.per_query import QueryResults, Results
-from reid_srdl.retrieval.result import Protocol
+from reid_srdl.records.per_query import Side
+from reid_srdl.records.queries import QueryScores
 
 QUICK = Settings(resamples=999)
 
 
-def queries(ap: np.ndarray, pids: np.ndarray, *, first: np.ndarray | None = None) -> QueryResults:
+def queries(ap: np.ndarray, pids: np.ndarray, *, first: np.ndarray | None = None) -> QueryScores:
     rank = np.where(np.isnan(ap) | (ap == 0), 0, 1) if first is None else first
     camids = np.arange(len(ap)) % 6
     names = tuple(f"{pid:04d}_{i}.jpg" for i, pid in enumerate(pids))
-    return QueryResults(ap, ap * 0.95, ap * 0.5, rank, pids, camids, names)
+
+    def plain(values: np.ndarray) -> tuple[float | None, ...]:
+        return tuple(None if math.isnan(value) else value for value in values.tolist())
+
+    return QueryScores(
+        ap=plain(ap),
+        ap_trapezoid=plain(ap * 0.95),
+        inp=plain(ap * 0.5),
+        first_rank=tuple(first or None for first in rank.tolist()),
+        pids=tuple(pids.tolist()),
+        camids=tuple(camids.tolist()),
+        names=names,
+    )
 
 
-def results(ap: np.ndarray, pids: np.ndarray, **fields: object) -> Results:
+def results(ap: np.ndarray, pids: np.ndarray, **fields: object) -> Side:
     made: dict[str, object] = {"label": "x", "protocol": Protocol(), "dataset": "market1501"}
-    return Results(**{**made, "single": queries(ap, pids), **fields})  # type: ignore[arg-type]
+    return Side(**{**made, "single": queries(ap, pids), **fields})  # type: ignore[arg-type]
 
 
 def sample(seed: int, people: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -213,7 +225,7 @@ def test_multi_queries_are_compared_where_both_have_them() -> None:
 
 def test_minp_needs_both_sides() -> None:
     a, b, pids = sample(11, 20)
-    without = dataclasses.replace(queries(b, pids), inp=None)
+    without = queries(b, pids).model_copy(update={"inp": None})
     found = compare(results(a, pids), results(b, pids, single=without), QUICK)
     assert "mINP" not in [score.metric for score in found.single_query.scores]
 
@@ -222,27 +234,38 @@ def test_what_cannot_be_paired_is_refused_at_its_first_difference() -> None:
     a, b, pids = sample(12, 20)
     base = results(a, pids)
 
-    def changed(**fields: object) -> Results:
-        single = dataclasses.replace(queries(b, pids), **fields)  # type: ignore[arg-type]
+    def changed(**fields: object) -> Side:
+        single = queries(b, pids).model_copy(update=fields)
         return results(b, pids, single=single)
 
     names = list(base.single.names or ())
     names[3] = "other.jpg"
-    camids = np.array(base.single.camids)
+    camids = list(base.single.camids or ())
     camids[4] += 1
+    moved = tuple((pids + (pids == 2)).tolist())
     skipping = b.copy()
     skipping[2] = math.nan
     for other, words in (
         (results(b[1:], pids[1:]), f"A has {len(a)} single-queries, B has {len(a) - 1}"),
         (changed(names=tuple(names)), "single-query 3 .* name .* in A, other.jpg in B"),
-        (changed(names=None, pids=pids + (pids == 2)), "pid 2 in A, 3 in B"),
-        (changed(camids=camids), "single-query 4 .* camid"),
+        (changed(names=None, pids=moved), "pid 2 in A, 3 in B"),
+        (changed(camids=tuple(camids)), "single-query 4 .* camid"),
         (results(skipping, pids), "single-query 2 .* left out False in A, True in B"),
         (results(b, pids, dataset="msmt17"), "A is of market1501, B of msmt17"),
         (results(b, pids, protocol=Protocol(rules="torchreid")), "rules of 'ours', B of 'torchre"),
     ):
         with pytest.raises(UserError, match=words):
             compare(base, other, QUICK)
+
+
+def test_the_test_images_are_told_by_their_labels_where_both_know_them() -> None:
+    a, b, pids = sample(12, 20)
+    ours = results(a, pids, labels="a" * 32)
+    compare(ours, results(b, pids, labels="a" * 32, dataset="another-name"), QUICK)
+    with pytest.raises(UserError, match="searched other images: the galleries'"):
+        compare(ours, results(b, pids, labels="b" * 32), QUICK)
+    with pytest.raises(UserError, match="A is of market1501, B of msmt17"):
+        compare(ours, results(b, pids, dataset="msmt17"), QUICK)
 
 
 def test_other_features_are_warned_of_and_unnamed_rules_too() -> None:
@@ -256,9 +279,8 @@ def test_other_features_are_warned_of_and_unnamed_rules_too() -> None:
 
 def test_queries_without_identities_are_drawn_only_when_asked_for() -> None:
     a, b, pids = sample(14, 20)
-    bare = [
-        dataclasses.replace(queries(ap, pids), pids=None, camids=None, names=None) for ap in (a, b)
-    ]
+    unnamed = {"pids": None, "camids": None, "names": None}
+    bare = [queries(ap, pids).model_copy(update=unnamed) for ap in (a, b)]
     sides = [results(ap, pids, single=one) for ap, one in zip((a, b), bare, strict=True)]
     with pytest.raises(UserError, match="neither result names its queries' identities"):
         compare(*sides, QUICK)

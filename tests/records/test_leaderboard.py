@@ -8,9 +8,9 @@ import pytest
 
 from reid_srdl.records.labels import differing_keys, flatten, method_label, show, title
 from reid_srdl.records.leaderboard import leaderboard
-from reid_srdl.records.run import RunRecord
+from reid_srdl.records.run import RunRecord, Work
 from reid_srdl.records.statistics import Measure, measure, paired_gain, unpaired_gain
-from tests.records.factory import DATASET, record
+from tests.records.factory import DATASET, features_record, record
 
 VANILLA = {0: (0.870, 0.690), 1: (0.880, 0.700), 2: (0.875, 0.710)}
 SRDL = {0: (0.890, 0.730), 1: (0.896, 0.734), 2: (0.894, 0.741)}
@@ -216,21 +216,36 @@ def test_labels() -> None:
     assert differing_keys([{"a": 1, "b": 2}, {"a": 1, "b": 3}, {"a": 1}]) == ["b"]
 
 
-def test_runs_from_before_there_were_rules_compare_with_newer_ones() -> None:
-    old, new = record("vanilla"), record("srdl", rank1=0.6)
-    evaluated = old.config["eval"]
-    assert isinstance(evaluated, dict)
-    assert evaluated["rules"] == "ours"
-    bare = {key: value for key, value in evaluated.items() if key != "rules"}
-    old = old.model_copy(update={"config": {**old.config, "eval": bare}})
-    board = leaderboard([old, new])
-    (gain,) = board.gains
-    found = gain.scores["single_rank1"]
-    assert found is not None
-    assert found.mean == pytest.approx(0.1)
-    foreign = record("srdl", rank1=0.6, config={"eval": {"rules": "official"}})
-    other = leaderboard([old, foreign])
-    assert not other.gains
-    labels = " ".join(row.label for row in other.rows)
-    assert "eval.rules=ours" in labels
-    assert "eval.rules=official" in labels
+def test_features_from_elsewhere_stand_below_runs_on_the_same_test_images() -> None:
+    known = DATASET.model_copy(update={"labels": "f" * 32})
+    official = features_record("official", settings={"rules": "official"})
+    strangers = features_record("strangers", labels="0" * 32)
+    board = leaderboard(
+        [
+            strangers,
+            official,
+            features_record(),
+            record(dataset=known),
+            record("srdl", dataset=known),
+        ]
+    )
+    assert [(row.dataset.name, row.network, row.method) for row in board.rows] == [
+        ("features-00000000", "strangers", None),
+        ("market1501", "resnet50", "vanilla"),
+        ("market1501", "resnet50", "srdl"),
+        ("market1501", "official", None),
+        ("market1501", "theirs", None),
+    ]
+    theirs = board.rows[-1]
+    assert theirs.scores["single_rank1"] == Measure(0.6, None, 1)
+    assert (theirs.epochs, theirs.parameters, theirs.trcost, theirs.work) == (None,) * 4
+    assert theirs.label == "[eval.rules=ours, eval.normalize=off]"
+    assert board.rows[3].label == "[eval.rules=official, eval.normalize=on]"
+    assert len(board.gains) == 1
+    assert "market1501, theirs: not trained here" in board.notes
+
+
+def test_work_is_the_true_total_beside_the_papers_cost() -> None:
+    taught = record().cost.model_copy(update={"teachers_work": Work.of(10**16, 0)})
+    (row,) = leaderboard([record(cost=taught, work=Work.of(10**16, 10**16))]).rows
+    assert (row.trcost, row.work) == (0.4146, 3.0)

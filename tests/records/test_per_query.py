@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate
 from reid_srdl.records.per_query import read_results
-from reid_srdl.records.run import PerQuery, QueryScores
+from reid_srdl.records.queries import QueryScores, ScoredQueries, scored_queries
 from reid_srdl.records.store import write_record
 from reid_srdl.retrieval.features import Features
-from reid_srdl.retrieval.result import Protocol
 from reid_srdl.retrieval.tables import write_per_query
-from tests.records.factory import per_query, record
+from tests.records.factory import features_record, per_query, record
 from tests.retrieval.brute import random_features
 
 
@@ -37,15 +37,11 @@ def test_files_read_back_as_they_were_written(tmp_path: Path, suffix: str, rules
     read = read_results(path)
     assert read.protocol == Protocol(rules=rules, normalize=rules == "official")
     assert (read.label, read.dataset) == (str(path), None)
-    for ours, theirs in ((result.single, read.single), (result.multi, read.multi)):
-        assert ours is not None
-        assert theirs is not None
-        for key in ("ap", "ap_trapezoid", "inp", "first_rank", "pids", "camids"):
-            assert np.array_equal(
-                getattr(ours, key), getattr(theirs, key), equal_nan=key[:2] in ("ap", "in")
-            ), key
-        assert theirs.names is None
-    assert np.isnan(read.single.ap[4]) == (rules == "ours")
+    told = scored_queries(result.single, result.multi)
+    assert read.single == told.single_query
+    assert read.multi == told.multi_query
+    assert np.array_equal(read.single.fractions("inp"), result.single.inp, equal_nan=True)
+    assert (read.single.ap[4] is None) == (rules == "ours")
 
 
 def test_files_without_rules_are_read(tmp_path: Path) -> None:
@@ -56,23 +52,28 @@ def test_files_without_rules_are_read(tmp_path: Path) -> None:
     assert read.multi is None
 
 
-def test_records_are_read_old_and_new(tmp_path: Path) -> None:
-    write_record(tmp_path / "old", record(per_query={"final": per_query()}))
-    old = read_results(tmp_path / "old")
-    assert old.dataset == "market1501"
-    assert old.protocol == Protocol()
-    assert old.single.pids is old.single.inp is old.single.names is None
-    assert np.isnan(old.single.ap[2])
-    assert old.single.first_rank.tolist() == [1, 3, 0, 2]
+def test_records_are_read_with_and_without_names(tmp_path: Path) -> None:
+    write_record(tmp_path / "unnamed", record(per_query={"final": per_query()}))
+    unnamed = read_results(tmp_path / "unnamed")
+    assert unnamed.dataset == "market1501"
+    assert unnamed.protocol == Protocol()
+    assert unnamed.single.pids is unnamed.single.inp is unnamed.single.names is None
+    assert np.isnan(unnamed.single.fractions("ap")[2])
+    assert unnamed.single.first_rank == (1, 3, None, 2)
     told = {"pids": (1, 1, 2, 3), "camids": (1, 2, 1, 1), "inp": (1.0, 0.3, None, 0.5)}
     scores = QueryScores(
         **{**per_query().single_query.model_dump(), **told, "names": tuple("abcd")}
     )
-    write_record(tmp_path / "new", record(per_query={"final": PerQuery(single_query=scores)}))
-    new = read_results(tmp_path / "new/record.json")
-    assert new.single.pids is not None
-    assert new.single.pids.tolist() == [1, 1, 2, 3]
-    assert new.single.names == ("a", "b", "c", "d")
+    write_record(
+        tmp_path / "named", record(per_query={"final": ScoredQueries(single_query=scores)})
+    )
+    named = read_results(tmp_path / "named/record.json")
+    assert named.single.pids == (1, 1, 2, 3)
+    assert named.single.names == ("a", "b", "c", "d")
+    write_record(tmp_path / "theirs", features_record())
+    theirs = read_results(tmp_path / "theirs")
+    assert (theirs.dataset, theirs.labels) == (None, "f" * 32)
+    assert theirs.single == per_query().single_query
     with pytest.raises(ValueError, match="ap and pids differ in length"):
         QueryScores(**{**scores.model_dump(), "pids": (1, 2)})
 

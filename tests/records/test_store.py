@@ -10,9 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from reid_srdl.errors import UserError
-from reid_srdl.records.run import QueryScores
-from reid_srdl.records.store import read_record, read_records, write_record
-from tests.records.factory import per_query, record
+from reid_srdl.records.queries import QueryScores
+from reid_srdl.records.run import Work
+from reid_srdl.records.store import read_any_record, read_record, read_records, write_record
+from tests.records.factory import evaluation, features_record, per_query, record
 
 
 def damage(path: Path, **changes: object) -> None:
@@ -27,32 +28,68 @@ def test_a_record_reads_back_as_it_was_written(tmp_path: Path) -> None:
     read = read_record(tmp_path / "run")
     assert read == written
     assert read == read_record(path)
-    assert read.per_query["final"].single_query.ap[3] == 0.1 + 0.2  # not rounded on the way
+    kept = read.evaluations[0].per_query
+    assert kept is not None
+    assert kept.single_query.ap[3] == 0.1 + 0.2  # not rounded on the way
     assert [child.name for child in path.parent.iterdir()] == ["record.json"]
 
 
-@pytest.mark.parametrize("networks", [{}, {"a": per_query()}, {"a": per_query(), "b": per_query()}])
+@pytest.mark.parametrize("kept", [[], ["a"], ["a", "b"]])
 def test_the_file_is_plain_json_with_compact_per_query_arrays(
-    tmp_path: Path, networks: dict[str, object]
+    tmp_path: Path, kept: list[str]
 ) -> None:
-    results = {"a": None, "b": None}
-    path = write_record(tmp_path, record(results=results, per_query=networks))
+    results = {"a": evaluation(0.5, 0.25), "b": evaluation(0.4, 0.2)}
+    queries = dict.fromkeys(kept, per_query())
+    path = write_record(tmp_path, record(results=results, per_query=queries))
     tree = json.loads(path.read_text())
-    assert tree["schema_version"] == 1
+    assert next(iter(tree)) == "schema_version"
+    assert tree["schema_version"] == 2
     assert tree["status"] == "finished"
     assert tree["created"] == "2025-05-01T00:00:00Z"
-    assert tree["results"] == results
-    assert list(tree["per_query"]) == list(networks)
+    assert [one["network"] for one in tree["evaluations"]] == ["a", "b"]
+    assert [one["result"]["single_query"]["mAP"] for one in tree["evaluations"]] == [0.25, 0.2]
+    assert [one["per_query"] is not None for one in tree["evaluations"]] == [
+        "a" in kept,
+        "b" in kept,
+    ]
+    assert [(phase["name"], phase["epochs"]) for phase in tree["phases"]] == [
+        ("one", 60),
+        ("knowledge", 1),
+    ]
+    assert tree["work"]["total"] == sum(phase["work"]["total"] for phase in tree["phases"])
     lines = path.read_text().splitlines()
-    assert sum("first_rank" in line for line in lines) == len(networks)
+    assert sum("first_rank" in line for line in lines) == len(kept)
 
 
-def test_the_runs_result_is_the_first_network(tmp_path: Path) -> None:
+def test_the_result_is_the_first_network_and_all_are_found_by_name(tmp_path: Path) -> None:
     both = record(results={"second": record().result, "first": None})
     write_record(tmp_path, both)
     read = read_record(tmp_path)
+    assert read.network == "second"
     assert list(read.results) == ["second", "first"]
     assert read.result == record().result
+    assert read.evaluation("first") == read.evaluations[1]
+    assert read.evaluation("third") is None
+
+
+def test_the_true_work_counts_finished_teachers() -> None:
+    taught = record().cost.model_copy(update={"teachers_work": Work.of(1, 2)})
+    assert record(cost=taught, work=Work.of(3, 4)).true_work == Work.of(4, 6)
+    assert Work.of(10**16, 10**16).cost == 2.0
+
+
+def test_features_from_elsewhere_have_a_record_without_training(tmp_path: Path) -> None:
+    path = write_record(tmp_path / "theirs", features_record())
+    tree = json.loads(path.read_text())
+    for key in ("method", "model", "seed", "epochs", "work", "cost"):
+        assert tree[key] is None
+    assert tree["phases"] == []
+    assert read_any_record(tmp_path / "theirs") == features_record()
+    with pytest.raises(UserError, match="theirs: features of other software"):
+        read_record(tmp_path / "theirs")
+    damage(path, seed=3)
+    with pytest.raises(UserError, match="damaged: seed"):
+        read_any_record(tmp_path / "theirs")
 
 
 def test_times_are_kept_in_utc() -> None:
@@ -65,8 +102,12 @@ def test_times_are_kept_in_utc() -> None:
 def test_records_refuse_what_no_table_can_use() -> None:
     with pytest.raises(ValidationError, match="accuracy_of_dreams"):
         record(accuracy_of_dreams=1)
-    with pytest.raises(ValidationError, match="unknown networks: other"):
-        record(per_query={"other": per_query()})
+    with pytest.raises(ValidationError, match="per_query without scores of queries"):
+        record(results={"a": None}, per_query={"a": per_query()})
+    with pytest.raises(ValidationError, match="stands twice in final, final"):
+        record(evaluations=record().evaluations * 2)
+    with pytest.raises(ValidationError, match="not the sum"):
+        Work(forward=1, backward=1, total=3)
     with pytest.raises(ValidationError, match="differ in length"):
         QueryScores(ap=(1.0,), ap_trapezoid=(), first_rank=(1,))
     with pytest.raises(ValidationError, match="finite"):
@@ -101,10 +142,17 @@ def test_a_foreign_or_changed_record_is_named_with_its_key(tmp_path: Path) -> No
 
 
 def test_a_newer_record_asks_for_an_update(tmp_path: Path) -> None:
-    damage(write_record(tmp_path, record()), schema_version=2, something="new")
+    damage(write_record(tmp_path, record()), schema_version=3, something="new")
     with pytest.raises(UserError, match="newer reid-srdl") as raised:
         read_record(tmp_path)
     assert raised.value.hint == "update reid-srdl to read it"
+
+
+def test_an_older_record_is_refused_in_words(tmp_path: Path) -> None:
+    damage(write_record(tmp_path, record()), schema_version=1, results={})
+    with pytest.raises(UserError, match=r"older reid-srdl \(schema_version 1\)") as raised:
+        read_record(tmp_path)
+    assert raised.value.hint == "run it again: records of before are not read"
 
 
 def test_missing_and_unfinished_runs_say_what_to_do(tmp_path: Path) -> None:

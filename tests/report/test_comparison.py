@@ -7,10 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
+from reid_srdl.config.protocol import Protocol
 from reid_srdl.records.comparison import Comparison, Difference, Kind, Settings
 from reid_srdl.report.comparison import comparison_table, headline, verdict
 from reid_srdl.report.render import to_markdown, to_rich
-from reid_srdl.retrieval.result import Protocol
 
 
 def difference(metric: str = "mAP", **fields: object) -> Difference:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reid_srdl.cli.eval_splits import read_split
-from reid_srdl.config import EvalConfig
+from reid_srdl.cli.eval_kinds import Asked
+from reid_srdl.config import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate, evaluate_by
 from reid_srdl.jobs.splits import averaged
@@ -14,7 +14,7 @@ from tests.retrieval.test_rerank import people
 
 
 def test_single_shot_shows_deviations_beside_means() -> None:
-    found = evaluate_by(people(0), EvalConfig(gallery="single-shot", trials=5)).evaluation
+    found = evaluate_by(people(0), Protocol(gallery="single-shot", trials=5)).evaluation
     table = evaluation_table(found, "x")
     rows = {str(row.values["score"]): row.values for row in table.rows}
     assert found.spread is not None
@@ -36,7 +36,10 @@ def test_splits_show_means_and_deviations() -> None:
 
 
 def test_splits_are_numbers() -> None:
-    assert (read_split(None), read_split("7")) == (None, 7)
+    def asked(split: str | None) -> int | None:
+        return Asked({}, split, None, "cpu", None, None, 10, False).split_number()
+
+    assert (asked(None), asked("7")) == (None, 7)
     for text in ("-1", "first", "1.5"):
         with pytest.raises(UserError, match="neither a number nor all"):
-            read_split(text)
+            asked(text)

@@ -1,56 +1,88 @@
-"""The display on a terminal and elsewhere."""
+"""The display on a terminal and elsewhere: one progress for the whole run."""
 
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from reid_srdl.report import progress
 from reid_srdl.report.progress import Display
-from reid_srdl.training.monitor import EpochRow, Progress
+from reid_srdl.training.monitor import EpochRow, NetworkRow, Progress
+from reid_srdl.training.phases import MacCount, Phase
+from tests.training import tiny
+
+NETWORK = {"first": NetworkRow(terms={"ce": 2.0, "kl": 0.5}, accuracy=0.25)}
 
 
 def row(epoch: int) -> EpochRow:
     return EpochRow(
-        phase="first",
-        epoch=epoch,
-        epochs=4,
-        loss=2.5,
-        terms={"ce": 2.0, "kl": 0.5},
-        accuracy=0.25,
-        lr=0.01,
-        seconds=10.0,
-        images=1000,
+        phase="first", epoch=epoch, epochs=4, networks=NETWORK, lr=0.01, seconds=10.0, images=1000
     )
 
 
+def phases() -> list[Phase]:
+    """Two phases of four epochs; a step of the second costs three times the first's."""
+    trainer = tiny.planner()
+    for name in ("first", "second"):
+        model = trainer.new_model()
+        trainer.fit(model, epochs=4, loss=trainer.supervised, name=name)
+    for phase, macs in zip(trainer.phases, (100, 300), strict=True):
+        phase.counts = lambda _, macs=macs: MacCount(macs, 0)  # type: ignore[misc]
+    return trainer.phases
+
+
 def shown(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> str:
-    out = io.StringIO()
+    out, clock = io.StringIO(), [100.0]
     console = Console(file=out, force_terminal=terminal, width=200, highlight=False)
     monkeypatch.setattr(progress, "Console", lambda **_: console)
-    with Display(4) as display:
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with Display() as display:
+        display.planned(phases())
         display.phase_opened("first", "fit", [row(1)])
-        display.progressed(Progress("first", 2, 4, 5, 10, 5.0, 100.0, 2.75, 0.125, 0.01))
+        clock[0] += 10.0
+        display.progressed(Progress("first", 2, 4, 5, 10, 100.0, NETWORK, 0.01))
         if display._bars is not None:
             display._bars.refresh()  # it draws itself ten times a second only
         display.epoch_finished(row(2))
         display.steps("decoding", 3, 9)
+        display.warned("[bold]a name[/bold] is no markup")
     return out.getvalue()
 
 
 def test_plain_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = shown(monkeypatch, terminal=False).splitlines()
-    assert lines == [
+    """An epoch of the first phase, one part in 16 of the work, took 10 s; 14 parts are left."""
+    assert shown(monkeypatch, terminal=False).splitlines() == [
         "first: 1 of 4 epochs read back",
         "first epoch 2/4  loss 2.5000 (ce 2.0000  kl 0.5000)  accuracy 25.0%  lr 0.01  "
-        "100 images/s  left 0:00:20",
+        "100 images/s  left 0:02:20",
+        "warning: [bold]a name[/bold] is no markup",
     ]
 
 
 def test_a_live_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     text = shown(monkeypatch, terminal=True)
-    # 1 epoch done, half of the second: 2.5 left of 10 s each
-    for word in ("epoch 2/4", "loss 2.75", "12.5%", "lr 0.01", "100 images/s", "left 0:00:25"):
+    # Half an epoch, 1/32 of the work, took 10 s; 29/32 are left.
+    for word in ("epoch 2/4", "loss 2.5000", "25.0%", "lr 0.01", "100 images/s", "left 0:04:50"):
         assert word in text
+
+
+def test_long_phases_print_a_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    out, clock = io.StringIO(), [100.0]
+    monkeypatch.setattr(progress, "Console", lambda **_: Console(file=out, width=200))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with Display() as display:
+        display.planned(phases())
+        display.phase_opened("first", "fit", [])
+        for step in range(1, 9):
+            clock[0] += 6.0
+            display.progressed(Progress("first", 1, 4, step, 10, 100.0, NETWORK, 0.01))
+    lines = out.getvalue().splitlines()
+    assert [line.split()[:4] for line in lines] == [
+        ["first", "epoch", "1/4", "4/10"],
+        ["first", "epoch", "1/4", "8/10"],
+    ]

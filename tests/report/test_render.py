@@ -168,9 +168,9 @@ def test_the_leaderboard_becomes_one_table_for_each_data_set() -> None:
     assert [row.gain for row in first.rows] == [False, False, True]
     scores = ["55.0 ± 7.1 (2)", "25.0 ± 0.0 (2)", "59.0 ± 7.1 (2)", "33.0 ± 0.0 (2)"]
     assert cells(first) == [
-        ["resnet50", "vanilla", "25.0", "120", "0.415", *scores],
-        ["resnet50", "srdl", "25.0", "120", "0.415", *scores],
-        ["resnet50", "gain (SRDL - vanilla)", "", "", "", *["+0.0 ± 0.0 (2)"] * 4],
+        ["resnet50", "vanilla", "25.0", "120", "0.415", "1.22", *scores],
+        ["resnet50", "srdl", "25.0", "120", "0.415", "1.22", *scores],
+        ["resnet50", "gain (SRDL - vanilla)", "", "", "", "", *["+0.0 ± 0.0 (2)"] * 4],
     ]
     assert cells(second)[0][-4:] == ["-"] * 4
 

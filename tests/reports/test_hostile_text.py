@@ -152,7 +152,7 @@ def test_records_of_strangers_reach_every_form_escaped(
 ) -> None:
     name = HOSTILE[kind]
     dataset: DatasetFacts = DATASET.model_copy(update={"name": name})
-    made = record(dataset=dataset).model_copy(update={"model": name})
+    made = record().model_copy(update={"model": name, "dataset": dataset})
     write_record(tmp_path / "run", made)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "record.json").write_text("{")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reid_srdl.config import EvalConfig
+from reid_srdl.config import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate, evaluate_by
 from reid_srdl.jobs.index_study import fitting_indexes, study_indexes
@@ -37,8 +37,8 @@ def test_a_flat_index_scores_the_first_n_of_a_full_sort(count: int) -> None:
     assert scores.rank5 == pytest.approx(
         np.mean([first is not None and first <= 5 for first in firsts])
     )
-    assert f"first {count} retrieved" in result.evaluation.protocol.index
-    assert "truncated" in result.evaluation.protocol.index
+    assert f"first {count} retrieved" in result.evaluation.protocol.index_note
+    assert "truncated" in result.evaluation.protocol.index_note
 
 
 def test_the_whole_list_of_a_flat_index_gives_the_exact_scores() -> None:
@@ -53,8 +53,10 @@ def test_the_whole_list_of_a_flat_index_gives_the_exact_scores() -> None:
 def test_multi_queries_use_the_index_too() -> None:
     features = _features(4)
     boxes = FeatureSet(features.query.features, features.query.pids, features.query.camids)
-    settings = EvalConfig(engine="faiss", index="HNSW16", retrieved=30, distance="cosine")
-    result = evaluate_by(Features(features.query, features.gallery, boxes), settings)
+    settings = Protocol(index="HNSW16", retrieved=30, distance="cosine")
+    result = evaluate_by(
+        Features(features.query, features.gallery, boxes), settings, engine="faiss"
+    )
     assert result.evaluation.multi_query is not None
     assert 0 < result.evaluation.multi_query.mAP < 1
 
@@ -94,7 +96,7 @@ def test_lists_longer_than_the_gallery_and_an_index_without_faiss_are_errors() -
     with pytest.raises(UserError, match="301 images per query"):
         evaluate(_features(), ranker=ApproximateRanker("Flat", 301))
     with pytest.raises(UserError, match="engine 'count' has no index"):
-        evaluate_by(_features(), EvalConfig(index="Flat"))
+        evaluate_by(_features(), Protocol(index="Flat"))
 
 
 def test_a_study_measures_recall_against_a_full_sort() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation import Evaluated, evaluate
+from reid_srdl.evaluation import Scored, evaluate
 from reid_srdl.retrieval.approximate import ApproximateRanker
 from reid_srdl.retrieval.arithmetic import exact
 from reid_srdl.retrieval.counting.count import CountEngine
@@ -19,7 +20,6 @@ from reid_srdl.retrieval.protocol import JUNK
 from reid_srdl.retrieval.ranks import ExactRanker, Ranker
 from reid_srdl.retrieval.reranking.expansion import ExpandedRanker
 from reid_srdl.retrieval.reranking.rerank import KReciprocalRanker
-from reid_srdl.retrieval.result import Protocol
 from tests.retrieval.brute import brute_ranks, distance_table, random_features
 from tests.retrieval.engines import PATHS
 
@@ -32,7 +32,7 @@ def _with_boxes(seed: int, *, values: np.ndarray | None = None) -> Features:
     return Features(dataclasses.replace(features.query, names=names), features.gallery, boxes)
 
 
-def _same(a: Evaluated, b: Evaluated) -> None:
+def _same(a: Scored, b: Scored) -> None:
     assert a.evaluation == b.evaluation
     for ours, theirs in ((a.single, b.single), (a.multi, b.multi)):
         assert ours is not None

@@ -72,7 +72,7 @@ def test_two_machines_print_the_same_bytes_once(places: list[Path]) -> None:
     assert (places[writer] / "queries.csv").exists()
     assert not (places[1 - writer] / "queries.csv").exists()
     assert "2 processes share the gallery\n" in told[writer][2]
-    assert f"; the one on {socket.gethostname()} tells the results" in told[1 - writer][2]
+    assert f"; the one on {socket.gethostname()} prints the results" in told[1 - writer][2]
 
 
 def test_copies_that_differ_are_an_error(places: list[Path]) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from reid_srdl.config.protocol import Protocol
 from reid_srdl.evaluation import evaluate
 from reid_srdl.retrieval import metrics
 from reid_srdl.retrieval.features import Features, FeatureSet
-from reid_srdl.retrieval.result import Protocol
 from tests.retrieval.brute import random_features
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reid_srdl.config import EvalConfig
+from reid_srdl.config import Expand, Protocol, Rerank
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate, evaluate_by
 from reid_srdl.retrieval.features import Features, FeatureSet
@@ -120,21 +120,22 @@ def test_duplicates_everywhere_do_no_harm() -> None:
 
 
 def test_settings_reach_the_ranker_and_the_rules() -> None:
-    settings = EvalConfig(rerank="k-reciprocal", rerank_k1=9, rerank_k2=3, rerank_lambda=0.5)
+    settings = Protocol(rerank=Rerank(method="k-reciprocal", k1=9, k2=3, lambda_=0.5))
     result = evaluate_by(people(2), settings).evaluation
-    same = evaluate(people(2), ranker=KReciprocalRanker(9, 3, 0.5)).evaluation
+    same = evaluate(people(2), settings, ranker=KReciprocalRanker(9, 3, 0.5)).evaluation
     assert result == same
-    assert "k1 9, k2 3, lambda 0.5" in result.protocol.rerank
+    assert "k1 9, k2 3, lambda 0.5" in result.protocol.rerank_note
+    assert result.protocol.rerank == settings.rerank
 
 
 def test_what_does_not_fit_is_an_error() -> None:
     features = people(3, queries=4, gallery=10)
     for settings, told in (
-        (EvalConfig(rerank="k-reciprocal", rerank_k1=14), "k1 = 14"),
-        (EvalConfig(rerank="k-reciprocal", rerank_k1=5, rerank_k2=7), "k2 = 7"),
-        (EvalConfig(rerank="k-reciprocal", index="Flat", engine="faiss"), "--rerank and --index"),
-        (EvalConfig(expand="aqe", expand_n=11), "query expansion by 11"),
-        (EvalConfig(expand="alpha-qe", expand_n=3), "features are raw"),
+        (Protocol(rerank=Rerank(method="k-reciprocal", k1=14)), "k1 = 14"),
+        (Protocol(rerank=Rerank(method="k-reciprocal", k1=5, k2=7)), "k2 = 7"),
+        (Protocol(rerank=Rerank(method="k-reciprocal"), index="Flat"), "--rerank and --index"),
+        (Protocol(expand=Expand(method="aqe", n=11)), "query expansion by 11"),
+        (Protocol(expand=Expand(method="alpha-qe", n=3)), "features are raw"),
     ):
         with pytest.raises(UserError, match=told):
             evaluate_by(features, settings)
@@ -167,7 +168,7 @@ def test_alpha_qe_weighs_by_powers_of_cosines(alpha: float) -> None:
 @pytest.mark.parametrize("how", ["aqe", "alpha-qe"])
 def test_expansion_ranks_by_the_expanded_query_and_says_so(how: str) -> None:
     features = people(6)
-    settings = EvalConfig(expand=how, expand_n=4, distance="cosine")
+    settings = Protocol(expand={"method": how, "n": 4}, distance="cosine")  # type: ignore[arg-type]
     result = evaluate_by(features, settings).evaluation
     rows = (rows_of(part.features, normalize=True) for part in (features.query, features.gallery))
     kept = np.flatnonzero(features.gallery.pids != -1)
@@ -176,6 +177,6 @@ def test_expansion_ranks_by_the_expanded_query_and_says_so(how: str) -> None:
     by_hand = Features(
         FeatureSet(new.features, features.query.pids, features.query.camids), features.gallery
     )
-    expected = evaluate_by(by_hand, EvalConfig(distance="cosine")).evaluation
+    expected = evaluate_by(by_hand, Protocol(distance="cosine")).evaluation
     assert result.single_query == expected.single_query
-    assert result.protocol.expand.startswith(f"{how}: n 4")
+    assert result.protocol.expand_note.startswith(f"{how}: n 4")

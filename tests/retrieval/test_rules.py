@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from reid_srdl.config import EvalConfig, fingerprint, resolve
-from reid_srdl.evaluation import Evaluated, evaluate, protocol_of
+from reid_srdl.config.protocol import Protocol
+from reid_srdl.evaluation import Scored, evaluate
 from reid_srdl.methods import OPTIONS
 from reid_srdl.report.evaluation import evaluation_table, rule_warnings, skipped_warnings
 from reid_srdl.retrieval.conventions import CONVENTIONS
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.rank_lists import rank_lists
-from reid_srdl.retrieval.result import Protocol, Rules
+from reid_srdl.retrieval.result import Rules
 from tests.retrieval.brute import random_features
 
 KS = (1, 5, 10, 20)
@@ -181,7 +182,7 @@ def test_unmatched_multi_queries_count_as_zero_for_the_official_code() -> None:
     assert f"{skipped} of" in _warned(both, official)[1]
 
 
-def _warned(features: Features, result: Evaluated) -> list[str]:
+def _warned(features: Features, result: Scored) -> list[str]:
     return rule_warnings(result, features.gallery.labels)
 
 
@@ -225,7 +226,8 @@ def test_rank_lists_follow_the_rules() -> None:
 
 
 def test_rules_imply_only_what_is_not_given() -> None:
-    assert protocol_of(EvalConfig(rules="official")) == Protocol(rules="official", normalize=True)
+    assert Protocol(rules="official") == Protocol(rules="official", normalize=True)
+    assert EvalConfig(rules="official").normalize
     assert not Protocol(rules="official", normalize=False).normalize
     assert Protocol(rules="fastreid").distance == "cosine"
     assert EvalConfig(rules="fastreid", distance="euclidean").distance == "euclidean"
@@ -236,7 +238,7 @@ def test_rules_imply_only_what_is_not_given() -> None:
         Protocol(rules="nobody")
 
 
-def test_fingerprints_from_before_there_were_rules_stand() -> None:
+def test_rules_that_are_the_default_leave_the_fingerprint() -> None:
     plain = resolve({}, OPTIONS)
     assert fingerprint(plain) == fingerprint(resolve({"eval": {"rules": "ours"}}, OPTIONS))
     assert fingerprint(plain) != fingerprint(resolve({"eval": {"rules": "torchreid"}}, OPTIONS))

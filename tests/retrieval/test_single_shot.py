@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import itertools
 import statistics
+from typing import Literal
 
 import numpy as np
 import pytest
 
-from reid_srdl.config import EvalConfig
+from reid_srdl.config.protocol import Expand, Protocol, Rerank
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation import Evaluated, evaluate, evaluate_by
+from reid_srdl.evaluation import Scored, evaluate, evaluate_by
 from reid_srdl.retrieval.features import Features, FeatureSet
-from reid_srdl.retrieval.result import Protocol
 from reid_srdl.seeds import generator
 from tests.retrieval.brute import distance_table, random_features
 
 SINGLE_SHOT = {"gallery": "single-shot"}
 
 
-def single_shot(features: Features, **settings: object) -> Evaluated:
-    return evaluate_by(features, EvalConfig(**{**SINGLE_SHOT, **settings}))  # type: ignore[arg-type]
+def single_shot(
+    features: Features, engine: Literal["count", "faiss"] = "count", **settings: object
+) -> Scored:
+    protocol = Protocol(**{**SINGLE_SHOT, **settings})  # type: ignore[arg-type]
+    return evaluate_by(features, protocol, engine=engine)
 
 
 def rank_by_hand(features: Features, query: int, drawn: list[int], table: object) -> int:
@@ -136,9 +139,9 @@ def test_rules_and_changes_apply_to_drawn_galleries() -> None:
     assert zero.single_query.mAP == pytest.approx(ours.mAP * 29 / 30)
     theirs = single_shot(features, trials=4, rules="torchreid").evaluation.protocol
     assert any("eval_cuhk03" in quirk for quirk in theirs.not_reproduced)
-    changed = single_shot(features, trials=4, rerank="k-reciprocal", rerank_k1=5, rerank_k2=2)
+    changed = single_shot(features, trials=4, rerank=Rerank(method="k-reciprocal", k1=5, k2=2))
     assert changed.evaluation.single_query != ours
-    assert "k1 5" in changed.evaluation.protocol.rerank
+    assert "k1 5" in changed.evaluation.protocol.rerank_note
 
 
 def test_errors() -> None:
@@ -148,3 +151,6 @@ def test_errors() -> None:
         single_shot(Features(query, gallery))
     with pytest.raises(UserError, match="evaluate ranks whole galleries"):
         evaluate(Features(query, gallery), Protocol(gallery="single-shot"))
+    changed = Protocol(rerank=Rerank(method="k-reciprocal"), expand=Expand(method="aqe"))
+    with pytest.raises(UserError, match="re-ranking and query expansion: evaluate ranks"):
+        evaluate(Features(query, gallery), changed)

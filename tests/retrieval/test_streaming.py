@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reid_srdl.config import EvalConfig
+from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation import Evaluated, evaluate, evaluate_by
+from reid_srdl.evaluation import Scored, evaluate, evaluate_by
 from reid_srdl.retrieval.feature_files import load_features, save_features
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.memory import mapped as mapped_arrays
 from reid_srdl.retrieval.memory.mapped import expect, forget, is_mapped, rows_at
-from reid_srdl.retrieval.result import Protocol
 from reid_srdl.retrieval.sharing.sharding import Alone
 from reid_srdl.retrieval.streams import stretches
 from tests.retrieval.brute import random_features
@@ -48,7 +47,7 @@ class Threads(Alone):
         return total
 
 
-def in_threads(size: int, work: Callable[[Threads], Evaluated]) -> list[Evaluated]:
+def in_threads(size: int, work: Callable[[Threads], Scored]) -> list[Scored]:
     """Returns what each member of a group found."""
     meeting, box = threading.Barrier(size), [None] * size
     found: list[Any] = [None] * size
@@ -167,14 +166,14 @@ def test_values_that_are_not_finite_are_found_on_the_way(tmp_path: Path, part: s
 
 def test_what_needs_the_whole_gallery_cannot_be_shared() -> None:
     group = Threads(0, 2, threading.Barrier(1), [None])
-    for settings, word in (
-        ({"engine": "faiss"}, "--engine faiss"),
-        ({"engine": "faiss", "index": "HNSW8"}, "--engine faiss and --index"),
-        ({"rerank": "k-reciprocal"}, "--rerank"),
-        ({"expand": "aqe"}, "--expand"),
+    for engine, settings, word in (
+        ("faiss", {}, "--engine faiss"),
+        ("faiss", {"index": "HNSW8"}, "--engine faiss and --index"),
+        ("count", {"rerank": {"method": "k-reciprocal"}}, "--rerank"),
+        ("count", {"expand": {"method": "aqe"}}, "--expand"),
     ):
         with pytest.raises(UserError, match=f"{word}: needs the whole gallery, 2 processes"):
-            evaluate_by(small_set(6), EvalConfig(**settings), group=group)
+            evaluate_by(small_set(6), Protocol(**settings), engine=engine, group=group)
     with pytest.raises(UserError, match="cannot be shared among processes"):
         evaluate(small_set(6), engine="faiss", group=group)
 

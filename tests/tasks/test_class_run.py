@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reid_srdl.analysis.class_scores import ClassScores
+from reid_srdl.records.later import read_later
 from reid_srdl.records.store import read_record
 from tests.class_set import CLASSES, write_class_folder
 from tests.cli.run import reid_srdl
@@ -44,7 +45,16 @@ def test_the_record_holds_networks_and_ensembles(place: Path) -> None:
     assert record.dataset.task == "classification"
     assert (record.dataset.classes, record.dataset.images, record.dataset.test) == (6, 84, 18)
     assert [phase.name for phase in record.phases] == ["first", "knowledge", "second"]
-    assert record.per_query == {}
+    assert {one.per_query for one in record.evaluations} == {None}
+    assert [one.settings for one in record.evaluations] == [{"flip": False}] * 2
+    assert {(one.data.name, one.data.test) for one in record.evaluations} == {("class-folder", 18)}
+    assert [list(phase.networks) for phase in record.phases] == [
+        ["first"],
+        ["knowledge"],
+        ["second"],
+    ]
+    assert all(len(phase.key or "") == 32 for phase in record.phases)
+    assert record.work.total == sum(phase.work.total for phase in record.phases)
     # M/2 + M/2 epochs and one extraction of 84 images.
     assert record.cost.trcost == pytest.approx(record.cost.macs * 9 * 84 / 1e16)
 
@@ -62,8 +72,10 @@ def test_eval_gives_the_same_scores_again(place: Path) -> None:
     result = read_record(place / "runs/srdl").result
     assert result is not None
     assert again == result.model_dump()
-    kept = json.loads((place / "runs/srdl/evaluations/class-folder.json").read_text())
-    assert kept["results"]["srdl"] == again
+    (file,) = (place / "runs/srdl/evaluations").iterdir()
+    (kept,) = read_later(file).evaluations
+    assert file.name.startswith("class-folder-")
+    assert (kept.network, kept.result) == ("srdl", result)
 
 
 @pytest.mark.parametrize("option", [["--rerank", "k-reciprocal"], ["--dataset", "market1501"]])
@@ -86,7 +98,7 @@ def test_leaderboard_shows_the_gain(place: Path) -> None:
 @pytest.mark.parametrize(
     ("assignment", "told"),
     [
-        ("eval.ensembles=[srdl+third]", "srdl has no network third, it has srdl, first"),
+        ("eval.ensembles=[srdl+third]", "srdl has no network third"),
         ("eval.ensembles=[srdl]", "'srdl' joins no two names"),
         ("data.identities=3", "class-folder has classes, no identities"),
     ],

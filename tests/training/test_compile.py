@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 
 from reid_srdl.errors import UserError
-from reid_srdl.training.losses import cross_entropy
+from reid_srdl.training.losses import LabelLoss, Loss
 from reid_srdl.training.precision import Compute, choose
-from reid_srdl.training.trainer import Model
+from reid_srdl.training.values import Model
 from tests.training import tiny
 
 needs_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="g++ compiles the kernels")
+ROOT = Path(__file__).parents[2]
 COMPILED = Compute(torch.device("cpu"), "fp32", 1, compile=True)
 PLAIN = Compute(torch.device("cpu"), "fp32", 1)
 
@@ -31,7 +39,7 @@ class Stopper(tiny.Recorder):
 
 def fitted(folder: Path, compute: Compute, monitor: tiny.Recorder | None = None) -> Model:
     trainer = tiny.trainer(folder, monitor, compute=compute)
-    return trainer.fit(trainer.new_model(), epochs=3, loss=cross_entropy, name="one")
+    return trainer.fit(trainer.new_model(), epochs=3, loss=trainer.supervised, name="one")
 
 
 @needs_compiler
@@ -62,6 +70,80 @@ def test_what_is_missing_is_told_before_anything_is_trained(
     assert not choose("cpu", "fp32", 1).compile
 
 
-def test_an_uncompiled_network_trains_itself() -> None:
-    network = torch.nn.Linear(2, 2)
-    assert PLAIN.prepared(network) is network
+def phases_of_three(folder: Path, only: tuple[str, int] | None = None) -> dict[str, str]:
+    """Trains twelve phases, three networks in turn four times; returns a digest of each one's end.
+
+    Args:
+        folder: of the phases.
+        only: train this network's phase of this round alone.
+    """
+    digests = {}
+    trainer = tiny.trainer(folder, compute=COMPILED, training_set=tiny.training_set(17))
+    for number in range(4):
+        for name in ("tiny", "staged", "dropping"):
+            if only not in (None, (name, number)):
+                continue
+            phase = f"{name}-{number}"
+            start = trainer.new_model(phase, name=name)
+            with COMPILED.activated():  # the number of threads is part of the bits
+                done = trainer.fit(start, epochs=1, loss=trainer.supervised, name=phase)
+            content = hashlib.blake2b(digest_size=16)
+            for value in tiny.weights(done).values():
+                content.update(value.contiguous().numpy().tobytes())
+            digests[phase] = content.hexdigest()
+    return digests
+
+
+@needs_compiler
+def test_twelve_phases_in_one_process_are_those_of_processes_of_their_own(tmp_path: Path) -> None:
+    """One process may run into dynamo's limit of recompilations; it must fall back to nothing."""
+    counters.clear()
+    together = phases_of_three(tmp_path / "together")
+    assert len(set(together.values())) == 12
+    assert not counters["graph_break"]
+    assert not counters["unimplemented"]
+    stats = counters["stats"]
+    assert stats["unique_graphs"] == 12, stats  # one whole graph a phase: each was compiled
+    for name, number in (("dropping", 2), ("tiny", 3)):
+        alone = in_a_process_of_its_own(tmp_path / f"{name}-{number}", name, number)
+        assert alone == {f"{name}-{number}": together[f"{name}-{number}"]}
+
+
+def in_a_process_of_its_own(folder: Path, name: str, number: int) -> dict[str, str]:
+    command = [sys.executable, "-m", __name__, str(folder), name, str(number)]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    told: dict[str, str] = json.loads(done.stdout)
+    return told
+
+
+@dataclass(frozen=True)
+class Mutual(Loss):
+    labels: LabelLoss
+
+    def __call__(self, outputs: Any, batch: Any) -> Any:
+        from reid_srdl.training.terms import soft_kl
+
+        (peer,) = outputs.peers.values()
+        kl = soft_kl(peer.logits, outputs.own.logits, 1.0)
+        return {**self.labels.of(outputs.own, batch), "kl": kl}
+
+
+@needs_compiler
+def test_networks_in_turn_are_compiled_each_alone(tmp_path: Path) -> None:
+    """One step, so that rounding has no time to grow: two passes, two losses, as eager."""
+    ends = []
+    counters.clear()
+    for compute in (COMPILED, PLAIN):
+        trainer = tiny.trainer(tmp_path, compute=compute, training_set=tiny.training_set(8))
+        starts = {"one": trainer.new_model(), "other": trainer.new_model("other", name="wide")}
+        losses = dict.fromkeys(starts, Mutual(trainer.supervised))
+        done = trainer.fit_together(starts, losses, epochs=1, name="two", in_turn=True)
+        ends.append({f"{n}.{k}": w for n in done for k, w in tiny.weights(done[n]).items()})
+    assert not counters["graph_break"]
+    one, other = ends
+    assert all(torch.allclose(one[key], other[key], atol=1e-5) for key in other)
+
+
+if __name__ == "__main__":
+    where, network, round_ = sys.argv[1:]
+    print(json.dumps(phases_of_three(Path(where), (network, int(round_)))))

@@ -9,8 +9,6 @@ import pytest
 import torch
 
 from reid_srdl.errors import UserError
-from reid_srdl.training import knowledge as module
-from reid_srdl.training.knowledge import knowledge_in
 from reid_srdl.training.logit_table import LogitTable
 
 CPU = torch.device("cpu")
@@ -37,20 +35,6 @@ def test_a_table_is_moved_by_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("reid_srdl.training.logit_table.BLOCK_BYTES", 3 * 7 * 2)
     table, values = filled(tmp_path / "t.npy")
     assert torch.equal(table.on(CPU), values)
-
-
-def test_small_tables_live_on_the_device_large_ones_in_the_file_with_the_same_numbers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    table, _ = filled(tmp_path / "t.npy")
-    small = knowledge_in(table, CPU, "key")
-    monkeypatch.setattr(module, "HOST_BYTES", table.nbytes - 1)
-    large = knowledge_in(table, CPU, "key")
-    assert isinstance(small.logits, torch.Tensor)
-    assert isinstance(large.logits, LogitTable)
-    index = torch.randperm(50, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(small.logits_of(index), large.logits_of(index))
-    assert large.logits_of(index).dtype == torch.float32
 
 
 def test_another_shape_is_no_match(tmp_path: Path) -> None:

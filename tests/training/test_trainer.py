@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,9 @@ import torch.nn.functional as F
 from reid_srdl.errors import UserError
 from reid_srdl.methods.srdl import SRDLOptions, srdl
 from reid_srdl.methods.vanilla import VanillaOptions, vanilla
-from reid_srdl.training.losses import cross_entropy
+from reid_srdl.training.losses import CrossEntropy, Loss
+from reid_srdl.training.optimisation import Optimisation
 from reid_srdl.training.schedule import Span, StepDecay
-from reid_srdl.training.trainer import Optimisation
 from tests.training import tiny
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +25,7 @@ def test_fit_leaves_its_argument_untouched(tmp_path: Path) -> None:
     trainer = tiny.trainer(tmp_path)
     start = trainer.new_model()
     before = tiny.weights(start)
-    trained = trainer.fit(start, epochs=1, loss=cross_entropy, name="one")
+    trained = trainer.fit(start, epochs=1, loss=trainer.supervised, name="one")
     assert tiny.same(before, tiny.weights(start))
     assert not tiny.same(before, tiny.weights(trained))
 
@@ -46,7 +47,7 @@ def test_two_steps_are_nesterov_sgd(tmp_path: Path) -> None:
         tmp_path, training_set=images, optimisation=Optimisation(decay, 0.9, True, 2e-4, 8)
     )
     start = trainer.new_model()
-    trained = trainer.fit(start, epochs=1, loss=cross_entropy, name="golden")
+    trained = trainer.fit(start, epochs=1, loss=trainer.supervised, name="golden")
 
     network = start.network.train()
     velocity = {name: torch.zeros_like(w) for name, w in network.named_parameters()}
@@ -72,12 +73,13 @@ def test_finished_phases_are_read_back(tmp_path: Path) -> None:
 
 
 def test_a_changed_setting_never_reuses_a_phase(tmp_path: Path) -> None:
-    base = {"epochs": 1, "loss": cross_entropy, "name": "one"}
+    base = {"epochs": 1, "loss": CrossEntropy(), "name": "one"}
     keys = set()
     for changes, more in (
         ({}, {}),
         ({"seed": 1}, {}),
-        ({"maker": tiny.Maker("other", tiny.CLASSES)}, {}),
+        ({"network": "wide"}, {}),
+        ({"name": "cifar10"}, {}),
         ({"training_set": tiny.training_set(24)}, {}),
         ({"optimisation": Optimisation(StepDecay(0.2), 0.9, True, 2e-4, 8)}, {}),
         ({}, {"epochs": 2}),
@@ -86,7 +88,7 @@ def test_a_changed_setting_never_reuses_a_phase(tmp_path: Path) -> None:
     ):
         trainer = tiny.trainer(tmp_path, **changes)
         keys.add(trainer.fit(trainer.new_model(), **{**base, **more}).key)
-    assert len(keys) == 8
+    assert len(keys) == 9
 
 
 def _stopped_after(tmp_path: Path, epochs: int) -> dict[str, torch.Tensor]:
@@ -137,14 +139,14 @@ def _run(folder: Path, kill_at: str) -> int:
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
     fails_at = 5  # 3 steps an epoch
 
-    class Bad:
-        key = "bad"
-        calls = 0
+    calls = [0]
 
-        def __call__(self, output, batch):  # type: ignore[no-untyped-def]
-            self.calls += 1
-            factor = float("nan") if self.calls == fails_at else 1.0
-            return {"ce": F.cross_entropy(output.logits, batch.labels) * factor}
+    @dataclass(frozen=True)
+    class Bad(Loss):
+        def __call__(self, outputs, batch):  # type: ignore[no-untyped-def]
+            calls[0] += 1
+            factor = float("nan") if calls[0] == fails_at else 1.0
+            return {"ce": F.cross_entropy(outputs.own.logits, batch.labels) * factor}
 
     trainer = tiny.trainer(tmp_path)
     with pytest.raises(UserError, match=r"loss is nan at epoch 2, batch 2 of 3") as caught:
@@ -165,14 +167,13 @@ def test_extract_is_one_row_per_sample_in_order(tmp_path: Path) -> None:
         one_by_one = [
             model.network(images).logits for images in tiny.training_set().images.in_order(1)
         ]
-    assert knowledge.logits.dtype == torch.float16
-    assert torch.allclose(knowledge.logits.float(), torch.cat(one_by_one), atol=2e-3)
+    assert torch.allclose(tiny.table(trainer, knowledge), torch.cat(one_by_one), atol=2e-3)
 
 
 def test_extract_with_flip_averages_both_views(tmp_path: Path) -> None:
     trainer = tiny.trainer(tmp_path)
     model = trainer.new_model()
-    both = trainer.extract(model, flip=True).logits.float()
+    both = tiny.table(trainer, trainer.extract(model, flip=True))
     model.network.eval()
     with torch.no_grad():
         rows = [
@@ -198,7 +199,8 @@ def test_an_extraction_goes_on_at_its_last_block(
 
     trainer = tiny.trainer(tmp_path / "whole")
     whole = trainer.extract(trainer.new_model())
-    monkeypatch.setattr("reid_srdl.training.trainer.BLOCK_BYTES", 10 * 3 * 2)
+    expected = tiny.table(trainer, whole)
+    monkeypatch.setattr("reid_srdl.training.extraction.BLOCK_BYTES", 10 * 3 * 2)
     trainer = tiny.trainer(tmp_path / "stopped", Stopper())
     with pytest.raises(StopError):
         trainer.extract(trainer.new_model())
@@ -210,25 +212,25 @@ def test_an_extraction_goes_on_at_its_last_block(
     trainer = tiny.trainer(tmp_path / "stopped", recorder)
     resumed = trainer.extract(trainer.new_model())
     assert recorder.events.count("step:knowledge") == 1
-    assert torch.equal(resumed.logits, whole.logits)
+    assert torch.equal(tiny.table(trainer, resumed), expected)
     assert resumed.key == whole.key
-    assert torch.equal(resumed.logits, torch.from_numpy(np.load(table)))
+    assert torch.equal(tiny.table(trainer, resumed), torch.from_numpy(np.load(table)).float())
 
 
 def test_knowledge_that_is_gone_is_extracted_again(tmp_path: Path) -> None:
     trainer = tiny.trainer(tmp_path)
-    first = trainer.extract(trainer.new_model())
+    first = tiny.table(trainer, trainer.extract(trainer.new_model()))
     (table,) = tmp_path.glob("*.npy")
     table.unlink()
     trainer = tiny.trainer(tmp_path)
-    assert torch.equal(trainer.extract(trainer.new_model()).logits, first.logits)
+    assert torch.equal(tiny.table(trainer, trainer.extract(trainer.new_model())), first)
 
 
 def test_knowledge_in_its_file_trains_the_same_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_memory = srdl(tiny.trainer(tmp_path / "a"), 4, SRDLOptions())["srdl"]
-    monkeypatch.setattr("reid_srdl.training.knowledge.HOST_BYTES", 0)
+    monkeypatch.setattr("reid_srdl.training.extraction.HOST_BYTES", 0)
     in_file = srdl(tiny.trainer(tmp_path / "b"), 4, SRDLOptions())["srdl"]
     assert tiny.same(tiny.weights(in_memory), tiny.weights(in_file))
 
@@ -237,11 +239,11 @@ def test_changing_theta_star_after_extraction_changes_nothing(tmp_path: Path) ->
     trainer = tiny.trainer(tmp_path)
     model = trainer.new_model()
     knowledge = trainer.extract(model)
-    before = knowledge.logits.clone()
+    before = tiny.table(trainer, knowledge).clone()
     with torch.no_grad():
         for w in model.network.parameters():
             w.add_(1.0)
-    assert torch.equal(knowledge.logits, before)
+    assert torch.equal(tiny.table(trainer, knowledge), before)
 
 
 def test_threads_are_restored() -> None:

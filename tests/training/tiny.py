@@ -13,40 +13,31 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from reid_srdl.data.batches import Images, TrainingSet
 from reid_srdl.methods.srdl import SRDLOptions, srdl
-from reid_srdl.models.maker import NetworkMaker
-from reid_srdl.models.network import Network
+from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.training.monitor import EpochRow, Progress
-from reid_srdl.training.phases import Phases
-from reid_srdl.training.precision import choose
+from reid_srdl.training.optimisation import Optimisation
+from reid_srdl.training.plan import Planner
+from reid_srdl.training.precision import Compute, choose
 from reid_srdl.training.schedule import StepDecay
-from reid_srdl.training.trainer import Model, Optimisation, Trainer
+from reid_srdl.training.setting import DataFacts, Setting
+from reid_srdl.training.trainer import Trainer
+from reid_srdl.training.values import Knowledge, Model
+from tests.training import tiny_nets
 
 CLASSES = 3
+SIZE = (16, 8)
 CPU = torch.device("cpu")
-
-
-class Maker(NetworkMaker):
-    """Makes networks of one layer: ``tiny`` with 6 channels, ``teacher`` with 12."""
-
-    def make(self, seed: int, name: str | None = None) -> Network:
-        width = 12 if name == "teacher" else 6
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            trunk = nn.Sequential(
-                nn.Conv2d(3, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()
-            )
-            return Network(trunk, nn.Linear(width, CLASSES))
+tiny_nets.add_rows()
 
 
 def training_set(images: int = 26) -> TrainingSet:
     generator = np.random.default_rng(7)
     labels = np.arange(images) % CLASSES
-    pixels = generator.integers(0, 120, (images, 16, 8, 3)) + 40 * labels[:, None, None, None]
-    served = Images(pixels.astype(np.uint8), (16, 8), CPU)
+    pixels = generator.integers(0, 120, (images, *SIZE, 3)) + 40 * labels[:, None, None, None]
+    served = Images(pixels.astype(np.uint8), SIZE, CPU)
     return TrainingSet(served, labels.astype(np.int64), pad=2, flip=True)
 
 
@@ -56,6 +47,7 @@ class Recorder:
     def __init__(self) -> None:
         self.events: list[str] = []
         self.rows: list[EpochRow] = []
+        self.warnings: list[str] = []
 
     def happened(self, event: str) -> None:
         self.events.append(event)
@@ -70,6 +62,9 @@ class Recorder:
         self.rows.append(row)
         self.happened(f"epoch:{row.phase}:{row.epoch}")
 
+    def warned(self, line: str) -> None:
+        self.warnings.append(line)
+
 
 class Killer(Recorder):
     """Kills its process, without any warning, at an event."""
@@ -83,18 +78,59 @@ class Killer(Recorder):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def trainer(folder: Path, monitor: Any = None, **changes: Any) -> Trainer:
-    settings: dict[str, Any] = {
-        "maker": Maker("tiny", CLASSES),
-        "training_set": training_set(),
-        "optimisation": Optimisation(StepDecay(0.1), 0.9, True, 2e-4, 8),
-        "seed": 0,
-        "compute": choose("cpu", "fp32", 1),
-        "phases": Phases(folder),
-        "monitor": monitor or Recorder(),
-        "extract_batch": 10,
-    }
-    return Trainer(**{**settings, **changes})
+def setting(
+    images: TrainingSet | None = None,
+    *,
+    network: str = "tiny",
+    seed: int = 0,
+    optimisation: Optimisation | None = None,
+    compute: Compute | None = None,
+    name: str = "walkers",
+) -> Setting:
+    images = images or training_set()
+    compute = compute or choose("cpu", "fp32", 1)
+    counts = torch.bincount(images.labels, minlength=CLASSES).tolist()
+    classes = tuple(map(str, range(CLASSES)))
+    return Setting(
+        network=NetworkSpec(network, CLASSES, SIZE),
+        start="random",
+        data=DataFacts(name, images.key, classes, tuple(counts), SIZE, images.pad, images.flip),
+        optimisation=optimisation or Optimisation(StepDecay(0.1), 0.9, True, 2e-4, 8),
+        seed=seed,
+        precision=compute.precision,
+        compile=compute.compile,
+    )
+
+
+def trainer(
+    folder: Path,
+    monitor: Any = None,
+    *,
+    training_set: TrainingSet | None = None,
+    compute: Compute | None = None,
+    checkpoint_seconds: float = 600.0,
+    **changes: Any,
+) -> Trainer:
+    images = training_set or globals()["training_set"]()
+    compute = compute or choose("cpu", "fp32", 1)
+    return Trainer(
+        setting(images, compute=compute, **changes),
+        training_set=images,
+        compute=compute,
+        folder=folder,
+        monitor=monitor or Recorder(),
+        extract_batch=10,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+
+
+def planner(**changes: Any) -> Planner:
+    return Planner(setting(**changes))
+
+
+def table(trainer: Trainer, knowledge: Knowledge, number: int = 0) -> torch.Tensor:
+    """Returns the N x C logits of a table of knowledge, float32."""
+    return trainer._rows(knowledge.tables[number], torch.arange(len(trainer._training_set)))
 
 
 def weights(model: Model) -> dict[str, torch.Tensor]:
@@ -107,16 +143,16 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 def kill_before_rename(suffix: str, nth: int) -> None:
     """Kills the process when the nth file of this suffix is written but not yet renamed."""
-    rename, seen = Path.replace, [0]
+    rename, seen = os.replace, [0]
 
-    def replace(self: Path, target: Path) -> Path:
+    def replace(source: Any, target: Any) -> None:
         if str(target).endswith(suffix):
             seen[0] += 1
             if seen[0] == nth:
                 os.kill(os.getpid(), signal.SIGKILL)
-        return rename(self, target)
+        rename(source, target)
 
-    Path.replace = replace  # type: ignore[method-assign]
+    os.replace = replace
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from reid_srdl.data.archive import md5_of
 from reid_srdl.data.check_report import (
     CheckReport,
-    Finding,
     Row,
     SplitProgress,
     Sum,
@@ -19,6 +18,7 @@ from reid_srdl.data.check_report import (
 from reid_srdl.data.classes import cifar, folders, tiny
 from reid_srdl.data.classes.folders import ClassScan, Problem
 from reid_srdl.data.locate import ClassCounts, Entry, Place
+from reid_srdl.data.notes import Finding
 from reid_srdl.errors import UserError
 
 
@@ -88,6 +88,7 @@ def _check_splits(
     progress: SplitProgress | None,
 ) -> None:
     report.problems += [Finding(problem.text, problem.names) for problem in problems]
+    report.notes += folders.note_hidden(scans)
     for split, scan in scans.items():
         _add_row(report, entry, split, scan.labels)
         check_images(report, split, scan.files, progress, report.root)

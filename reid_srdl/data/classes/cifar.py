@@ -113,7 +113,8 @@ def load(
             pixels.append(images)
             labels.append(targets)
             tell(batch)
-        return Samples(np.concatenate(labels), np.concatenate(pixels))
+        held = tuple(root / file for file in (*batches, files.meta))
+        return Samples(np.concatenate(labels), np.concatenate(pixels), held)
 
     classes = read_names(root / files.meta, files)
     tell(files.meta)

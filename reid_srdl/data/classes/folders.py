@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,16 @@ from reid_srdl.data.classes.file_table import FileTable
 from reid_srdl.data.classes.samples import ClassData, Samples
 from reid_srdl.data.classes.stream import ImageStream
 from reid_srdl.data.images import Progress, Steps, UnreadableError, image_size, map_files
-from reid_srdl.data.reid.names import IMAGE_SUFFIXES, first_ten, is_litter
+from reid_srdl.data.listing import (
+    A_FOLDER,
+    EMPTY_FILE,
+    NOT_READ,
+    NOT_UTF8,
+    LeftOut,
+    Listing,
+    list_folder,
+)
+from reid_srdl.data.notes import Finding, first_ten, is_utf8, printable, say_files
 from reid_srdl.errors import UserError
 
 TRAIN = "train"
@@ -39,12 +47,14 @@ class ClassScan:
         files: the images, by class and name.
         labels: N classes, int64.
         unexpected: what is neither a class folder nor an image in one, as seen from the folder.
+        hidden: hidden folders, which are no classes, as seen from the folder.
     """
 
     classes: tuple[str, ...]
     files: FileTable
     labels: NDArray[np.int64]
-    unexpected: tuple[str, ...]
+    unexpected: tuple[LeftOut, ...]
+    hidden: tuple[str, ...] = ()
 
     @property
     def empty(self) -> tuple[str, ...]:
@@ -73,28 +83,29 @@ def scan_classes(folder: Path, inside: str = "", progress: Steps | None = None) 
     Raises:
         UserError: a folder can't be listed.
     """
-    listed = _listed(folder)
-    classes = tuple(name for name, is_folder in listed if is_folder)
-    unexpected = [name for name, is_folder in listed if not is_folder and not is_litter(name)]
+    listed = list_folder(folder)
+    unexpected = [
+        *(LeftOut(name, NOT_READ) for name in listed.images),
+        *listed.left_out,
+    ]
+    classes = tuple(name for name in listed.folders if is_utf8(name))
+    unexpected += [LeftOut(name, NOT_UTF8) for name in listed.folders if not is_utf8(name)]
+    hidden = [name for name in listed.litter if name.startswith(".")]
     table, counts = FileTable(), []
     for done, name in enumerate(classes, 1):
         place = folder / name / inside
-        content = _listed(place) if place.is_dir() else []
-        images = [file for file, is_folder in content if not is_folder and is_image(file)]
-        others = {file for file, _ in content} - set(images)
+        content = list_folder(place) if place.is_dir() else Listing((), (), (), (), ())
         below = place.relative_to(folder).as_posix()
-        unexpected += [f"{below}/{file}" for file in sorted(others) if not is_litter(file)]
-        table.add(place, images)
-        counts.append(len(images))
+        unexpected += [LeftOut(f"{below}/{one.name}", one.reason) for one in content.left_out]
+        unexpected += [LeftOut(f"{below}/{one}", A_FOLDER) for one in content.folders]
+        unexpected += [LeftOut(f"{below}/{one}", EMPTY_FILE) for one in content.empty]
+        hidden += [f"{below}/{one}" for one in content.litter if one.startswith(".")]
+        table.add(place, content.images)
+        counts.append(len(content.images))
         if progress is not None:
             progress(f"listing {folder.name}", done, len(classes))
     labels = np.repeat(np.arange(len(classes), dtype=np.int64), counts)
-    return ClassScan(classes, table, labels, tuple(unexpected))
-
-
-def is_image(name: str) -> bool:
-    """Tells by its suffix whether a file is an image."""
-    return name.lower().endswith(IMAGE_SUFFIXES) and not is_litter(name)
+    return ClassScan(classes, table, labels, tuple(unexpected), tuple(hidden))
 
 
 def scan_splits(root: Path, progress: Steps | None = None) -> dict[str, ClassScan]:
@@ -132,12 +143,22 @@ def load(name: str, root: Path, size: tuple[int, int], progress: Steps | None = 
     def samples(split: str) -> Samples:
         files, labels = scans[split].files, scans[split].labels
         if name == "imagenet":
-            return Samples(labels, ImageStream(files, size))
+            return Samples(labels, ImageStream(files, size, root), files)
         pixels = _pixels(files, None if progress is None else _named(progress, f"decoding {split}"))
-        return Samples(labels, ImageStream(files, size) if pixels is None else pixels)
+        return Samples(labels, ImageStream(files, size, root) if pixels is None else pixels, files)
 
     train, test = scans
-    return ClassData(name, root, scans[TRAIN].classes, samples(train), samples(test))
+    return ClassData(
+        name, root, scans[TRAIN].classes, samples(train), samples(test), note_hidden(scans)
+    )
+
+
+def note_hidden(scans: dict[str, ClassScan]) -> tuple[Finding, ...]:
+    """Counts and names the hidden folders that are no classes."""
+    names = tuple(
+        printable(f"{split}/{name}") for split, scan in scans.items() for name in scan.hidden
+    )
+    return (Finding(f"{say_files(names)} or folders hidden, left out", names),) if names else ()
 
 
 def raise_on(root: Path, problems: Sequence[Problem]) -> None:
@@ -170,7 +191,12 @@ def find_problems(scans: dict[str, ClassScan]) -> list[Problem]:
             problems.append(Problem(text, scan.empty, "add images, or remove the class from both"))
         if scan.unexpected:
             text = f"{split}: neither a class folder nor an image in one"
-            problems.append(Problem(text, scan.unexpected, "move these files elsewhere"))
+            # The text says already that they are no images in a class folder.
+            names = tuple(
+                printable(one.name) if one.reason == NOT_READ else str(one)
+                for one in scan.unexpected
+            )
+            problems.append(Problem(text, names, "move these elsewhere, or mend them"))
     if len(first.classes) < 2:
         text = f"{train}: {len(first.classes)} classes, where a classifier needs 2 or more"
         problems.append(Problem(text, (), f"the folder should hold {LAYOUT}"))
@@ -204,14 +230,3 @@ def _are_alike(files: Sequence[Path]) -> bool:
 
 def _named(progress: Steps, what: str) -> Progress:
     return lambda done, total: progress(what, done, total)
-
-
-def _listed(folder: Path) -> list[tuple[str, bool]]:
-    """Returns the names in a folder, sorted, and whether each is a folder."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted((entry.name, entry.is_dir()) for entry in entries)
-    except OSError as error:
-        raise UserError(
-            f"{folder}: {error.strerror}", "make the folder readable, or give another --data-dir"
-        ) from None

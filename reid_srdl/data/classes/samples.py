@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from reid_srdl.data.notes import Finding
 
 
 @runtime_checkable
@@ -46,15 +49,17 @@ class PixelSource(Protocol):
 
 @dataclass(frozen=True)
 class Samples:
-    """One split: N images with their classes.
+    """One split: N images with their classes, and the files that they come from.
 
     Attributes:
         labels: N classes, int64, 0..C-1.
         pixels: N x h x w x 3 uint8, RGB: an array, a memory map, or a source that streams them.
+        files: the N image files in this order; or the few files that hold them all.
     """
 
     labels: NDArray[np.int64]
     pixels: NDArray[np.uint8] | PixelSource
+    files: Sequence[Path] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -70,6 +75,7 @@ class ClassData:
         classes: the names of the C classes; a label is an index into them.
         train: the training images.
         test: the images that scores are made on (of ImageNet and Tiny ImageNet: ``val``).
+        notes: what was left out, counted and named.
     """
 
     name: str
@@ -77,3 +83,9 @@ class ClassData:
     classes: tuple[str, ...]
     train: Samples
     test: Samples
+    notes: tuple[Finding, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The C classes, in the order of labels."""
+        return self.classes

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.data.classes.file_table import FileTable
+from reid_srdl.data.content import files_digest
 from reid_srdl.data.images import UnreadableError, read_crop
 from reid_srdl.errors import UserError
 from reid_srdl.machine import available_cores
@@ -18,7 +18,7 @@ from reid_srdl.machine import available_cores
 # As usual for ImageNet: crops of 224 pixels from images whose shorter side is 256.
 COVER = 256 / 224
 
-FORMAT = 1  # a change of how images are read makes older knowledge of them stale
+FORMAT = 2  # a change of how images are read makes older knowledge of them stale
 
 
 class ImageStream:
@@ -32,10 +32,12 @@ class ImageStream:
     Args:
         files: the images.
         size: (height, width) in pixels.
+        root: the data set's folder, below which digests of the files are kept.
     """
 
-    def __init__(self, files: FileTable, size: tuple[int, int]) -> None:
+    def __init__(self, files: FileTable, size: tuple[int, int], root: Path | None = None) -> None:
         self._files = files
+        self._root = files[0].parent if root is None else root
         self._size = size
         height, width = size
         self._cover = (round(height * COVER), round(width * COVER))
@@ -86,22 +88,12 @@ class ImageStream:
         return images
 
     def digest(self) -> str:
-        """Returns a hash of all files' names, sizes and times of change, and of the size.
+        """Returns a hash of all files' names and bytes (see `data.content`), and of the size.
 
         Raises:
-            UserError: a file is no longer there.
+            UserError: a file is no longer there, or can't be read.
         """
-        content = hashlib.blake2b(repr((FORMAT, self.shape)).encode(), digest_size=16)
-        for folder, name in self._files.texts():
-            try:
-                status = os.stat(f"{folder}/{name}")  # noqa: PTH116
-            except OSError as error:
-                raise UserError(
-                    f"{folder}/{name}: {error.strerror}", "do not move a data set in use"
-                ) from None
-            where = f"{os.path.basename(folder)}/{name}"  # noqa: PTH119
-            content.update(os.fsencode(f"{where}/{status.st_size}/{status.st_mtime_ns}\n"))
-        return content.hexdigest()
+        return f"{FORMAT}:{self.shape}:{files_digest(self._root, self._files)}"
 
 
 @functools.cache

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import filterfalse
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +20,13 @@ from reid_srdl.data.classes.folders import (
     ClassScan,
     Problem,
     find_problems,
-    is_image,
+    note_hidden,
     raise_on,
     scan_classes,
 )
 from reid_srdl.data.classes.samples import ClassData, Samples
 from reid_srdl.data.images import Steps
-from reid_srdl.data.reid.names import is_litter
+from reid_srdl.data.listing import list_folder
 from reid_srdl.errors import UserError
 
 SIDE = 64  # pixels
@@ -75,10 +74,15 @@ def load(
                 progress(f"decoding {split}", done, total)
 
         pixels = decoded(scan.files, fallback_size=(SIDE, SIDE), progress=tell)
-        return Samples(scan.labels, pixels)
+        return Samples(scan.labels, pixels, scan.files)
 
     return ClassData(
-        name, root, found.classes, samples("train", found.train), samples("val", found.val)
+        name,
+        root,
+        found.classes,
+        samples("train", found.train),
+        samples("val", found.val),
+        note_hidden({"train": found.train}),
     )
 
 
@@ -125,13 +129,10 @@ def _val(folder: Path, wnids: tuple[str, ...], annotations: list[tuple[str, str]
 
 
 def _images(folder: Path, problem: Callable[[str, list[str]], None]) -> set[str]:
-    try:
-        names = {path.name for path in folder.iterdir()}
-    except OSError as error:
-        raise UserError(f"{folder}: {error.strerror}", _HINT) from None
-    images = {name for name in names if is_image(name)}
-    problem("val/images: files that are no images", [*filterfalse(is_litter, names - images)])
-    return images
+    found = list_folder(folder, hint=_HINT)
+    others = [*(str(one) for one in found.left_out), *found.folders]
+    problem("val/images: files that are no images", others)
+    return set(found.images)
 
 
 def _lines(path: Path) -> list[str]:

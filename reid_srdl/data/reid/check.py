@@ -6,18 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from reid_srdl.data.check_report import (
-    CheckReport,
-    Finding,
-    Row,
-    SplitProgress,
-    check_images,
-    say_files,
-)
+from reid_srdl.data.check_report import CheckReport, Row, SplitProgress, check_images
+from reid_srdl.data.listing import is_litter
 from reid_srdl.data.locate import Counts, Entry
+from reid_srdl.data.notes import Finding, printable, say_files
 from reid_srdl.data.reid import gt_query, market
 from reid_srdl.data.reid.crops import DISTRACTOR, JUNK, Crops
-from reid_srdl.data.reid.names import EXAMPLE, Scan, is_litter, scan
+from reid_srdl.data.reid.identities import find_nobody_queries
+from reid_srdl.data.reid.names import EXAMPLE, Scan, note_nobody, scan
 
 
 def check_folder(entry: Entry, root: Path, progress: SplitProgress | None = None) -> CheckReport:
@@ -64,8 +60,9 @@ def _check_split(
     elif official is not None:
         _compare_counts(report, entry, split, counts, official)
     if found.unexpected:
-        text = f"{split}: {say_files(found.unexpected)} not named as a crop (like {EXAMPLE})"
-        report.problems.append(Finding(text, found.unexpected))
+        are = "is no crop" if len(found.unexpected) == 1 else "are no crops"
+        text = f"{split}: {say_files(found.unexpected)} {are} (like {EXAMPLE})"
+        report.problems.append(Finding(text, tuple(str(one) for one in found.unexpected)))
     if found.litter:
         text = f"{split}: {say_files(found.litter)} left by a file manager, ignored"
         report.notes.append(Finding(text, found.litter))
@@ -104,7 +101,7 @@ def _pairs(counts: Counts, official: Counts) -> list[tuple[str, int, int]]:
 def _check_root(report: CheckReport) -> None:
     known = {*market.SPLITS, gt_query.FOLDER, "manifest.json"}
     others = sorted(
-        path.name
+        printable(path.name)
         for path in report.root.iterdir()
         if path.name not in known and not is_litter(path.name)
     )
@@ -114,6 +111,7 @@ def _check_root(report: CheckReport) -> None:
 
 
 def _check_training(report: CheckReport, crops: dict[str, Crops]) -> None:
+    report.notes += note_nobody(market.TRAIN, crops[market.TRAIN], "not trained on")
     pids = crops[market.TRAIN].pids
     train = set(pids[pids > DISTRACTOR].tolist())
     if len(pids) and len(train) < 2:
@@ -129,6 +127,7 @@ def _check_training(report: CheckReport, crops: dict[str, Crops]) -> None:
 def _check_matches(report: CheckReport, crops: dict[str, Crops]) -> None:
     """Counts queries without a gallery image of the same identity from another camera."""
     query, gallery = crops[market.QUERY], crops[market.GALLERY]
+    report.problems += find_nobody_queries(query)
     cameras: dict[int, set[int]] = {}
     for pid, camid in zip(gallery.pids.tolist(), gallery.camids.tolist(), strict=True):
         cameras.setdefault(pid, set()).add(camid)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from reid_srdl.data.check_report import CheckReport, Finding, Row, SplitProgress, check_images
+from reid_srdl.data.check_report import CheckReport, Row, SplitProgress, check_images
 from reid_srdl.data.locate import Entry
+from reid_srdl.data.notes import Finding
 from reid_srdl.data.reid.check import count, differences
 from reid_srdl.data.reid.crops import ReidData
+from reid_srdl.data.reid.identities import find_nobody_queries
 from reid_srdl.errors import UserError
 
 Reader = Callable[[str, Path, int], ReidData]
@@ -33,6 +35,9 @@ def check_read(
         except UserError as error:
             report.problems.append(Finding(f"{error.what}; {error.hint}"))
             return report
+        if split == 0:
+            report.notes += data.notes
+            report.problems += find_nobody_queries(data.query)
         for part, crops in (
             ("train", data.train),
             ("query", data.query),

@@ -8,8 +8,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-JUNK = -1  # pid of a box that is nobody's: ignored by the protocol
-DISTRACTOR = 0  # pid of a false detection: stays in the gallery as a negative
+from reid_srdl.data.notes import Finding
+
+# What these two identities mean in every split of every data set. Neither is a person.
+#
+#               -1, junk                      0, a distractor
+# training      left out, with a note         left out, with a note
+# query         never scored, with a note     refused: it can have no match
+# gallery       ignored for every query       a negative for every query
+# boxes         pooled into no query          pooled into no query
+#
+# What ``--distractors`` adds to a gallery is 0 throughout, whatever its file names say.
+JUNK = -1
+DISTRACTOR = 0
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,19 @@ class Crops:
 
 
 @dataclass(frozen=True)
+class Packed:
+    """Images that were taken out of a few files, whose bytes are what counts of them.
+
+    Attributes:
+        files: the files.
+        folder: where the images were written to, in the cache.
+    """
+
+    files: tuple[Path, ...]
+    folder: Path
+
+
+@dataclass(frozen=True)
 class ReidData:
     """A data set ready for training and evaluation.
 
@@ -46,6 +70,8 @@ class ReidData:
         query: the queries.
         gallery: what the queries are searched in, with junk and distractors.
         boxes: hand-drawn boxes for multi-query (``gt_bbox``), or None where there are none.
+        notes: what was left out, counted and named.
+        packed: where the set's own images were taken from, if they are no files of the set.
     """
 
     name: str
@@ -54,3 +80,10 @@ class ReidData:
     query: Crops
     gallery: Crops
     boxes: Crops | None
+    notes: tuple[Finding, ...] = ()
+    packed: Packed | None = None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The C training identities as text, in the order of a classifier's labels."""
+        return tuple(str(pid) for pid in np.unique(self.train.pids).tolist())

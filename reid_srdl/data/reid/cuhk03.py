@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
+from reid_srdl.data.notes import first_ten
 from reid_srdl.data.reid import cuhk03_mat, market
-from reid_srdl.data.reid.crops import Crops, ReidData
-from reid_srdl.data.reid.names import first_ten
+from reid_srdl.data.reid.crops import Crops, Packed, ReidData
 from reid_srdl.errors import UserError
 
 CLASSIC_SPLITS = 20
@@ -65,7 +65,10 @@ def load_new(name: str, root: Path, split: int = 0) -> ReidData:
     there = {path.name for path in folder.iterdir()}
     _check_lists(config, lists, there)
     parts = {split: _listed(folder, entries) for split, entries in lists.items()}
-    return ReidData(name, root, parts["train"], parts["query"], parts["gallery"], None)
+    packed = Packed((root / cuhk03_mat.MAT, config), folder)
+    return ReidData(
+        name, root, parts["train"], parts["query"], parts["gallery"], None, packed=packed
+    )
 
 
 def load_classic(name: str, root: Path, split: int = 0) -> ReidData:
@@ -96,7 +99,8 @@ def load_classic(name: str, root: Path, split: int = 0) -> ReidData:
     crops = Crops(tuple(paths), pids.astype(np.int64) + 1, table[:, 2].copy())
     tested = np.isin(keys[pids], wanted)
     test = crops.select(tested)
-    return ReidData(name, root, crops.select(~tested), test, test, None)
+    packed = Packed((mat,), folder)
+    return ReidData(name, root, crops.select(~tested), test, test, None, packed=packed)
 
 
 def _check_cameras(data: ReidData) -> None:

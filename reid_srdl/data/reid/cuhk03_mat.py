@@ -8,20 +8,18 @@ classic test sets, each 100 x 2: pair and person. Images are written to the cach
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image
 
-from reid_srdl.data.cache import default_cache_dir
+from reid_srdl.data.file_digests import file_digest
+from reid_srdl.data.kept_folder import kept_folder
+from reid_srdl.data.places import default_cache_dir
 from reid_srdl.errors import UserError
 
 MAT = "cuhk-03.mat"
@@ -40,29 +38,19 @@ def extracted_images(mat: Path, kind: str) -> Path:
     Raises:
         UserError: the file is not the data set's, or the images do not fit on the disk.
     """
-    status = mat.stat()
-    identity = f"{mat.name}/{status.st_size}/{status.st_mtime_ns}"
-    key = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
-    folder = default_cache_dir() / "cuhk03" / f"{kind}-{key}"
-    if folder.is_dir():
-        return folder
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    folder = default_cache_dir() / "cuhk03" / f"{kind}-{file_digest(mat)[:16]}"
+
+    def write(place: Path) -> None:
+        for name, pixels in _images(mat, kind):
+            Image.fromarray(pixels).save(place / name)
+
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
-            if not folder.is_dir():  # else another process extracted them while this one waited
-                temporary.mkdir()
-                for name, pixels in _images(mat, kind):
-                    Image.fromarray(pixels).save(temporary / name)
-                temporary.rename(folder)
+        return kept_folder(folder, write)
     except OSError as error:
         raise UserError(
             f"{folder.parent}: can't extract {mat.name} ({error.strerror or error})",
             "make room, or set REID_SRDL_CACHE to another folder",
         ) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return folder
 
 
 def parse_image(name: str) -> tuple[int, int, int] | None:

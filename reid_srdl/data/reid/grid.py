@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.data.listing import SUFFIX
 from reid_srdl.data.reid.crops import ReidData
-from reid_srdl.data.reid.halves import Naming, check_pairs, drawn_half, joined, list_folder
+from reid_srdl.data.reid.halves import Naming, check_pairs, drawn_half, joined, list_crops
 from reid_srdl.errors import UserError
 
 PARTITIONS = "features_and_partitions.mat"
@@ -27,7 +28,7 @@ LAYOUT = (
 )
 
 _NAMING = Naming(
-    re.compile(r"([0-9]{1,9})_([0-9]{1,9})_.+\.jpe?g", re.ASCII | re.IGNORECASE),
+    re.compile(rf"([0-9]{{1,9}})_([0-9]{{1,9}})_.+\.{SUFFIX}", re.ASCII | re.IGNORECASE),
     "0001_1_25004_107_32_106_221.jpeg",
     shift=0,
     cameras=8,
@@ -47,8 +48,8 @@ def load(name: str, root: Path, split: int = 0) -> ReidData:
         UserError: a folder is missing or empty, a file is not named as it should be, a person lacks
             an image, or the splits are not those of these images.
     """
-    probe = list_folder(root / "probe", _NAMING)
-    gallery = list_folder(root / "gallery", _NAMING)
+    probe, probe_notes = list_crops(root / "probe", _NAMING)
+    gallery, gallery_notes = list_crops(root / "gallery", _NAMING)
     identities = check_pairs(probe, gallery)
     if (root / PARTITIONS).is_file():
         training = _published(root / PARTITIONS, identities, split)
@@ -62,6 +63,7 @@ def load(name: str, root: Path, split: int = 0) -> ReidData:
         query=probe.select(~in_probe),
         gallery=gallery.select(~in_gallery),
         boxes=None,
+        notes=probe_notes + gallery_notes,
     )
 
 

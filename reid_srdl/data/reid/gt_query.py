@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.data.listing import is_litter
 from reid_srdl.data.reid.crops import Crops
-from reid_srdl.data.reid.names import is_litter, stem
+from reid_srdl.data.reid.names import stem
 
 FOLDER = "gt_query"
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.data.listing import A_FOLDER, LeftOut, list_folder, note_left_out
+from reid_srdl.data.notes import Finding, first_ten
 from reid_srdl.data.reid.crops import Crops
-from reid_srdl.data.reid.names import IMAGE_SUFFIXES, first_ten, is_litter
 from reid_srdl.errors import UserError
 from reid_srdl.seeds import generator
 
@@ -35,8 +36,10 @@ class Naming:
     cameras: int
 
 
-def list_folder(folder: Path, naming: Naming, camera: int | None = None) -> Crops:
-    """Lists the images of a folder, sorted by name.
+def list_crops(
+    folder: Path, naming: Naming, camera: int | None = None
+) -> tuple[Crops, tuple[Finding, ...]]:
+    """Lists the images of a folder, sorted by name, and notes what is left out.
 
     Args:
         folder: the folder.
@@ -46,11 +49,8 @@ def list_folder(folder: Path, naming: Naming, camera: int | None = None) -> Crop
     Raises:
         UserError: the folder is missing or empty, a file is not named so, a camera is unknown.
     """
-    try:
-        names = sorted(path.name for path in folder.iterdir() if not is_litter(path.name))
-    except OSError as error:
-        raise UserError(f"{folder}: {error.strerror}", "give another --data-dir") from None
-    names = [name for name in names if name.lower().endswith(IMAGE_SUFFIXES)]
+    found = list_folder(folder)
+    names = found.images
     matches = [naming.pattern.fullmatch(name) for name in names]
     wrong = [name for name, match in zip(names, matches, strict=True) if match is None]
     if wrong or not names:
@@ -67,7 +67,9 @@ def list_folder(folder: Path, naming: Naming, camera: int | None = None) -> Crop
                 "mend the file's name, or remove it",
             )
     paths = tuple(folder / name for name in names)
-    return Crops(paths, np.array(pids, np.int64), np.array(camids, np.int64))
+    left_out = [*found.left_out, *(LeftOut(name, A_FOLDER) for name in found.folders)]
+    crops = Crops(paths, np.array(pids, np.int64), np.array(camids, np.int64))
+    return crops, note_left_out(folder.name, left_out)
 
 
 def check_pairs(first: Crops, second: Crops) -> NDArray[np.int64]:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from reid_srdl.data.listing import LeftOut
+from reid_srdl.data.notes import first_ten, say_files
 from reid_srdl.data.reid.crops import DISTRACTOR, Crops, ReidData
-from reid_srdl.data.reid.names import EXAMPLE, Scan, first_ten, scan
+from reid_srdl.data.reid.names import EXAMPLE, Scan, note_nobody, scan
 from reid_srdl.errors import UserError
 
 TRAIN = "bounding_box_train"
@@ -46,16 +48,22 @@ def load(name: str, root: Path) -> ReidData:
         query=scans[QUERY].crops,
         gallery=scans[GALLERY].crops,
         boxes=boxes.crops if boxes else None,
+        notes=note_nobody(TRAIN, scans[TRAIN].crops, "not trained on"),
     )
 
 
 def _raise_on_unexpected(root: Path, scans: dict[str, Scan]) -> None:
-    names = [f"{split}/{name}" for split, scan in scans.items() for name in scan.unexpected]
-    if names:
-        count = "1 file is" if len(names) == 1 else f"{len(names):,} files are"
+    files = [
+        LeftOut(f"{split}/{one.name}", one.reason)
+        for split, scan in scans.items()
+        for one in scan.unexpected
+    ]
+    if files:
+        are = "is no crop" if len(files) == 1 else "are no crops"
+        names = first_ten([str(file) for file in files])
         raise UserError(
-            f"{root}: {count} not named as a crop: {first_ten(names)}",
-            f"remove or rename: IDENTITY_cCAMERA..., with image suffix, as in {EXAMPLE}",
+            f"{root}: {say_files(files)} {are}: {names}",
+            f"remove, mend or rename: IDENTITY_cCAMERA..., with image suffix, as in {EXAMPLE}",
         )
 
 

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+from reid_srdl.data.listing import SUFFIX, is_litter
+from reid_srdl.data.notes import Finding, first_ten, printable, say_files
 from reid_srdl.data.reid.crops import Crops, ReidData
-from reid_srdl.data.reid.names import first_ten
 from reid_srdl.errors import UserError
 
 LISTS = ("list_train.txt", "list_val.txt", "list_query.txt", "list_gallery.txt")
@@ -27,7 +28,7 @@ LAYOUT = f"{', '.join(LISTS)} and the folders train and test (mask_train_v2 and 
 CAMERAS = 15
 
 _FOLDERS = (("train", "test"), ("mask_train_v2", "mask_test_v2"))
-_NAME = re.compile(r"([0-9]{1,9})_[0-9]+_([0-9]{1,9})_.+\.jpe?g", re.ASCII | re.IGNORECASE)
+_NAME = re.compile(rf"([0-9]{{1,9}})_[0-9]+_([0-9]{{1,9}})_.+\.{SUFFIX}", re.ASCII | re.IGNORECASE)
 
 Entries = list[tuple[str, int, int]]
 
@@ -58,6 +59,10 @@ def load(name: str, root: Path, split: int = 0) -> ReidData:
         query=_crops(test_dir, query),
         gallery=_crops(test_dir, gallery),
         boxes=None,
+        notes=(
+            *_note_unlisted(train_dir, train + val),
+            *_note_unlisted(test_dir, query + gallery),
+        ),
     )
 
 
@@ -128,6 +133,21 @@ def _raise_on_missing(path: Path, folder: Path, entries: Entries) -> None:
             f"{path}: {count} not in {folder.name}: {first_ten(missing)}",
             "fetch the data set again, or take the lines out",
         )
+
+
+def _note_unlisted(folder: Path, entries: Entries) -> tuple[Finding, ...]:
+    """Counts and names what stands beside the listed images, and is in no list."""
+    listed = {name for name, _, _ in entries}
+    below = sorted({name.rpartition("/")[0] for name in listed})
+    there = (f"{one}/{path.name}" for one in below for path in (folder / one).iterdir())
+    others = sorted(
+        printable(name)
+        for name in there
+        if name not in listed and not is_litter(name.rpartition("/")[2])
+    )
+    if not others:
+        return ()
+    return (Finding(f"{folder.name}: {say_files(others)} in no list, left out", tuple(others)),)
 
 
 def _crops(folder: Path, entries: Entries) -> Crops:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.data.reid.crops import Crops
-from reid_srdl.errors import UserError
+from reid_srdl.data.listing import A_FOLDER, SUFFIX, LeftOut, list_folder
+from reid_srdl.data.notes import Finding, say_files
+from reid_srdl.data.reid.crops import DISTRACTOR, JUNK, Crops
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 EXAMPLE = "0002_c1s1_000451_03.jpg"
 
-_SUFFIXES = re.compile(r"(\.(jpe?g|png|bmp))+$", re.IGNORECASE)
+_SUFFIXES = re.compile(rf"(\.{SUFFIX})+$", re.IGNORECASE)
 _NAME = re.compile(r"(-1|[0-9]{1,15})_c([0-9]{1,15})(?![0-9])", re.ASCII)
-_LITTER = re.compile(
-    r"thumbs\.db|ehthumbs\.db|\.ds_store|desktop\.ini|\._.*|__macosx|\.gitkeep|readme(\..*)?",
-    re.IGNORECASE,
-)
+_MISNAMED = "not named as a crop"
 
 
 @dataclass(frozen=True)
@@ -31,12 +26,12 @@ class Scan:
 
     Attributes:
         crops: the images, sorted by file name (as in the official lists of Market-1501).
-        unexpected: names of files and folders that are no crops: not named as one, no image.
+        unexpected: files and folders that are no crops, and why.
         litter: names that file managers leave behind (Thumbs.db and the like), ignored.
     """
 
     crops: Crops
-    unexpected: tuple[str, ...]
+    unexpected: tuple[LeftOut, ...]
     litter: tuple[str, ...]
 
 
@@ -63,38 +58,46 @@ def stem(name: str) -> str:
     return _SUFFIXES.sub("", name)
 
 
-def is_litter(name: str) -> bool:
-    """Tells whether ``name`` is what file managers and archives leave behind."""
-    return _LITTER.fullmatch(name) is not None
-
-
 def scan(folder: Path) -> Scan:
     """Lists the crops of one folder, sorted by name; reads no image.
 
     Raises:
         UserError: the folder can't be listed.
     """
-    try:
-        with os.scandir(folder) as entries:
-            found = sorted((entry.name, entry.is_file()) for entry in entries)
-    except OSError as error:
-        raise UserError(
-            f"{folder}: {error.strerror}", "make the folder readable, or give another --data-dir"
-        ) from None
-    names, labels, unexpected, litter = [], [], [], []
-    for name, is_file in found:
-        parsed = parse_name(name) if is_file else None
-        if parsed is not None:
+    found = list_folder(folder)
+    names, labels, unexpected = [], [], list(found.left_out)
+    for name in found.images:
+        parsed = parse_name(name)
+        if parsed is None:
+            unexpected.append(LeftOut(name, _MISNAMED))
+        else:
             names.append(name)
             labels.append(parsed)
-        elif is_litter(name):
-            litter.append(name)
-        else:
-            unexpected.append(name)
+    unexpected += [LeftOut(name, A_FOLDER) for name in found.folders]
     table = np.array(labels, dtype=np.int64).reshape(-1, 2)
     paths = tuple(folder / name for name in names)
     crops = Crops(paths, table[:, 0].copy(), table[:, 1].copy())
-    return Scan(crops, tuple(unexpected), tuple(litter))
+    return Scan(crops, tuple(sorted(unexpected, key=lambda one: one.name)), found.litter)
+
+
+def note_nobody(where: str, crops: Crops, use: str) -> tuple[Finding, ...]:
+    """Counts and names the crops that are nobody's, of a split that has no use for them.
+
+    Args:
+        where: the split.
+        crops: all of its crops.
+        use: what they are left out of.
+    """
+    notes = []
+    for pid, text in ((JUNK, "identity -1 (junk)"), (DISTRACTOR, "identity 0 (distractors)")):
+        names = tuple(
+            path.name
+            for path, own in zip(crops.paths, crops.pids.tolist(), strict=True)
+            if own == pid
+        )
+        if names:
+            notes.append(Finding(f"{where}: {say_files(names)} of {text}, {use}", names))
+    return tuple(notes)
 
 
 def class_labels(pids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -106,9 +109,3 @@ def class_labels(pids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np
     """
     identities, labels = np.unique(pids, return_inverse=True)
     return labels.astype(np.int64), identities
-
-
-def first_ten(names: Sequence[str]) -> str:
-    """Names the first ten, and says how many more there are."""
-    more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
-    return ", ".join(names[:10]) + more

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
+from reid_srdl.data.listing import SUFFIX
 from reid_srdl.data.reid.crops import ReidData
-from reid_srdl.data.reid.halves import Naming, check_pairs, drawn_half, joined, list_folder
+from reid_srdl.data.reid.halves import Naming, check_pairs, drawn_half, joined, list_crops
 
 LAYOUT = "the folders cam_a and cam_b with images like 000_45.bmp"
 
 _NAMING = Naming(
-    re.compile(r"([0-9]{1,9})_[0-9]+\.(?:bmp|png|jpe?g)", re.ASCII | re.IGNORECASE),
+    re.compile(rf"([0-9]{{1,9}})_[0-9]+\.{SUFFIX}", re.ASCII | re.IGNORECASE),
     "000_45.bmp",
     shift=1,
     cameras=2,
@@ -39,8 +40,8 @@ def load(name: str, root: Path, split: int = 0) -> ReidData:
         UserError: a folder is missing or empty, a file is not named as it should be, or a person
             lacks an image.
     """
-    a = list_folder(root / "cam_a", _NAMING, camera=1)
-    b = list_folder(root / "cam_b", _NAMING, camera=2)
+    a, a_notes = list_crops(root / "cam_a", _NAMING, camera=1)
+    b, b_notes = list_crops(root / "cam_b", _NAMING, camera=2)
     training = drawn_half("viper", check_pairs(a, b), split)
     in_a, in_b = np.isin(a.pids, training), np.isin(b.pids, training)
     return ReidData(
@@ -50,4 +51,5 @@ def load(name: str, root: Path, split: int = 0) -> ReidData:
         query=a.select(~in_a),
         gallery=b.select(~in_b),
         boxes=None,
+        notes=a_notes + b_notes,
     )

@@ -17,6 +17,7 @@ from filelock import FileLock
 
 from reid_srdl.data.images import Progress
 from reid_srdl.data.locate import VARIABLE
+from reid_srdl.data.places import expanded
 from reid_srdl.data.reid import market
 from reid_srdl.data.walkers.plan import Options, Shot, plan
 from reid_srdl.data.walkers.shot import render
@@ -54,6 +55,7 @@ def make_walkers(
     """
     options = options or Options()
     options.validate()
+    data_dir = expanded(data_dir)
     folder = data_dir / NAME
     manifest = {"name": NAME, "version": VERSION, "seed": seed, "options": asdict(options)}
     try:
@@ -75,7 +77,7 @@ def make_walkers(
 
 def default_parent() -> Path:
     """Returns where the set goes, and is looked for, unless told: REID_SRDL_DATA, else ./data."""
-    return Path(os.environ.get(VARIABLE) or "data")
+    return expanded(os.environ.get(VARIABLE) or "data")
 
 
 def _is_there(folder: Path, manifest: dict[str, object]) -> bool:

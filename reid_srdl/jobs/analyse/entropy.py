@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from reid_srdl.analysis.entropy import mean_cross_entropy
-from reid_srdl.jobs.analyse.named_networks import phase_file, phase_network
+from reid_srdl.jobs.analyse.named_networks import phase_file
 from reid_srdl.jobs.analyse.place import Place, clean_splits, finite
 from reid_srdl.methods import OPTIONS
 from reid_srdl.records.analyses import Entropies, PhaseEntropy
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.store import read_record
+from reid_srdl.training.checkpoint import network_in
 
 
 def training_entropies(
@@ -32,37 +33,38 @@ def training_entropies(
     """
     place = place or Place()
     folder, record = RunFolder(run), read_record(run)
-    fits = [phase for phase in record.phases if phase.kind == "fit"]
+    phases = [phase for phase in record.phases if phase.kind == "fit"]
+    fits = [(phase, member) for phase in phases for member in phase.networks]
     clean: dict[str, float | None] = {}
     device = None
-    files = {phase.name: phase_file(folder, phase) for phase in fits} if measure else {}
+    files = {member: phase_file(folder, phase) for phase, member in fits} if measure else {}
     if any(files.values()):
         config = folder.read_config(OPTIONS)
         task, compute = place.opened(config)
         device = compute.device_name
         with compute.activated():
             split = clean_splits(task, config.eval.batch_size, None, 0)["train"]
-            for done, phase in enumerate(fits):
+            for done, (phase, member) in enumerate(fits):
                 place.steps("training cross-entropy", done, len(fits))
-                if path := files[phase.name]:
-                    network = phase_network(path, phase, record, config).to(compute.device)
+                if path := files[member]:
+                    network = network_in(path, phase.key, member).to(compute.device)
                     loss = mean_cross_entropy(network, split.batches(), compute.autocast)
-                    clean[phase.name] = finite(loss)
+                    clean[member] = finite(loss)
     entropies = Entropies(
         run=record.name,
         method=record.method.label,
         dataset=record.dataset.name,
         seed=record.seed,
-        images=record.dataset.images,
+        images=record.cost.images,
         phases=tuple(
             PhaseEntropy(
-                phase=phase.name,
-                model=phase.network or record.model,
+                phase=member,
+                model=phase.networks[member].model,
                 epochs=phase.epochs,
-                last_epoch=phase.loss.get("ce"),
-                clean=clean.get(phase.name),
+                last_epoch=phase.networks[member].loss.get("ce"),
+                clean=clean.get(member),
             )
-            for phase in fits
+            for phase, member in fits
         ),
         device=device,
     )

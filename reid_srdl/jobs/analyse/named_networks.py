@@ -5,20 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from reid_srdl.config import AnyConfig
 from reid_srdl.errors import UserError
+from reid_srdl.files import file_digest
 from reid_srdl.methods import OPTIONS
-from reid_srdl.models.build import build_network, file_digest
 from reid_srdl.models.network import Network
-from reid_srdl.models.weights import load_network, read_tensors
+from reid_srdl.models.weights import load_network
 from reid_srdl.records.analyses import Subject
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.run import Phase, RunRecord
 from reid_srdl.records.store import read_record
-
-_PREFIX = "network."
+from reid_srdl.training.checkpoint import network_in
 
 
 @dataclass(frozen=True)
@@ -51,12 +48,12 @@ def named_network(text: str) -> Named:
     run, name = _parted(text)
     folder = RunFolder(run)
     record, config = read_record(run), folder.read_config(OPTIONS)
-    name = name or next(iter(record.results))
+    name = name or record.network
     weights = folder.weights(name)
     if weights.is_file():
         network, model, path = load_network(weights), record.model, weights
     else:
-        network, model, path = _of_phase(folder, record, config, name)
+        network, model, path = _of_phase(folder, record, name)
     subject = Subject(
         run=record.name,
         network=name,
@@ -70,41 +67,9 @@ def named_network(text: str) -> Named:
 
 
 def phase_file(folder: RunFolder, phase: Phase) -> Path | None:
-    """Returns the file of a record's ``fit`` phase; None where it is gone.
-
-    A folder may hold several phases of a name, from settings that were changed: it is the one whose
-    last epoch is the record's.
-    """
-    for path in sorted(folder.phases.glob(f"{phase.name}-{'[0-9a-f]' * 16}.safetensors")):
-        _, facts = read_tensors(path)
-        if facts.get("finished") and facts["rows"] and facts["rows"][-1]["terms"] == phase.loss:
-            return path
-    return None
-
-
-def phase_network(path: Path, phase: Phase, record: RunRecord, config: AnyConfig) -> Network:
-    """Builds the network that a ``fit`` phase ended with.
-
-    Args:
-        path: the phase's file.
-        phase: what the record says of it.
-        record: the run's record.
-        config: the run's configuration.
-
-    Raises:
-        UserError: the file does not fit the network.
-    """
-    tensors, _ = read_tensors(path)
-    state = {k.removeprefix(_PREFIX): v for k, v in tensors.items() if k.startswith(_PREFIX)}
-    model = phase.network or record.model
-    classes = record.dataset.classes or record.dataset.identities or 0
-    size = (config.data.height, config.data.width)
-    network = build_network(model, classes, seed=0, size=size)
-    try:
-        network.load_state_dict(state)
-    except RuntimeError:
-        raise UserError(f"{path}: its weights do not fit {model}", "train the run again") from None
-    return network.to(memory_format=torch.channels_last)
+    """Returns the newest file of a record's ``fit`` phase; None where it is gone."""
+    stem = f"{phase.name}-{(phase.key or '')[:16]}"
+    return max(folder.phases.glob(f"{stem}.*.safetensors"), default=None)
 
 
 def _parted(text: str) -> tuple[Path, str | None]:
@@ -114,10 +79,10 @@ def _parted(text: str) -> tuple[Path, str | None]:
     return Path(run), name
 
 
-def _of_phase(
-    folder: RunFolder, record: RunRecord, config: AnyConfig, name: str
-) -> tuple[Network, str, Path]:
-    fits = {phase.name: phase for phase in record.phases if phase.kind == "fit"}
+def _of_phase(folder: RunFolder, record: RunRecord, name: str) -> tuple[Network, str, Path]:
+    fits = {
+        member: phase for phase in record.phases if phase.kind == "fit" for member in phase.networks
+    }
     if name not in fits:
         returned = [known for known in record.results if folder.weights(known).is_file()]
         known = ", ".join(dict.fromkeys((*returned, *fits)))
@@ -129,5 +94,4 @@ def _of_phase(
         raise UserError(
             f"{folder.phases}: the weights of phase {name!r} are gone", "train the run again"
         )
-    network = phase_network(path, fits[name], record, config)
-    return network, fits[name].network or record.model, path
+    return network_in(path, fits[name].key, name), fits[name].networks[name].model, path

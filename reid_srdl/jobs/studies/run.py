@@ -1,4 +1,4 @@
-"""Runs what a study lacks: durable runs, several at once, failures told and passed by."""
+"""Runs what a study lacks: durable runs, several at once; if one fails, the rest go on."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Where:
 
 
 class StudyListener(Protocol):
-    """Is told how a study goes."""
+    """Hears how a study goes."""
 
     def begins(self, runs: Sequence[RunPlan], there: int) -> None:
         """These runs are to do, ``there`` more are finished already."""

@@ -33,7 +33,7 @@ def measure_widths(plan: Plan, folders: Mapping[str, Path], where: Where) -> dic
         return {}
     errors: dict[str, str] = {}
     widths = []
-    with Display(0) as display:
+    with Display() as display:
         for run in plan.runs:
             if run.name not in folders or not run.cells:
                 continue

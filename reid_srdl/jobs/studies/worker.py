@@ -35,7 +35,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_stop_at_the_end_of_input, daemon=True).start()
     try:
-        with Display(config.method.epochs_in_all(config.train.epochs)) as display:
+        with Display() as display:
             train(config, display)
     except Exception as error:
         traceback.print_exception(error)  # the log keeps it; the study tells the last error alone

@@ -20,7 +20,7 @@ class Adapter(Protocol):
     def build(
         self, name: str, classes: int, weights: Path | None, size: tuple[int, int] | None
     ) -> Network:
-        """Makes a network, drawing from the global generator; see ``build_network``."""
+        """Makes a network, drawing from the global generator; see `models.build.build`."""
 
 
 _ADAPTERS = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from reid_srdl.errors import UserError
+from reid_srdl.models.empty_pass import REFUSALS, empty_pass
 from reid_srdl.models.network import Network, without_autocast
 
 
@@ -44,24 +44,20 @@ def float32_out_of(module: nn.Module) -> None:
 
 
 def tried(network: Network, name: str, size: tuple[int, int] | None) -> Network:
-    """Returns a network after one pass of an empty image of this size, in pixels.
+    """Returns a network after a pass of an empty image of this size, in pixels.
 
     Raises:
         UserError: it does not take the size, or gives no features that its classifier takes.
     """
     if size is None:
         return network
-    training = network.training
-    network.eval()
     try:
-        with torch.no_grad():
-            features = network(torch.zeros(1, 3, *size)).features
+        features = empty_pass(network, size).features
         reason = (
             "" if features.dim() == 2 else f"its features have the shape {tuple(features.shape)}"
         )
-    except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
+    except REFUSALS as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
-    network.train(training)
     if reason:
         raise size_error(name, size, reason)
     return network

@@ -10,8 +10,8 @@ from typing import Any
 from reid_srdl.config import AnyConfig, fingerprint, read_yaml
 from reid_srdl.errors import UserError
 from reid_srdl.records.metrics import Result
-from reid_srdl.records.run import RunRecord
-from reid_srdl.records.store import CONFIG, RECORD, read_record, run_folders
+from reid_srdl.records.run import FeaturesRecord, RunRecord
+from reid_srdl.records.store import CONFIG, RECORD, read_any_record, run_folders
 from reid_srdl.records.studies.plan import MACHINE, Plan, RunPlan, run_key, with_teacher
 
 ReadConfig = Callable[[Mapping[str, Any]], AnyConfig]
@@ -36,7 +36,7 @@ def study_folder(runs: Path, plan: Plan) -> Path:
 
 
 def finished_runs(runs: Path, read_config: ReadConfig) -> tuple[list[FoundRun], list[str]]:
-    """Reads every finished run at or below a folder.
+    """Reads every finished run at or below a folder; features from elsewhere are no runs.
 
     Args:
         runs: the folder; it may be missing.
@@ -50,7 +50,9 @@ def finished_runs(runs: Path, read_config: ReadConfig) -> tuple[list[FoundRun], 
         if not (folder / RECORD).exists():
             continue
         try:
-            record = read_record(folder)
+            record = read_any_record(folder)
+            if isinstance(record, FeaturesRecord):
+                continue
             found.append(FoundRun(folder, record, read_config(record.config)))
         except UserError as error:
             problems.append(f"{folder}: {error.what.removeprefix(f'{folder}: ')} (left out)")
@@ -62,7 +64,7 @@ def match(plan: Plan, runs: Path, finished: Iterable[FoundRun]) -> dict[str, Fou
 
     Any finished run below ``runs`` counts that computed the same from the same seed: the study's
     own folder goes before others, there the newest. Of a run that was taught by another cell's run
-    the record tells the teacher's name, which must be that run's.
+    the record holds the teacher's name, which must be that run's.
     """
     own = study_folder(runs, plan).resolve()
     ranked = sorted(

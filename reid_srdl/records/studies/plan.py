@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from reid_srdl.config import AnyConfig, fingerprint, merge, place
 from reid_srdl.data import find_entry
@@ -25,13 +25,31 @@ _TEACHER = "./the-run-of-a-cell"  # a folder that is known once the teacher is t
 Configure = Callable[[Mapping[str, Any]], AnyConfig]
 
 
+class Rehearsed(Protocol):
+    """What a dry run of a method's program shows.
+
+    Attributes:
+        networks: the names of the networks that it makes.
+        least_epochs: the fewest epochs that it runs with.
+    """
+
+    @property
+    def networks(self) -> tuple[str, ...]: ...
+
+    @property
+    def least_epochs(self) -> int: ...
+
+
+Rehearse = Callable[[AnyConfig], Rehearsed]
+
+
 @dataclass(frozen=True)
 class CellPlan:
     """A cell with its experiment.
 
     Attributes:
         name: its name in the study.
-        cell: as the study tells it.
+        cell: as the study defines it.
         config: the experiment, at the plan's scale, with the study's first seed.
         key: equal for cells that need the same runs.
         metrics: that its task has.
@@ -111,6 +129,7 @@ def with_teacher(config: AnyConfig, teacher: str | Path) -> AnyConfig:
 def plan_study(
     study: Study,
     configure: Configure,
+    rehearse: Rehearse,
     *,
     scale: float = 1.0,
     seeds: Sequence[int] | None = None,
@@ -121,12 +140,13 @@ def plan_study(
     Args:
         study: the study.
         configure: turns a tree of keys into a configuration, as ``reid-srdl train`` would.
+        rehearse: runs a configuration's program dry.
         scale: shrinks every cell's epochs, at least to what its method needs.
         seeds: instead of the study's.
         cells: only these.
 
     Returns:
-        The plan. Runs of one seed stand together, so that differences can be told early.
+        The plan. Runs of one seed stand together, so that differences show early.
 
     Raises:
         UserError: an unknown cell, or experiments that are not valid; all are named.
@@ -137,26 +157,29 @@ def plan_study(
         raise UserError(
             f"{study.name}: no such cell: {named}", "; ".join(dict.fromkeys(hints)), usage=True
         )
-    planned = _cell_plans(study, configure, scale)
+    planned = _cell_plans(study, configure, rehearse, scale)
     chosen = {name: planned[name] for name in planned if cells is None or name in cells}
     wanted = tuple(dict.fromkeys(seeds if seeds is not None else study.seeds))
     runs = tuple(run for seed in wanted for run in _runs(chosen, planned, seed))
     return Plan(study, scale, wanted, chosen, runs)
 
 
-def _cell_plans(study: Study, configure: Configure, scale: float) -> dict[str, CellPlan]:
+def _cell_plans(
+    study: Study, configure: Configure, rehearse: Rehearse, scale: float
+) -> dict[str, CellPlan]:
     planned: dict[str, CellPlan] = {}
     problems, hints = [], []
     for name in _teachers_first(study.cells):
         cell = study.cells[name]
         try:
-            config = scaled(configure(_tree(study, cell)), scale)
+            config = scaled(configure(_tree(study, cell)), scale, rehearse)
+            networks = rehearse(config).networks
         except UserError as error:
             problems.append(f"cells.{name}: {error.what}")
             hints.append(error.hint)
             continue
         metrics = METRICS[find_entry(config.data.name).task]
-        problems += [f"cells.{name}: {text}" for text in _misfits(cell, config, metrics)]
+        problems += [f"cells.{name}: {text}" for text in _misfits(cell, config, networks, metrics)]
         taught_by = None
         if cell.teacher is not None and cell.teacher in planned:
             taught_by = f"{cell.teacher}:{planned[cell.teacher].key}"
@@ -178,12 +201,11 @@ def _tree(study: Study, cell: Cell) -> dict[str, Any]:
     return tree
 
 
-def scaled(config: AnyConfig, scale: float) -> AnyConfig:
+def scaled(config: AnyConfig, scale: float, rehearse: Rehearse) -> AnyConfig:
     """Returns a configuration with ``scale`` times its epochs, at least what its method needs."""
     if scale == 1:
         return config
-    least = config.method.minimum_epochs
-    epochs = max(least, round(config.train.epochs * scale))
+    epochs = max(rehearse(config).least_epochs, round(config.train.epochs * scale))
     train = config.train.model_copy(update={"epochs": epochs})
     method = config.method
     if (taught := getattr(method, "teacher_epochs", None)) is not None:
@@ -191,10 +213,12 @@ def scaled(config: AnyConfig, scale: float) -> AnyConfig:
     return config.model_copy(update={"train": train, "method": method})
 
 
-def _misfits(cell: Cell, config: AnyConfig, metrics: tuple[str, ...]) -> Iterator[str]:
+def _misfits(
+    cell: Cell, config: AnyConfig, networks: tuple[str, ...], metrics: tuple[str, ...]
+) -> Iterator[str]:
     for metric in cell.published.keys() - set(metrics):
         yield f"published.{metric}: {config.data.name} has {', '.join(metrics)}"
-    known = (*config.method.networks(), *config.eval.ensembles)
+    known = (*networks, *config.eval.ensembles)
     if cell.result is not None and cell.result not in known:
         yield f"result: the run has no {cell.result!r}, it has {', '.join(known)}"
 

@@ -1,4 +1,4 @@
-"""How the runs of a study go, for those who run them and those who tell of them."""
+"""How the runs of a study go, for those who run them and those who show them."""
 
 from __future__ import annotations
 

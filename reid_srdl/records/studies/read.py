@@ -1,4 +1,4 @@
-"""Finds and reads a study's YAML; everything that is wrong with it is told at once."""
+"""Finds and reads a study's YAML; everything that is wrong with it is reported together."""
 
 from __future__ import annotations
 

@@ -164,7 +164,8 @@ def _cell(plan: CellPlan, runs: Mapping[int, FoundRun], confidence: float) -> Ce
 def _final_ce(record: RunRecord) -> list[float]:
     """Returns the cross-entropy of the last epoch of the last fit, if its loss has that term."""
     fits = [phase for phase in record.phases if phase.kind == "fit"]
-    return [fits[-1].loss["ce"]] if fits and "ce" in fits[-1].loss else []
+    loss = fits[-1].network.loss if fits else {}
+    return [loss["ce"]] if "ce" in loss else []
 
 
 def _scores(plan: CellPlan, runs: Mapping[int, FoundRun], confidence: float) -> Iterator[Score]:
@@ -221,7 +222,7 @@ def _notes(
             share = f"{len(cell.seeds)} of {len(plan.seeds)} seeds"
             yield f"{cell.plan.name}: {share}; not run: {', '.join(map(str, lacking))}"
     if any(len(cell.seeds) == 1 for cell in cells):
-        yield "one seed tells no spread: no interval and no test for such cells"
+        yield "one seed shows no spread: no interval and no test for such cells"
     for result in contrasts:
         sides = {result.contrast.of, result.contrast.over}
         finished = {seed for cell in cells if cell.plan.name in sides for seed in cell.seeds}

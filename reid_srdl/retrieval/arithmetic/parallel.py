@@ -21,7 +21,7 @@ _FITTED = 128
 
 
 def threads() -> int:
-    """Returns how many threads NumPy's product would use; 1 where its BLAS cannot be told."""
+    """Returns how many threads NumPy's product would use; 1 where its BLAS is unknown."""
     return max((int(library["num_threads"]) for library in _blas().info()), default=1)
 
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from reid_srdl.retrieval.arithmetic.parallel import each
 from reid_srdl.retrieval.rows import Rows
 
-_SAMPLE = 256  # gallery rows that tell where the centre is
+_SAMPLE = 256  # gallery rows that show where the centre is
 _COMFORTABLE = 2.0**20  # features between 1 / this and this need no scaling
 _NORM_VALUES = 1 << 17
 

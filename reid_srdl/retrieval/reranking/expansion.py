@@ -64,7 +64,7 @@ class ExpandedRanker:
     def told(self) -> dict[str, str]:
         """Names the expansion and its parameters, and what the inner ranker tells."""
         power = f", alpha {self.alpha:g}" if self.how == "alpha-qe" else ""
-        return {**self.inner.told(), "expand": f"{self.how}: n {self.n}{power}"}
+        return {**self.inner.told(), "expand_note": f"{self.how}: n {self.n}{power}"}
 
 
 def expand(

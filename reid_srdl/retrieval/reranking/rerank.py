@@ -98,7 +98,7 @@ class KReciprocalRanker:
     def told(self) -> dict[str, str]:
         """Names the method and its parameters."""
         return {
-            "rerank": f"k-reciprocal (Zhong et al. 2017): k1 {self.k1}, k2 {self.k2}, "
+            "rerank_note": f"k-reciprocal (Zhong et al. 2017): k1 {self.k1}, k2 {self.k2}, "
             f"lambda {self.lambda_:g}; squared Euclidean distances over each image's largest; "
             "junk takes no part"
         }

@@ -1,4 +1,4 @@
-"""Whether all machines hold the same features: copies may differ, and the sums would not tell.
+"""Whether all machines hold the same features: copies may differ, and the sums would not show it.
 
 What differs is found by checksums that are added up over the processes: where all have the same,
 the sum is that many times one's own. Machines that see one file, as on a network's file system,

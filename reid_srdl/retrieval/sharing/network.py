@@ -43,7 +43,7 @@ def reachable(own: str, others: Sequence[str]) -> str:
 
 
 def interface_of(address: str) -> str | None:
-    """Returns the network interface that has an IPv4 address, where the system tells."""
+    """Returns the network interface that has an IPv4 address, where the system says."""
     try:
         from fcntl import ioctl
     except ImportError:

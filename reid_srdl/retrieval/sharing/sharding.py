@@ -1,15 +1,14 @@
-"""One evaluation shared among processes: who takes part, sums over all, and what if one is lost.
+"""One evaluation shared among processes: who takes part, sums over all, and what if one dies.
 
 Processes are started by ``torchrun --nproc-per-node N -m reid_srdl eval ...``, on several machines
 with its rendezvous (``--nnodes``, ``--rdzv-endpoint``), or by anything else that sets RANK,
 WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Only then is torch imported. Sums are of integers, so they
-do not depend on who counted what. Which process is number 0, and so tells and writes the results,
-is up to torchrun; that all machines hold the same features is checked (see `agreement`).
+do not depend on who counted what. Which process is number 0, and so prints and writes the
+results, is up to torchrun; that all machines hold the same features is checked (see `agreement`).
 
-Each process tells the others through torch's store that it lives. Before a sum all wait for each
-other there, watching, so that the sum itself takes no time to speak of: a process that was lost,
-even one that stands still, is noticed by all others within the patience, 30 seconds or
-$REID_SRDL_SHARD_TIMEOUT.
+Each process gives signs of life in torch's store. Before a sum all wait there and watch for each
+other, so that the sum itself takes next to no time: if a process dies or hangs, the others notice
+within the patience, 30 seconds or $REID_SRDL_SHARD_TIMEOUT.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class Group(Protocol):
     Attributes:
         rank, size: which process this is, of how many.
         local_rank, local_size: which of its machine's, of how many.
-        writer: the machine of process 0, which tells and writes the results.
+        writer: the machine of process 0, which prints and writes the results.
     """
 
     rank: int
@@ -87,12 +86,12 @@ class Alone:
 def joined() -> Iterator[Group]:
     """Joins the processes that torchrun started; yields `Alone` where it started none.
 
-    A `UserError` in one process ends all of them, and one of them tells it. Where a process is
-    lost, each of the others tells that.
+    A `UserError` in one process ends all of them, and one of them reports it. If a process dies,
+    each of the others reports that.
 
     Raises:
         UserError: the processes could not be joined, or one was lost.
-        SystemExit: another process tells the error.
+        SystemExit: another process reports the error.
     """
     if _number("WORLD_SIZE", 1) < 2:
         yield Alone()

@@ -139,7 +139,7 @@ class Shards:
         return reachable(own, self._told("address", own, range(self.size)))
 
     def _told(self, key: str, own: str, ranks: Iterable[int]) -> list[str]:
-        """Tells the others a value, and returns those of some processes; waits for them."""
+        """Gives the others a value, and returns those of some processes; waits for them."""
         self._store.set(f"{key}/{self.rank}", own)
         return [self._store.get(f"{key}/{rank}").decode() for rank in ranks]
 

@@ -19,11 +19,11 @@ from reid_srdl.errors import UserError
 AGAIN = "most likely another process was lost: see its own messages, and start again"
 _POLL = 0.02
 _LONGEST = 3.0  # intervals that one look counts for at most: whoever looks so late stood still
-_FAREWELL = 5.0  # seconds that the one who tells an error waits for the others to end
+_FAREWELL = 5.0  # seconds that the one who reports an error waits for the others to end
 
 
 class LostError(UserError):
-    """Another process is gone; every process that notices tells it."""
+    """Another process is gone; every process that notices reports it."""
 
 
 class Watch(threading.Thread):
@@ -75,7 +75,7 @@ class Watch(threading.Thread):
 
         Raises:
             LostError: it was lost.
-            SystemExit: it has failed, and tells why.
+            SystemExit: it has failed, and reports why.
         """
         if self._failed is None and self._lost is None:
             return
@@ -110,7 +110,7 @@ class Watch(threading.Thread):
             until = time.monotonic() + _FAREWELL
             while self._store.add("ended", 0) < self._size - 1 and time.monotonic() < until:
                 time.sleep(_POLL)
-        except RuntimeError:  # the store went first; then each tells its own
+        except RuntimeError:  # the store went first; then each reports its own
             pass
         return True
 

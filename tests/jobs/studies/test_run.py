@@ -20,7 +20,14 @@ from reid_srdl.machine import available_cores
 from reid_srdl.records.studies import Plan, RunPlan, plan_study, read_study
 from reid_srdl.records.studies.match import finished_runs, match
 from reid_srdl.records.studies.progress import Outcome
-from tests.records.studies.made import METHODS, configure, finished, write_runs, write_study
+from tests.records.studies.made import (
+    METHODS,
+    configure,
+    finished,
+    rehearsed,
+    write_runs,
+    write_study,
+)
 
 FOLDER = {"data": {"name": "folder"}, "method": {"name": "vanilla"}, "train": {"epochs": 3}}
 
@@ -67,7 +74,7 @@ def planned(folder: Path, cells: dict[str, dict[str, Any]], **options: Any) -> P
             for index, (name, cell) in enumerate(cells.items())
         },
     }
-    return plan_study(read_study(write_study(folder, tree)), configure, **options)
+    return plan_study(read_study(write_study(folder, tree)), configure, rehearsed, **options)
 
 
 def conduct(plan: Plan, folder: Path, listener: Recorder | None = None, **settings: Any) -> Any:

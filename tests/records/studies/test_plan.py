@@ -104,7 +104,7 @@ def test_all_invalid_experiments_are_told_at_once(tmp_path: Path) -> None:
         "a": {"label": "a", "config": {"method": {"name": "srdl", "restrat": False}}},
         "b": {"label": "b", "config": {"train": {"epochs": -1}}},
         "c": {"label": "c", "published": {"single_mAP": 5}},
-        "d": {"label": "d", "result": "second"},
+        "d": {"label": "d", "result": "third"},
         "e": {"label": "e", "result": "srdl+third"},
         "f": {**STUDY["cells"]["plain"]},
     }
@@ -114,7 +114,7 @@ def test_all_invalid_experiments_are_told_at_once(tmp_path: Path) -> None:
         "cells.a: method.restrat",
         "cells.b: train.epochs",
         "cells.c: published.single_mAP: cifar100 has top1, top5",
-        "cells.d: result: the run has no 'second'",
+        "cells.d: result: the run has no 'third'",
         "cells.e: ",
     ):
         assert word in raised.value.what

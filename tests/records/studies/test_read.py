@@ -9,6 +9,7 @@ import pytest
 
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.experiment import experiment
+from reid_srdl.jobs.rehearsal import rehearse
 from reid_srdl.records.studies import find_study, plan_study, read_study, study_files
 from tests.records.studies.made import STUDY, write_study
 
@@ -22,7 +23,7 @@ def test_the_packages_studies_are_all_there() -> None:
 @pytest.mark.parametrize("name", TABLES)
 def test_each_cell_of_the_packages_studies_is_a_valid_experiment(name: str) -> None:
     path = find_study(name)
-    plan = plan_study(read_study(path), experiment)
+    plan = plan_study(read_study(path), experiment, rehearse)
     assert plan.seeds == (0, 1, 2, 3, 4)
     assert len(plan.runs) <= 5 * len(plan.cells)
     head = path.read_text().partition("\n\n")[0]
@@ -32,7 +33,7 @@ def test_each_cell_of_the_packages_studies_is_a_valid_experiment(name: str) -> N
         assert cell.config.optim.lr == 0.1
         assert cell.config.optim.weight_decay == 2e-4
         assert cell.cell.published or "teacher" in cell.cell.label
-    rehearsal = plan_study(read_study(path), experiment, scale=0.001)
+    rehearsal = plan_study(read_study(path), experiment, rehearse, scale=0.001)
     for cell in rehearsal.cells.values():
         experiment(cell.config.model_dump())
 

@@ -74,7 +74,7 @@ def test_what_is_not_run_is_said(tmp_path: Path) -> None:
     notes = "\n".join(results.notes)
     assert "not run: single, both" in notes
     assert "plain: 1 of 3 seeds; not run: 0, 1" in notes
-    assert "one seed tells no spread" in notes
+    assert "one seed shows no spread" in notes
     assert "SRDL - vanilla: paired on the seeds that both sides have: none" in notes
     assert "plain-seed0" in results.missing
     assert "plain-seed2" not in results.missing

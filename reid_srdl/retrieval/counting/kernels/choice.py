@@ -44,7 +44,7 @@ def choose(problem: Problem, rows: int, device: str = "cpu") -> Kernel:
     would take much longer than loading it.
 
     Args:
-        problem: the problem, or a part of it that tells of the rest.
+        problem: the problem, or a part of it that stands for the rest.
         rows: for how many gallery rows to choose.
         device: ``cpu``, or a torch device such as ``cuda``.
     """
@@ -89,7 +89,7 @@ def divided(problem: Problem, kernel: Kernel) -> list[Share]:
 
 _DIRECTIONS = (8, 16, 32, 64, 128, 256)  # how many may lead
 _LEAST, _MOST = 1 / 32, 1 / 4  # of the dimensions
-_DRAWN, _THOROUGH = 256, 768  # rows that tell the directions, twice as many as directions at least
+_DRAWN, _THOROUGH = 256, 768  # rows that give the directions, twice as many as directions at least
 _THOROUGH_WORK = 10**12  # multiply-adds from which on more rows pay
 # In float32 multiply-adds, measured.
 # A pair's estimate: for each dimension, for each direction, and besides.

@@ -2,7 +2,7 @@
 
 An estimate that is off by E leaves open the pairs whose squared distances lie within E of one of
 the query's matches: for each match a stretch of 2E, or from the match before if that is nearer.
-The distances of a query (not squared) are roughly normal; a few gallery rows tell their mean mu and
+The distances of a query (not squared) are roughly normal; a few gallery rows show their mean mu and
 deviation sigma, so that squared distances have the density phi((sqrt(t) - mu) / sigma) / (2 sigma
 sqrt(t)) at a match's t. Only speed depends on how well this fits.
 """
@@ -23,7 +23,7 @@ from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Rows
 
-_GALLERY, _QUERIES = 128, 48  # rows that tell distances, and queries that tell errors
+_GALLERY, _QUERIES = 128, 48  # rows that show distances, and queries that show errors
 _BETTER_AND_WORSE = (1 / 6, 1 / 2, 5 / 6)  # quantiles of gallery rows
 _TINY = 1e-30
 
@@ -59,7 +59,7 @@ class Forecast:
     """Shares of pairs that kernels would leave open.
 
     Attributes:
-        rows: the gallery rows that tell distances.
+        rows: the gallery rows that show distances.
     """
 
     def __init__(self, problem: Problem) -> None:

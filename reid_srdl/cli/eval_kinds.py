@@ -1,0 +1,213 @@
+"""What ``reid-srdl eval`` evaluates, to the scores on the screen: a gallery, splits, classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reid_srdl.cli.generated import section
+from reid_srdl.errors import UserError
+
+if TYPE_CHECKING:
+    from reid_srdl.evaluation import Scored
+    from reid_srdl.report.progress import Display
+    from reid_srdl.report.tables import Table
+    from reid_srdl.retrieval.features import Features
+    from reid_srdl.retrieval.rank_lists import RankList
+    from reid_srdl.retrieval.sharing.sharding import Group
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for.
+
+    Attributes:
+        given: the keys of the configuration that were given.
+        split: a number, or ``all``; None: the run's own.
+        distractors: a folder of images that join the gallery.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        per_query, lists: files to write.
+        k: length of the rank lists.
+        json: print JSON alone.
+    """
+
+    given: dict[str, Any]
+    split: str | None
+    distractors: Path | None
+    device: str
+    per_query: Path | None
+    lists: Path | None
+    k: int
+    json: bool
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The keys of the ``eval`` section, nested as there."""
+        return section(self.given, "eval")
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Which data set, and where it is."""
+        return {"dataset": self.given.get("data.name"), "data_dir": self.given.get("data.dir")}
+
+    def split_number(self) -> int | None:
+        """Returns the number of the split.
+
+        Raises:
+            UserError: it is none.
+        """
+        if self.split is None:
+            return None
+        if not self.split.isdecimal():
+            what = f"--split {self.split}: neither a number nor all"
+            raise UserError(what, "count splits from 0", usage=True)
+        return int(self.split)
+
+
+def evaluate_gallery(run: Path | None, file: Path | None, asked: Asked, group: Group) -> None:
+    """Evaluates a run's network or a file of features; process 0 writes and prints."""
+    from reid_srdl.report.evaluation import evaluation_table
+    from reid_srdl.report.progress import Display
+    from reid_srdl.report.say import show_json
+
+    _tell_shared(group)
+    kept: Path | None
+    with Display(shown=group.rank == 0) as display:
+        if file is not None:
+            features, result, kept = _of_file(file, asked, display, group)
+        else:
+            assert run is not None
+            features, result, kept = _of_run(run, asked, display, group)
+    if group.rank == 0:
+        lists = _lists(features, result, asked)  # it may fail: before anything is printed
+        _warn(features, result)
+        evaluation = result.evaluation
+        if asked.json:
+            show_json(evaluation.model_dump(mode="json"))
+        else:
+            _show(evaluation_table(evaluation, str(run or file)), kept)
+        _write(features, result, lists, asked)  # what cannot be written loses no score
+
+
+def evaluate_splits(run: Path, asked: Asked) -> None:
+    """Evaluates a run's network on every split of a data set; prints means and deviations."""
+    from reid_srdl.jobs.splits import evaluate_splits as evaluate
+    from reid_srdl.report.evaluation import splits_table
+    from reid_srdl.report.progress import Display
+    from reid_srdl.report.say import show_json
+
+    with Display() as display:
+        scores, kept = evaluate(
+            run, **asked.data, changes=asked.changes, device=asked.device, steps=display.steps
+        )
+    if asked.json:
+        show_json(scores.model_dump(mode="json"))
+        return
+    title = f"{run} on {len(scores.splits)} splits of {scores.dataset}"
+    _show(splits_table(scores.mean, scores.spread, scores.splits[0].protocol, title), kept)
+
+
+def evaluate_classes(run: Path, asked: Asked) -> None:
+    """Evaluates a classification run's networks on the test images."""
+    from reid_srdl.jobs.evaluate import evaluate_classes as evaluate
+    from reid_srdl.report.classes import class_table
+    from reid_srdl.report.progress import Display
+    from reid_srdl.report.say import show_json
+
+    with Display() as display:
+        scores, kept = evaluate(
+            run,
+            data_dir=asked.data["data_dir"],
+            device=asked.device,
+            steps=display.steps,
+            **asked.changes,
+        )
+    if asked.json:
+        tree = {name: score.model_dump(mode="json") for name, score in scores.items()}
+        show_json(tree)
+    else:
+        _show(class_table(scores, str(run)), kept)
+
+
+def _of_run(
+    run: Path, asked: Asked, display: Display, group: Group
+) -> tuple[Features, Scored, Path]:
+    from reid_srdl.jobs.evaluate import evaluate_run
+
+    return evaluate_run(
+        run,
+        **asked.data,
+        split=asked.split_number(),
+        distractors=asked.distractors,
+        changes=asked.changes,
+        device=asked.device,
+        steps=display.steps,
+        progress=lambda done, total: display.steps("ranking", done, total),
+        group=group,
+    )
+
+
+def _of_file(
+    file: Path, asked: Asked, display: Display, group: Group
+) -> tuple[Features, Scored, Path | None]:
+    from reid_srdl.config import EvalConfig, changed
+    from reid_srdl.jobs.evaluate_features import evaluate_features
+
+    place = section(asked.given, "run")
+    if "dir" in place and "name" not in place:
+        raise UserError("--runs: is where --name's folder stands", "give --name", usage=True)
+    return evaluate_features(
+        file,
+        changed(EvalConfig(), asked.changes, "eval"),
+        name=place.get("name"),
+        runs=place.get("dir", Path("runs")),
+        device=asked.device,
+        progress=lambda done, total: display.steps("ranking", done, total),
+        group=group,
+    )
+
+
+def _tell_shared(group: Group) -> None:
+    from reid_srdl.report.say import tell
+
+    if group.size > 1 and group.local_rank == 0:
+        elsewhere = f"; the one on {group.writer} prints the results" if group.rank else ""
+        tell(f"{group.size} processes share the gallery{elsewhere}")
+
+
+def _lists(features: Features, result: Scored, asked: Asked) -> list[RankList]:
+    from reid_srdl.retrieval.rank_lists import rank_lists
+
+    return rank_lists(features, result.evaluation.protocol, asked.k) if asked.lists else []
+
+
+def _write(features: Features, result: Scored, lists: list[RankList], asked: Asked) -> None:
+    from reid_srdl.report.say import tell
+    from reid_srdl.retrieval import tables
+
+    rules = result.evaluation.protocol
+    if asked.per_query is not None:
+        tables.write_per_query(asked.per_query, result.single, result.multi, rules)
+    if asked.lists is not None:
+        tables.write_rank_lists(asked.lists, features, lists)
+    for file in (asked.per_query, asked.lists):
+        if file is not None:
+            tell(f"written: {file}")
+
+
+def _warn(features: Features, result: Scored) -> None:
+    from reid_srdl.report.evaluation import rule_warnings, skipped_warnings
+    from reid_srdl.report.say import tell
+
+    unusual = rule_warnings(result, features.gallery.labels)
+    for line in (*skipped_warnings(result.evaluation), *unusual):
+        tell(f"warning: {line}")
+
+
+def _show(table: Table, kept: Path | None) -> None:
+    from reid_srdl.report.say import say, show
+
+    show(table)
+    if kept is not None:
+        say(f"record: {kept}")

@@ -1,0 +1,60 @@
+"""One typed schema = YAML keys = options = the record's configuration.
+
+``schema`` and ``protocol`` hold the keys, ``method`` what a training strategy adds to; ``option``
+marks keys that are options; ``tree`` reads and merges, ``resolve`` validates, ``fingerprint`` says
+which configurations compute the same.
+"""
+
+from reid_srdl.config.fingerprint import FORMAT, PATHS, PLACES, fingerprint
+from reid_srdl.config.method import MethodOptions
+from reid_srdl.config.option import Option
+from reid_srdl.config.protocol import Expand, Protocol, Rerank, RulesName
+from reid_srdl.config.resolve import changed, known_keys, resolve
+from reid_srdl.config.schema import (
+    AnyConfig,
+    Config,
+    DataConfig,
+    EvalConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+    TaskName,
+    TrainConfig,
+)
+from reid_srdl.config.section import Section
+from reid_srdl.config.source import NetworkOrRun, run_keys, run_of
+from reid_srdl.config.tree import merge, parse_assignments, place, read_yaml, to_yaml
+
+__all__ = [
+    "FORMAT",
+    "PATHS",
+    "PLACES",
+    "AnyConfig",
+    "Config",
+    "DataConfig",
+    "EvalConfig",
+    "Expand",
+    "MethodOptions",
+    "ModelConfig",
+    "NetworkOrRun",
+    "OptimConfig",
+    "Option",
+    "Protocol",
+    "Rerank",
+    "RulesName",
+    "RunConfig",
+    "Section",
+    "TaskName",
+    "TrainConfig",
+    "changed",
+    "fingerprint",
+    "known_keys",
+    "merge",
+    "parse_assignments",
+    "place",
+    "read_yaml",
+    "resolve",
+    "run_keys",
+    "run_of",
+    "to_yaml",
+]

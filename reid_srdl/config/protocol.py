@@ -1,0 +1,160 @@
+"""The settings of a re-id protocol: one section, which configurations and retrieval share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from reid_srdl.config.option import CHANGES, ENGINE, RULES, Option
+from reid_srdl.config.section import Section
+
+RulesName = Literal["ours", "official", "torchreid", "fastreid"]
+
+# What a code's rules mean for settings that are not given: see retrieval.conventions.
+_BY_RULES: dict[str, dict[str, Any]] = {
+    "official": {"normalize": True},
+    "fastreid": {"distance": "cosine"},
+}
+
+
+def with_rules(settings: Any) -> Any:
+    """Returns keys of a protocol with what their ``rules`` imply filled in.
+
+    >>> with_rules({"rules": "fastreid", "batch_size": 64})
+    {'distance': 'cosine', 'rules': 'fastreid', 'batch_size': 64}
+    """
+    if not isinstance(settings, Mapping):
+        return settings
+    return {**_BY_RULES.get(str(settings.get("rules")), {}), **settings}
+
+
+def _eval(flags: str, panel: str, help: str, metavar: str | None = None) -> Option:
+    return Option(flags, help, panel, "eval", metavar)
+
+
+class Rerank(Section):
+    """What changes the distances before ranking: `retrieval.reranking.rerank`."""
+
+    method: Annotated[
+        Literal["none", "k-reciprocal"],
+        _eval(
+            "--rerank",
+            CHANGES,
+            "k-reciprocal re-ranking (Zhong et al. 2017); default: {default}.",
+        ),
+    ] = "none"
+    k1: Annotated[int, _eval("--rerank-k1", CHANGES, "Its neighbours; default: {default}.")] = (
+        Field(20, ge=1)
+    )
+    k2: Annotated[
+        int,
+        _eval("--rerank-k2", CHANGES, "Neighbours that it averages over; default: {default}."),
+    ] = Field(6, ge=1)
+    lambda_: Annotated[
+        float,
+        _eval(
+            "--rerank-lambda", CHANGES, "Its weight of the original distance; default: {default}."
+        ),
+    ] = Field(0.3, ge=0, le=1, alias="lambda")
+
+
+class Expand(Section):
+    """What changes the queries before ranking: `retrieval.reranking.expansion`."""
+
+    method: Annotated[
+        Literal["none", "aqe", "alpha-qe"],
+        _eval(
+            "--expand",
+            CHANGES,
+            "Query expansion by the nearest images: plain mean, or weighed by cosine^alpha "
+            "(L2-normalised features); default: {default}.",
+        ),
+    ] = "none"
+    n: Annotated[int, _eval("--expand-n", CHANGES, "Its neighbours, n; default: {default}.")] = (
+        Field(10, ge=1)
+    )
+    alpha: Annotated[float, _eval("--expand-alpha", CHANGES, "Its alpha; default: {default}.")] = (
+        Field(3.0, ge=0)
+    )
+
+
+class Protocol(Section):
+    """Who counts, and how: the rules of an evaluation.
+
+    Attributes:
+        rules: whose conventions, see `retrieval.conventions`; ``official`` implies ``normalize``
+            and ``fastreid`` the cosine distance where these are not given.
+        distance: ``euclidean``, or ``cosine`` (1 - cos, on L2-normalised features).
+        normalize: L2-normalise every feature first (``cosine`` always does).
+        pooling: how a multi-query's boxes become one feature.
+        gallery: ``all`` of it, or ``single-shot`` (see `retrieval.single_shot`).
+        trials, trial_seed: random galleries of a single-shot evaluation, and the seed of the draws.
+        index: a FAISS factory string; None: exact.
+        retrieved: images that an approximate index retrieves for each query.
+        rerank, expand: what changes distances and queries before ranking.
+    """
+
+    rules: Annotated[
+        RulesName,
+        _eval(
+            "--rules",
+            RULES,
+            "Whose conventions: official (Market-1501's code; L2-normalised features), torchreid, "
+            "fastreid (cosine); quirks are named below the table. Default: {default}.",
+        ),
+    ] = "ours"
+    distance: Annotated[
+        Literal["euclidean", "cosine"],
+        _eval("--distance", RULES, "Of two features; default: {default}."),
+    ] = "euclidean"
+    normalize: Annotated[
+        bool,
+        _eval("--normalize/--raw", RULES, "L2-normalise features first; default: {default}."),
+    ] = False
+    pooling: Annotated[
+        Literal["mean", "max"],
+        _eval("--pooling", RULES, "Of a multi-query's boxes; default: {default}."),
+    ] = "mean"
+    gallery: Annotated[
+        Literal["all", "single-shot"],
+        _eval(
+            "--gallery",
+            RULES,
+            "all of it, or single-shot: one random image of each identity from the other cameras, "
+            "averaged over trials; default: the data set's, {default}.",
+        ),
+    ] = "all"
+    trials: Annotated[
+        int, _eval("--trials", RULES, "Random galleries of single-shot; default: {default}.")
+    ] = Field(100, ge=1)
+    trial_seed: Annotated[
+        int, _eval("--trial-seed", RULES, "Of their draws; default: {default}.")
+    ] = Field(0, ge=0)
+    index: Annotated[
+        str | None,
+        _eval(
+            "--index",
+            ENGINE,
+            "With --engine faiss: score what this FAISS index retrieves, e.g. HNSW32 or "
+            "'IVF256,Flat;nprobe=8' (parameters after ;). The mAP is truncated then.",
+            "FACTORY",
+        ),
+    ] = None
+    retrieved: Annotated[
+        int,
+        _eval(
+            "--retrieved",
+            ENGINE,
+            "With --index: images retrieved per query; default: {default}.",
+            "N",
+        ),
+    ] = Field(100, ge=1)
+    rerank: Rerank = Field(default_factory=Rerank)
+    expand: Expand = Field(default_factory=Expand)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _implied(cls, values: Any) -> Any:
+        return with_rules(values)

@@ -1,0 +1,199 @@
+"""One typed schema: the YAML keys are the options are the record's configuration.
+
+``optim.lr`` is the same path in a YAML file, in ``--set optim.lr=0.05`` and in a run's record.
+Precedence: option > YAML > default. A key that is marked by `Option` is an option of its command.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Generic, Literal, Self, TypeVar
+
+from pydantic import Field, model_validator
+
+from reid_srdl.config.method import MethodOptions
+from reid_srdl.config.option import ENGINE, HOW, OUTPUT, TESTED, WHAT, WHERE, Option
+from reid_srdl.config.protocol import Protocol
+from reid_srdl.config.section import Section
+
+TaskName = Literal["reid", "classification"]
+
+
+class DataConfig(Section):
+    """Where the images come from, and what training sees of them."""
+
+    name: Annotated[
+        str,
+        Option(
+            "--dataset",
+            "market1501, cifar100, walkers, folder (any crops), class-folder, ...: see reid-srdl "
+            "data list. Default: {default}.",
+            WHAT,
+        ),
+        Option("--dataset", "Data set; default: the run's own.", TESTED, "eval", "NAME"),
+    ] = "market1501"
+    dir: Annotated[
+        Path | None,
+        Option(
+            "--data-dir",
+            "The data set's folder or zip, or what holds it; default: $REID_SRDL_DATA.",
+            WHAT,
+        ),
+        Option(
+            "--data-dir",
+            "Where the data set is; default: the run's own, or $REID_SRDL_DATA.",
+            TESTED,
+            "eval",
+            "DIR",
+        ),
+    ] = None
+    height: int = Field(256, ge=16, description="input height in pixels")
+    width: int = Field(128, ge=16, description="input width in pixels")
+    pad: int = Field(4, ge=0, description="reflection padding before the random crop, in pixels")
+    flip: bool = Field(True, description="random horizontal flip")
+    identities: int | None = Field(None, ge=2, description="train on the first N identities only")
+    split: int = Field(0, ge=0, description="which division, where a data set has several")
+
+
+class ModelConfig(Section):
+    """The network."""
+
+    name: Annotated[
+        str,
+        Option(
+            "--model",
+            "resnet50, densenet121, resnet32, wrn-28-10, ..., or torchvision:NAME, timm:NAME, "
+            "torchreid:NAME; default: the data set's, or {default}.",
+            WHAT,
+        ),
+    ] = "resnet50"
+    init: Literal["random", "imagenet"] = "random"
+    weights: Path | None = Field(
+        None, description="weights file for init: imagenet, .pth or .safetensors"
+    )
+
+
+class OptimConfig(Section):
+    """SGD with Nesterov momentum and step decay, as published (SRDL paper, section 4.1)."""
+
+    lr: float = Field(0.1, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    nesterov: bool = True
+    weight_decay: float = Field(2e-4, ge=0)
+    batch_size: Annotated[
+        int,
+        Option("--batch-size", "Images of a batch; default: the data set's, or {default}.", HOW),
+    ] = Field(32, ge=2)
+    milestones: tuple[float, ...] = Field(
+        (0.5, 0.75), description="fractions of a schedule's steps"
+    )
+    gamma: float = Field(0.1, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> Self:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0; set nesterov: false")
+        return self
+
+
+class TrainConfig(Section):
+    """How long, from which seed, on what."""
+
+    epochs: Annotated[
+        int,
+        Option(
+            "--epochs", "Epochs in all, both stages; default: the data set's, or {default}.", HOW
+        ),
+    ] = Field(120, ge=1, description="epochs in all, M in the paper")
+    seed: Annotated[int, Option("--seed", "Of every random draw; default: {default}.", HOW)] = (
+        Field(0, ge=0)
+    )
+    device: Annotated[
+        str, Option("--device", "auto, cpu, cuda or cuda:N; default: {default}.", WHERE)
+    ] = "auto"
+    precision: Annotated[
+        Literal["auto", "bf16", "fp32"],
+        Option(
+            "--precision",
+            "bf16, fp32, or auto: bf16 where the processor has it; default: {default}.",
+            WHERE,
+        ),
+    ] = "auto"
+    threads: int | None = Field(None, ge=1, description="CPU threads; None: all cores")
+    compile: bool = Field(False, description="train what torch.compile makes of the network")
+    checkpoint_minutes: float = Field(
+        10, gt=0, description="minutes between checkpoints within an epoch"
+    )
+
+
+class EvalConfig(Protocol):
+    """How the trained network is evaluated: by which protocol, and by which means."""
+
+    enabled: Annotated[
+        bool, Option("--eval/--no-eval", "Evaluate at the end; default: {default}.", HOW)
+    ] = True
+    engine: Annotated[
+        Literal["count", "faiss"],
+        Option(
+            "--engine",
+            "count: over blocks of distances; faiss: from FAISS's exact search. The same numbers; "
+            "default: {default}.",
+            ENGINE,
+            "eval",
+        ),
+    ] = "count"
+    flip: Annotated[
+        bool,
+        Option(
+            "--flip/--no-flip",
+            "Average each image with its mirror image; default: {default}.",
+            TESTED,
+            "eval",
+        ),
+    ] = False
+    batch_size: Annotated[
+        int, Option("--batch-size", "Images per forward pass; default: {default}.", TESTED, "eval")
+    ] = Field(128, ge=1)
+    ensembles: tuple[str, ...] = Field(
+        (), description="networks whose probabilities are averaged, e.g. srdl+first"
+    )
+
+
+class RunConfig(Section):
+    """Where the run's folder stands."""
+
+    dir: Annotated[
+        Path,
+        Option("--runs", "Folder of the runs; default: {default}.", WHERE),
+        Option("--runs", "Folder of --name; default: runs.", OUTPUT, "eval", "DIR"),
+    ] = Path("runs")
+    name: Annotated[
+        str | None,
+        Option("--name", "The run's name; default: made from the settings.", WHERE),
+        Option(
+            "--name",
+            "With --features: leave a record in the folder NAME below --runs, for leaderboard and "
+            "compare.",
+            OUTPUT,
+            "eval",
+            "NAME",
+        ),
+    ] = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+
+
+M = TypeVar("M", bound=MethodOptions)
+
+
+class Config(Section, Generic[M]):
+    """A whole experiment."""
+
+    data: DataConfig = Field(default_factory=DataConfig)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    method: M
+    optim: OptimConfig = Field(default_factory=OptimConfig)
+    train: TrainConfig = Field(default_factory=TrainConfig)
+    eval: EvalConfig = Field(default_factory=EvalConfig)
+    run: RunConfig = Field(default_factory=RunConfig)
+
+
+AnyConfig = Config[MethodOptions]

@@ -1,0 +1,42 @@
+"""A key that holds a network's name or a finished run's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from reid_srdl.config.section import Section
+
+
+def run_of(text: str) -> Path | None:
+    """Returns the folder of a finished run; None where the text is a network's name.
+
+    A slash makes it a folder, ``./NAME`` one in the working directory.
+
+    >>> run_of("timm:resnet26") is None
+    True
+    >>> run_of("/runs/teacher").name
+    'teacher'
+    """
+    return Path(text) if "/" in text or "\\" in text else None
+
+
+def _placed(text: str) -> str:
+    run = run_of(text)
+    return text if run is None else str(run.expanduser().resolve())
+
+
+# A run's folder becomes absolute here, so that it means the same from every working directory.
+NetworkOrRun = Annotated[str, Field(min_length=1), AfterValidator(_placed)]
+
+
+def run_keys(section: Section) -> list[str]:
+    """Returns the keys of a section that name a finished run's folder."""
+    return [
+        name
+        for name, field in type(section).model_fields.items()
+        if any(isinstance(m, AfterValidator) and m.func is _placed for m in field.metadata)
+        and run_of(getattr(section, name)) is not None
+    ]

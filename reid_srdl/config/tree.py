@@ -1,0 +1,83 @@
+"""Trees of keys: read from YAML and from assignments, laid over each other, written back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from reid_srdl.config.section import Section
+from reid_srdl.errors import UserError
+from reid_srdl.places import read_text
+from reid_srdl.texts import shown
+
+# yaml is imported where it is used: --help needs the schema, not the parser.
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Reads a configuration file.
+
+    Raises:
+        UserError: the file is not there, is not YAML, or does not hold keys and values.
+    """
+    from reid_srdl.yaml_text import read_yaml_text
+
+    try:
+        text = read_text(path, "the configuration")
+    except UserError as error:
+        raise UserError(error.what, "give --config a YAML file", usage=True) from None
+    tree = read_yaml_text(text, str(path))
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise UserError(f"{path}: holds no keys", "write sections like 'optim:' in it", usage=True)
+    return tree
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """Turns ``["optim.lr=0.05", ...]`` into a nested tree; values are read as YAML.
+
+    Raises:
+        UserError: an assignment has no ``=`` or its value is not YAML.
+    """
+    from reid_srdl.yaml_text import read_yaml_text
+
+    tree: dict[str, Any] = {}
+    hint = "write it as --set section.key=value, e.g. --set optim.lr=0.05"
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals or not path:
+            raise UserError(f"--set {shown(assignment)}: not an assignment", hint, usage=True)
+        value = read_yaml_text(text, f"--set {shown(assignment)}", hint)
+        place(tree, path, value)
+    return tree
+
+
+def place(tree: dict[str, Any], path: str, value: Any) -> None:
+    """Sets ``tree[a][b] = value`` for the path ``a.b``; a scalar in the way is replaced."""
+    *sections, key = path.split(".")
+    for section in sections:
+        child = tree.get(section)
+        if not isinstance(child, dict):
+            child = tree[section] = {}
+        tree = child
+    tree[key] = value
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns ``base`` with the keys of ``over`` laid over it, section by section."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            merged[key] = merge(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def to_yaml(config: Section) -> str:
+    """Returns the whole configuration as YAML, as a run's folder keeps it."""
+    import yaml
+
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)

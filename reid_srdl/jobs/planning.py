@@ -1,0 +1,154 @@
+"""What a run will do, once its data is open: phases with their keys, cost, and the time they take.
+
+A plan and the record of the run after it are made by the same functions (`jobs.summary`), so they
+cannot disagree.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from reid_srdl.config import AnyConfig
+from reid_srdl.data.batches import TrainingSet
+from reid_srdl.files import file_digest
+from reid_srdl.jobs.rehearsal import run_program, setting_of, told_as_own
+from reid_srdl.models.build import build
+from reid_srdl.models.network import Network
+from reid_srdl.tasks.task import Task
+from reid_srdl.training.losses import knowledge_in
+from reid_srdl.training.parts import optimizers_of, parts_of
+from reid_srdl.training.phases import Extract, Fit, Phase
+from reid_srdl.training.plan import Planner
+from reid_srdl.training.precision import Compute
+from reid_srdl.training.setting import DataFacts, Setting
+from reid_srdl.training.step import Step
+from reid_srdl.training.teacher import Teacher
+from reid_srdl.training.values import Model
+
+_STEPS = 3  # that are timed, after one that is not
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a program will do.
+
+    Attributes:
+        setting: what all phases share.
+        returned: the models that it returns, by name, the result first; they hold no network.
+        phases: its phases, in order.
+        teachers: finished runs that it learns from.
+    """
+
+    setting: Setting
+    returned: Mapping[str, Model]
+    phases: tuple[Phase, ...]
+    teachers: tuple[Teacher, ...]
+
+
+def plan_run(config: AnyConfig, task: Task, weights: Path | None) -> RunPlan:
+    """Plans a run and counts its work, so that what a phase cannot give is an error here.
+
+    Args:
+        config: the resolved experiment.
+        task: its data, opened.
+        weights: file of the network's first weights; None: random ones.
+
+    Raises:
+        UserError: a teacher that cannot teach, or a loss that asks for what its phase cannot give.
+    """
+    setting = setting_of(
+        config, _facts(config, task), file_digest(weights) if weights else "random"
+    )
+    planner = Planner(setting)
+    returned = run_program(config, planner, config.train.epochs)
+    with told_as_own(config):  # its losses are called
+        for phase in planner.phases:
+            _ = phase.work
+    return RunPlan(setting, returned, tuple(planner.phases), tuple(planner.teachers.values()))
+
+
+def measured_seconds(plan: RunPlan, images: TrainingSet, compute: Compute) -> float:
+    """Returns about how long a plan takes here, from a few steps of each of its phases.
+
+    Args:
+        plan: the run's plan.
+        images: its training set.
+        compute: where it will run.
+    """
+    known: dict[tuple[object, ...], float] = {}
+    seconds = 0.0
+    for phase in plan.phases:
+        work = phase.step_work
+        alike = (phase.kind, tuple(phase.specs.values()), work.forward, work.backward)
+        if alike not in known:
+            known[alike] = _seconds_of_step(phase, plan.setting, images, compute)
+        seconds += known[alike] * phase.all_steps
+    return seconds
+
+
+def _facts(config: AnyConfig, task: Task) -> DataFacts:
+    images = task.training_set
+    counts = torch.bincount(images.labels.cpu(), minlength=len(task.classes)).tolist()
+    size = (config.data.height, config.data.width)
+    return DataFacts(
+        config.data.name, images.key, task.classes, tuple(counts), size, images.pad, images.flip
+    )
+
+
+def _seconds_of_step(
+    phase: Phase, setting: Setting, images: TrainingSet, compute: Compute
+) -> float:
+    """Times steps on the phase's real networks and batches; nothing of them is kept."""
+    asked, device = phase.asked, compute.device
+    view = next(iter(phase.models.values())).view
+    if view is not None:
+        images = images.of_classes([setting.data.classes.index(name) for name in view.classes])
+    if isinstance(asked, Extract):
+        network = _built(asked.model).to(device).eval()
+        clean = next(iter(images.clean(setting.optimisation.batch_size)))
+        with torch.inference_mode(), compute.autocast():
+            return _timed(lambda: network(clean), device) * asked.passes / len(clean)
+    parts = parts_of(asked, _built, device)
+    step = Step(asked, parts, compute, optimizers_of(parts, setting.optimisation))
+    batches = images.epoch(
+        setting.optimisation.batch_size,
+        setting.seed,
+        phase.name,
+        0,
+        draws=parts_classes(asked) if "draws" in asked.needs else 0,
+    )
+    batch = next(iter(batches))
+    logits = torch.zeros(len(batch.labels), parts_classes(asked), device=device)
+    for key in {key for loss in asked.losses.values() for key in knowledge_in(loss)}:
+        batch = batch.with_known(key, logits)
+    return _timed(lambda: (next(batches, None), step(batch, 0.0)), device)
+
+
+def parts_classes(fit: Fit) -> int:
+    """Returns C of a phase's networks."""
+    return next(iter(fit.models.values())).spec.classes
+
+
+def _built(model: Model) -> Network:
+    return build(model.spec, seed=0).to(memory_format=torch.channels_last)
+
+
+def _timed(do: object, device: torch.device) -> float:
+    assert callable(do)
+    do()
+    _wait(device)
+    began = time.perf_counter()
+    for _ in range(_STEPS):
+        do()
+    _wait(device)
+    return (time.perf_counter() - began) / _STEPS
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,208 @@
+"""The dry run of a method's program, before any data is opened: names, epochs, sense. No torch."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reid_srdl.config import AnyConfig, run_of
+from reid_srdl.errors import UserError, did_you_mean
+from reid_srdl.methods import method_of, own
+from reid_srdl.models import NETWORK_NAMES
+from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.training.optimisation import Optimisation
+from reid_srdl.training.phases import Phase
+from reid_srdl.training.plan import Planner
+from reid_srdl.training.schedule import StepDecay
+from reid_srdl.training.setting import DataFacts, Setting
+from reid_srdl.training.values import Model, View
+
+_ENOUGH = 1000  # epochs that are tried when a program says that it needs more
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a program would make.
+
+    Attributes:
+        returned: the models that it returns, by name, the result first.
+        phases: its phases, in order.
+        config: the experiment.
+    """
+
+    returned: Mapping[str, Model]
+    phases: tuple[Phase, ...]
+    config: AnyConfig
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names that ensembles are made of: what is returned, and what ``fit`` phases end with."""
+        fits = (phase for phase in self.phases if phase.kind == "fit")
+        return tuple(dict.fromkeys((*self.returned, *(name for p in fits for name in p.specs))))
+
+    @property
+    def least_epochs(self) -> int:
+        """The fewest epochs that the program runs with."""
+        return _least_epochs(self.config) or self.config.train.epochs
+
+
+class _Rehearsing(Planner):
+    """A planner that takes finished runs and classes for granted: the data shows them later."""
+
+    def view(self, classes: Sequence[str]) -> View:
+        return View(tuple(classes))
+
+    def _images(self, view: View | None) -> int:
+        return self.setting.optimisation.batch_size
+
+    def trained(self, source: str, epochs: int | None = None, *, name: str = "teacher") -> Model:
+        if run_of(source) is not None:
+            return self.new_model(name)
+        if source not in NETWORK_NAMES:
+            what = f"method.{name}: no such network {source!r}, and no folder"
+            raise UserError(
+                f"{what} (./{source} would be)", did_you_mean(source, NETWORK_NAMES), usage=True
+            )
+        return super().trained(source, epochs, name=name)
+
+
+def rehearse(config: AnyConfig) -> Rehearsal:
+    """Runs the configured program against a planner, on a data set of which nothing is known.
+
+    Raises:
+        UserError: too few epochs, ensembles of unknown networks, a program that fails.
+    """
+    try:
+        done = _rehearsed(config, config.train.epochs)
+    except UserError:
+        least = _least_epochs(config)
+        if least is None or least <= config.train.epochs:
+            raise
+        raise UserError(
+            f"train.epochs: {own.short(config.method.name)} needs at least {least} "
+            f"(got {config.train.epochs})",
+            "raise train.epochs, or change the method's options",
+            usage=True,
+        ) from None
+    check_ensembles(config, done)
+    return done
+
+
+def run_program(config: AnyConfig, trainer: Planner, epochs: int) -> dict[str, Model]:
+    """Runs the configured program against a trainer or a planner.
+
+    Raises:
+        UserError: a method of one's own fails, or returns no models; or as the verbs.
+    """
+    name = config.method.name
+    program = method_of(name).program
+    with told_as_own(config):
+        models = program(trainer, epochs, config.method)
+    named = isinstance(models, Mapping) and all(isinstance(key, str) for key in models)
+    if not models or not named or not all(isinstance(m, Model) for m in models.values()):
+        raise UserError(
+            f"--method {own.short(name)}: returns no models", "return models by name", usage=True
+        )
+    return models
+
+
+@contextlib.contextmanager
+def told_as_own(config: AnyConfig) -> Iterator[None]:
+    """Tells what a method of one's own raises in words, as a user's file, no fault of ours.
+
+    Raises:
+        UserError: such a method fails.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if not own.is_own(config.method.name):
+            raise
+        told = f"{type(error).__name__}: {error}".partition("\n")[0]
+        name = own.short(config.method.name)
+        raise UserError(f"--method {name}: fails ({told})", "mend it") from error
+
+
+def setting_of(config: AnyConfig, data: DataFacts, start: str = "random") -> Setting:
+    """Returns what all phases of a run share.
+
+    Args:
+        config: the experiment.
+        data: the training set.
+        start: where the network's first weights come from, see `Setting`.
+    """
+    optim = config.optim
+    decay = StepDecay(optim.lr, optim.milestones, optim.gamma)
+    return Setting(
+        network=NetworkSpec(config.model.name, len(data.classes), data.size),
+        start=start,
+        data=data,
+        optimisation=Optimisation(
+            decay, optim.momentum, optim.nesterov, optim.weight_decay, optim.batch_size
+        ),
+        seed=config.train.seed,
+        precision=config.train.precision,
+        compile=config.train.compile,
+        source=config.method.digest or "",
+    )
+
+
+def check_ensembles(config: AnyConfig, done: Rehearsal) -> None:
+    """Checks that ensembles are made of networks that the program makes.
+
+    Raises:
+        UserError: they are not.
+    """
+    for ensemble in config.eval.ensembles:
+        members = ensemble.split("+")
+        if len(set(members)) < 2:
+            raise UserError(
+                f"eval.ensembles: {ensemble!r} joins no two names by '+'",
+                "write it as srdl+first",
+                usage=True,
+            )
+        if unknown := sorted(set(members) - set(done.networks)):
+            raise UserError(
+                f"eval.ensembles: {own.short(config.method.name)} has no network "
+                f"{', '.join(unknown)}",
+                f"it has {', '.join(done.networks)}",
+                usage=True,
+            )
+
+
+def _rehearsed(config: AnyConfig, epochs: int) -> Rehearsal:
+    size, batch = (config.data.height, config.data.width), config.optim.batch_size
+    names = ("0", "1")
+    data = DataFacts(config.data.name, "", names, (batch, batch), size, 0, False)
+    planner = _Rehearsing(setting_of(config, data))
+    returned = run_program(config, planner, epochs)
+    return Rehearsal(returned, tuple(planner.phases), config)
+
+
+def _least_epochs(config: AnyConfig) -> int | None:
+    """Returns the fewest epochs with which the program runs; None where more do not help."""
+    for epochs in range(1, _ENOUGH):
+        try:
+            _rehearsed(config, epochs)
+        except UserError:
+            continue
+        return epochs
+    return None
+
+
+def placed_method(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a tree of keys with a method's own file placed, and its digest beside its name.
+
+    Raises:
+        UserError: the file is not there.
+    """
+    section = tree.get("method")
+    name = section.get("name") if isinstance(section, Mapping) else None
+    if not isinstance(section, Mapping) or not own.is_own(name):
+        return dict(tree)
+    name = own.placed(str(name))
+    return {**tree, "method": {**section, "name": name, "digest": own.digest_of(name)}}

@@ -1,0 +1,37 @@
+"""Networks for grey images, which have one channel."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from reid_srdl.errors import UserError
+from reid_srdl.models.empty_pass import REFUSALS, empty_pass
+from reid_srdl.models.network import Network
+
+_SIZE = (224, 224)  # where a network has none of its own
+
+
+def make_grey(network: Network) -> None:
+    """Makes the first convolution take one channel: its weights are the sum over the three.
+
+    So the network gives for a grey image what it gave for that image in all three channels, with
+    random weights and with trained ones.
+
+    Raises:
+        UserError: no convolution of the network reads the images, or others read them, too.
+    """
+    name, size = network.spec.name, network.spec.size or _SIZE
+    first = next((m for m in network.trunk.modules() if isinstance(m, nn.Conv2d)), None)
+    reason = "it does not begin with a convolution of three channels"
+    if first is not None and (first.in_channels, first.groups) == (3, 1):
+        first.weight = nn.Parameter(first.weight.detach().sum(dim=1, keepdim=True))
+        first.in_channels = network.channels = 1
+        try:
+            empty_pass(network, size, channels=1)
+            return
+        except REFUSALS as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+    raise UserError(
+        f"{name} does not take grey images ({reason})",
+        "give it images of three channels, or choose another network, e.g. resnet18",
+    )

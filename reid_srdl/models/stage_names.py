@@ -1,0 +1,29 @@
+"""The names of a network's stages by its spec; of the table's networks without torch."""
+
+from __future__ import annotations
+
+from reid_srdl.errors import UserError
+from reid_srdl.models import MODELS
+from reid_srdl.models.spec import NetworkSpec
+
+
+def stage_names(spec: NetworkSpec) -> tuple[str, ...]:
+    """Returns the names of a network's stages, from shallow to deep.
+
+    Raises:
+        UserError: the network has none.
+    """
+    entry = MODELS.get(spec.name)
+    if entry is not None and not spec.changes:
+        names = tuple(path.rpartition(".")[2] for path in entry.stages)
+    else:
+        from reid_srdl.models.build import build  # brings torch, for a library's network
+
+        names = build(spec, seed=0).stages
+    if not names:
+        raise UserError(
+            f"{spec.name} has no stages that can be asked for",
+            "choose a network that has them, e.g. resnet18",
+            usage=True,
+        )
+    return names

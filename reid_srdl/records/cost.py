@@ -1,0 +1,119 @@
+"""What training cost: its phases, their work, and the whole."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from reid_srdl.records.part import Count, RecordPart
+
+COST_UNIT = 1e16  # multiply-accumulates; TrCost's
+
+
+class Work(RecordPart):
+    """Multiply-accumulates.
+
+    Attributes:
+        forward: of forward passes, those that extract knowledge included.
+        backward: of backward passes.
+        total: of both.
+    """
+
+    forward: Count
+    backward: Count
+    total: Count
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Work:
+        if self.total != self.forward + self.backward:
+            raise ValueError("total is not the sum of forward and backward")
+        return self
+
+    @property
+    def cost(self) -> float:
+        """The total in 10^16, the unit of TrCost."""
+        return self.total / COST_UNIT
+
+    @classmethod
+    def of(cls, forward: int, backward: int) -> Work:
+        """Returns the work of both passes."""
+        return cls(forward=forward, backward=backward, total=forward + backward)
+
+    def __add__(self, other: Work) -> Work:
+        """Returns the work of both.
+
+        >>> (Work.of(1, 2) + Work.of(3, 4)).total
+        10
+        """
+        return Work.of(self.forward + other.forward, self.backward + other.backward)
+
+
+NO_WORK = Work.of(0, 0)
+
+
+class NetworkFacts(RecordPart):
+    """A network in a phase.
+
+    Attributes:
+        model: the network's name, e.g. ``resnet50``.
+        loss: the last epoch's mean of each loss term; empty where it is not trained.
+        accuracy: the last epoch's training accuracy, 0 to 1; None where it is not trained.
+    """
+
+    model: str
+    loss: dict[str, float] = Field(default_factory=dict)
+    accuracy: float | None = Field(None, ge=0, le=1)
+
+
+class Phase(RecordPart):
+    """One durable phase of a method's program.
+
+    Attributes:
+        key: hash of its settings and its parents' keys; None where the record was made by a
+            version that did not keep it.
+        epochs: epochs fitted, or passes over the training set for ``extract``.
+        networks: each network that it ran, by its name in the phase.
+        work: what it computed.
+        seconds: wall-clock time.
+    """
+
+    name: str
+    kind: Literal["fit", "extract"]
+    key: str | None
+    epochs: float = Field(ge=0)
+    networks: dict[str, NetworkFacts] = Field(min_length=1)
+    work: Work
+    seconds: float = Field(ge=0)
+
+    @property
+    def network(self) -> NetworkFacts:
+        """The phase's first network."""
+        return next(iter(self.networks.values()))
+
+
+class Cost(RecordPart):
+    """What the training cost.
+
+    Attributes:
+        macs: multiply-accumulates of one forward pass of one image through the run's network.
+        epochs: epochs trained, all phases together, a teacher's included.
+        images: images of the training set.
+        extraction_passes: forward passes over the training set to extract knowledge.
+        trcost: TrCost in 10^16, see :func:`reid_srdl.analysis.cost.trcost`: forward passes of each
+            phase by the network that it ran, finished runs that served as teachers included.
+        teachers: the part of it that such finished runs cost.
+        teachers_work: what such finished runs computed, their own teachers included.
+        seconds: wall-clock time of the training, all phases together.
+        images_per_second: images trained per second of fitting.
+    """
+
+    macs: Count
+    epochs: float = Field(ge=0)
+    images: Count
+    extraction_passes: Count = 0
+    trcost: float = Field(ge=0)
+    teachers: float = Field(0.0, ge=0)
+    teachers_work: Work = NO_WORK
+    seconds: float = Field(ge=0)
+    images_per_second: float = Field(ge=0)

@@ -1,0 +1,70 @@
+"""Reads files of typed records back, and says in words what is wrong with one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from reid_srdl.errors import UserError
+from reid_srdl.records.part import RecordPart
+
+SCHEMA_VERSION = 2
+_MEND = "restore the file, or run again"
+R = TypeVar("R", bound=RecordPart)
+
+
+def read_text(path: Path) -> str:
+    """Returns a record's text.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UserError: it cannot be read, or is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text file"
+        raise UserError(f"{path}: {reason}", _MEND) from None
+
+
+def read_tree(path: Path, text: str) -> dict[str, Any]:
+    """Returns a record's keys, having seen that it is of this version.
+
+    Raises:
+        UserError: it is no JSON, no record, or of another version.
+    """
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}: damaged, not valid JSON", _MEND) from None
+    version = tree.get("schema_version") if isinstance(tree, dict) else None
+    if not isinstance(version, int):
+        raise UserError(f"{path}: not a record of a run", "give a folder that reid-srdl wrote")
+    if version > SCHEMA_VERSION:
+        what = f"{path}: written by a newer reid-srdl (schema_version {version})"
+        raise UserError(what, "update reid-srdl to read it")
+    if version < SCHEMA_VERSION:
+        what = f"{path}: written by an older reid-srdl (schema_version {version})"
+        raise UserError(what, "run it again: records of before are not read")
+    known: dict[str, Any] = tree
+    return known
+
+
+def parse(path: Path, text: str, kind: type[R]) -> R:
+    """Returns a record of a kind.
+
+    Raises:
+        UserError: what it holds is no such record; the first fault is named.
+    """
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "record"
+        more = f" and {error.error_count() - 1} more" if error.error_count() > 1 else ""
+        raise UserError(f"{path}: damaged: {where}: {first['msg']}{more}", _MEND) from None

@@ -1,0 +1,89 @@
+"""The work of a phase, counted over one real step of it on the meta device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from reid_srdl.analysis.work import WorkCounter, on_meta
+from reid_srdl.data.batches import Batch
+from reid_srdl.models.build import build
+from reid_srdl.models.network import Network
+from reid_srdl.training.losses import knowledge_in
+from reid_srdl.training.parts import Parts, parts_of
+from reid_srdl.training.phases import Extract, Fit, MacCount, Phase
+from reid_srdl.training.precision import Compute
+from reid_srdl.training.setting import Setting
+from reid_srdl.training.step import Step
+from reid_srdl.training.values import Model
+
+META = torch.device("meta")
+
+
+class _CountedStep(Step):
+    """A step that says when it goes backward."""
+
+    def __init__(self, fit: Fit, parts: Parts, counter: WorkCounter) -> None:
+        super().__init__(fit, parts, Compute(META, "fp32", 1), {})
+        self._counter = counter
+
+    def _descend(self, terms: list[Tensor]) -> None:
+        with self._counter.backward():
+            super()._descend(terms)
+
+
+def work_of(phase: Phase, setting: Setting) -> MacCount:
+    """Counts the multiply-accumulates of one step of a phase, or of extracting from one image.
+
+    Raises:
+        UserError: its loss asks a network for what it does not have.
+    """
+    asked = phase.asked
+    if isinstance(asked, Extract):
+        return MacCount(_one_pass(asked.model, setting) * asked.passes, 0)
+    return _one_step(asked, setting)
+
+
+def _one_step(fit: Fit, setting: Setting) -> MacCount:
+    parts = parts_of(fit, _built(), META)  # makes empty passes of its own, which are no work
+    with WorkCounter() as counter:
+        step = _CountedStep(fit, parts, counter)
+        step(_batch(fit, setting), 0.0)
+    return MacCount(counter.forward_macs, counter.backward_macs)
+
+
+def _one_pass(model: Model, setting: Setting) -> int:
+    network = _built()(model).eval()
+    with WorkCounter() as counter, torch.no_grad():
+        network(torch.empty(1, model.spec.channels, *setting.data.size, device=META))
+    return counter.forward_macs
+
+
+def _built() -> Callable[[Model], Network]:
+    """Returns what gives the network of a model, on the meta device; the same one each time."""
+    made: dict[str, Network] = {}
+
+    def network(model: Model) -> Network:
+        if model.key not in made:
+            made[model.key] = on_meta(model.made if model.made else build(model.spec, seed=0))
+        return made[model.key]
+
+    return network
+
+
+def _batch(fit: Fit, setting: Setting) -> Batch:
+    size, count = setting.data.size, setting.optimisation.batch_size
+    spec = next(iter(fit.models.values())).spec
+    integers = torch.zeros(count, dtype=torch.int64, device=META)
+    logits = torch.empty(count, spec.classes, device=META)
+    tables = {key for loss in fit.losses.values() for key in knowledge_in(loss)}
+    return Batch(
+        images=torch.empty(count, spec.channels, *size, device=META),
+        labels=integers,
+        index=integers,
+        weight=torch.ones(count, device=META),
+        draws=logits if "draws" in fit.needs else None,
+        known=dict.fromkeys(tables, logits),
+    )

@@ -1,0 +1,156 @@
+"""Knowledge: tables of logits, one row per training sample, extracted block by block."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from reid_srdl.data.batches import TrainingSet
+from reid_srdl.errors import UserError
+from reid_srdl.models.network import Network
+from reid_srdl.training import checkpoint
+from reid_srdl.training.fitting import Loop
+from reid_srdl.training.interrupts import Interrupts
+from reid_srdl.training.logit_table import BLOCK_BYTES, LogitTable
+from reid_srdl.training.monitor import Progress
+from reid_srdl.training.phases import Phase
+
+# On the host; a device of its own may take a quarter of its free memory, as images do.
+HOST_BYTES = 256 * 2**20
+
+
+class Extraction:
+    """One ``extract`` phase at work (SRDL paper, Eq 5, before softening).
+
+    Args:
+        loop: what all phases share.
+        phase: the phase; its seconds are filled in.
+        network: whose logits, on the device.
+        flip: the logits of each image and its mirror image are averaged.
+        images: the training set.
+        batch: images of a forward pass.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        phase: Phase,
+        network: Network,
+        flip: bool,
+        images: TrainingSet,
+        batch: int,
+    ) -> None:
+        self._loop, self._phase = loop, phase
+        self._network, self._flip, self._images, self._batch = network, flip, images, batch
+        self._path = Path(f"{phase.stem(loop.folder)}.npy")
+        self._shape = (len(images), network.classes)
+        self._blocks: list[tuple[int, str]] = []  # rows and digest of each block on the disk
+
+    def run(self) -> Tensor | LogitTable:
+        """Returns the N x C float16 table, extracting the rows that it lacks.
+
+        Raises:
+            KeyboardInterrupt: a signal asked for a stop; whole blocks are kept.
+        """
+        table = self._begun()
+        self._loop.monitor.phase_opened(self._phase.name, "extract", [])
+        if sum(rows for rows, _ in self._blocks) < len(table):
+            interrupts = Interrupts()
+            with interrupts.listening():
+                self._fill(table, interrupts)
+        device = self._loop.compute.device
+        return table.on(device) if table.nbytes <= _room(device) else table
+
+    def _begun(self) -> LogitTable:
+        """Opens the table that an earlier process began, as far as its blocks are what they were.
+
+        Each block's digest stands in the phase's checkpoint: extraction goes on at the first one
+        that is damaged.
+        """
+        saved = checkpoint.load(self._phase, self._loop.folder, self._loop.monitor.warned)
+        table = self._readable() if saved else None
+        if saved is None or table is None:
+            return LogitTable.create(self._path, self._shape)
+        self._phase.seconds = saved.facts["seconds"]
+        first = 0
+        for rows, digest in saved.facts["blocks"]:
+            if _digest(table, first, rows) != digest:
+                self._loop.monitor.warned(
+                    f"{self._path}: damaged from row {first}; extracted again from there"
+                )
+                break
+            self._blocks.append((rows, digest))
+            first += rows
+        return table
+
+    def _readable(self) -> LogitTable | None:
+        try:
+            table = LogitTable.matching(self._path, self._shape)
+            why = f"{self._path}: gone, or of another shape"
+        except UserError as error:
+            table, why = None, error.what
+        if table is None:
+            self._loop.monitor.warned(f"{why}; extracted again")
+        return table
+
+    def _fill(self, table: LogitTable, interrupts: Interrupts) -> None:
+        """Extracts the rows that a table lacks; each block that is on the disk is a checkpoint."""
+        first = sum(rows for rows, _ in self._blocks)
+        block: list[Tensor] = []
+        before, began = self._phase.seconds, time.perf_counter()
+        for logits in self._logits(first):
+            block.append(to_half(logits))
+            done = first + sum(map(len, block))
+            full = len(block) * self._batch * 2 * table.shape[1] >= BLOCK_BYTES
+            if full or done == len(table) or interrupts.asked is not None:
+                table.write(first, torch.cat(block))
+                self._blocks.append((done - first, _digest(table, first, done - first)))
+                first, block = done, []
+                self._phase.seconds = before + time.perf_counter() - began
+                facts = {"blocks": self._blocks, "finished": done == len(table)}
+                checkpoint.save(self._phase, self._loop.folder, done, {}, facts)
+            if interrupts.asked is not None:
+                interrupts.stop()
+
+    @torch.inference_mode()
+    def _logits(self, first: int) -> Iterator[Tensor]:
+        """Yields B x C float32 logits of the clean view, in sample order from ``first`` on."""
+        network, batch = self._network.eval(), self._batch
+        steps = -(-len(self._images) // batch)
+        began = time.perf_counter()
+        for step, clean in enumerate(self._images.clean(batch, first), first // batch + 1):
+            with self._loop.compute.autocast():
+                logits = network(clean).logits
+                if self._flip:
+                    logits = (logits + network(clean.flip(3)).logits) / 2
+            rate = (step * batch - first) / (time.perf_counter() - began)
+            self._loop.monitor.progressed(Progress(self._phase.name, 1, 1, step, steps, rate))
+            yield logits
+
+
+def to_half(logits: Tensor) -> Tensor:
+    """Returns logits as float16, clamped to its range instead of overflowing."""
+    limit = torch.finfo(torch.float16).max
+    return logits.clamp(-limit, limit).half()
+
+
+def _digest(table: LogitTable, first: int, rows: int) -> str:
+    """Returns a hash of some rows as they stand in the file."""
+    return hashlib.blake2b(table.bytes_of(first, rows), digest_size=16).hexdigest()
+
+
+def _room(device: torch.device) -> int:
+    """Returns the bytes that a table may take on a device.
+
+    ImageNet's table (1.28 M x 1000) takes 2.4 GiB: on the host it stays in its file, on a GPU it
+    moves there block by block, so that the host never holds more than a block.
+    """
+    if device.type != "cuda":
+        return HOST_BYTES
+    free, _ = torch.cuda.mem_get_info(device)
+    return free // 4

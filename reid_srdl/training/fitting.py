@@ -1,0 +1,205 @@
+"""The training loop: epochs of steps, checkpoints, signals. It never asks which method it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from reid_srdl.data.batches import Batch, TrainingSet
+from reid_srdl.errors import UserError
+from reid_srdl.seeds import derive
+from reid_srdl.training import checkpoint
+from reid_srdl.training.interrupts import Interrupts
+from reid_srdl.training.losses import knowledge_in
+from reid_srdl.training.meter import Meter, NonFiniteLossError
+from reid_srdl.training.monitor import EpochRow, Monitor
+from reid_srdl.training.optimisation import Optimisation
+from reid_srdl.training.parts import Parts, optimizers_of
+from reid_srdl.training.phases import Fit, Phase
+from reid_srdl.training.precision import Compute
+from reid_srdl.training.step import Step
+
+Rows = Callable[[str, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What the loop of every phase of a run shares.
+
+    Attributes:
+        optimisation: how it descends.
+        seed: what all draws derive from.
+        compute: device, precision and threads.
+        folder: of the run's phases.
+        monitor: told of the progress.
+        every: seconds between checkpoints within an epoch.
+        rows: B x C logits of a table of knowledge, by its key and the samples' index.
+    """
+
+    optimisation: Optimisation
+    seed: int
+    compute: Compute
+    folder: Path
+    monitor: Monitor
+    every: float
+    rows: Rows
+
+
+class Fitting:
+    """One ``fit`` phase at work.
+
+    Args:
+        loop: what all phases share.
+        phase: the phase; its rows and seconds are filled in.
+        fit: what it trains.
+        parts: its networks and modules, on the device, as they begin.
+        images: the training set.
+    """
+
+    def __init__(
+        self, loop: Loop, phase: Phase, fit: Fit, parts: Parts, images: TrainingSet
+    ) -> None:
+        self._loop, self._phase, self._fit = loop, phase, fit
+        self._parts, self._images = parts, images
+        self._optimizers = optimizers_of(parts, loop.optimisation)
+        self._interrupts = Interrupts()
+        self._resumed: checkpoint.Saved | None = None  # a checkpoint within an epoch
+        self._saved = time.monotonic()
+
+    def run(self) -> None:
+        """Trains what is left of the phase; a finished one is read back.
+
+        Raises:
+            UserError: a loss or a weight is no longer finite.
+            KeyboardInterrupt: a signal asked for a stop; a checkpoint was written.
+        """
+        self._restore()
+        done = len(self._phase.rows)
+        self._loop.monitor.phase_opened(self._phase.name, "fit", self._phase.rows)
+        if done == self._fit.epochs:
+            return
+        step = Step(self._fit, self._parts, self._loop.compute, self._optimizers)
+        with self._interrupts.listening():
+            for epoch in range(done, self._fit.epochs):
+                self._epoch(step, epoch)
+
+    def _epoch(self, step: Step, epoch: int) -> None:
+        """Trains one epoch and puts its checkpoint on the disk."""
+        meter = self._begun(epoch)
+        try:
+            for batch in self._batches(epoch, meter.done):
+                lr = self._lr(epoch, meter.done)
+                meter.add(step(batch, lr), lr)
+                if progress := meter.look():
+                    self._loop.monitor.progressed(progress)
+                self._perhaps_stop(meter)
+            meter.check()
+        except NonFiniteLossError as error:
+            raise self._not_finite(error, epoch) from None
+        self._finish(meter.row())
+
+    def _begun(self, epoch: int) -> Meter:
+        """Returns an epoch's meter, at its beginning or where a checkpoint within it stands."""
+        loop, phase = self._loop, self._phase
+        device, size = loop.compute.device, loop.optimisation.batch_size
+        meter = Meter(phase.name, epoch + 1, self._fit.epochs, phase.steps, size, device)
+        torch.manual_seed(derive(loop.seed, phase.name, epoch, "network"))  # dropout and its kin
+        if self._resumed is not None:
+            tensors, facts = self._resumed.tensors, self._resumed.facts
+            meter.restore(checkpoint.under(tensors, "meter."), facts["meter"])
+            checkpoint.restore_generators(tensors, device)
+            self._resumed = None
+        return meter
+
+    def _batches(self, epoch: int, first: int) -> Iterator[Batch]:
+        """Yields the epoch's batches from a step on, with what the losses read of each sample."""
+        tables = {key for loss in self._fit.losses.values() for key in knowledge_in(loss)}
+        classes = next(iter(self._fit.models.values())).spec.classes
+        for batch in self._images.epoch(
+            self._loop.optimisation.batch_size,
+            self._loop.seed,
+            self._phase.name,
+            epoch,
+            first=first,
+            draws=classes if "draws" in self._fit.needs else 0,
+        ):
+            known = {key: self._loop.rows(key, batch.index) for key in tables}
+            yield replace(batch, known=known) if known else batch
+
+    def _lr(self, epoch: int, step: int) -> float:
+        """The learning rate of a step, by the fraction of the phase's span that is done."""
+        span, steps = self._fit.span, self._phase.steps
+        done = (span.start + epoch) * steps + step
+        return self._loop.optimisation.decay.at(done, span.total * steps)
+
+    def _finish(self, row: EpochRow) -> None:
+        """Keeps a finished epoch: what holds NaN never replaces a good checkpoint."""
+        self._refuse_poison(row.epoch)
+        phase = self._phase
+        phase.rows.append(row)
+        phase.seconds += row.seconds
+        self._save(len(phase.rows) * phase.steps, {}, {})
+        self._loop.monitor.epoch_finished(row)
+        if self._interrupts.asked is not None:
+            self._interrupts.stop()
+
+    def _perhaps_stop(self, meter: Meter) -> None:
+        """Writes a checkpoint within the epoch where it is due or a signal asks for a stop."""
+        asked = self._interrupts.asked is not None
+        if meter.done == self._phase.steps:
+            return  # the epoch's own checkpoint follows
+        if not asked and time.monotonic() - self._saved < self._loop.every:
+            return
+        meter.check()
+        self._refuse_poison(meter.epoch)
+        tensors, facts = meter.state()
+        tensors = {f"meter.{name}": value for name, value in tensors.items()}
+        tensors |= checkpoint.generator_state(self._loop.compute.device)
+        done = len(self._phase.rows) * self._phase.steps + meter.done
+        self._save(done, tensors, {"meter": facts})
+        if asked:
+            self._interrupts.stop()
+
+    def _save(self, steps: int, tensors: dict[str, Tensor], facts: dict[str, object]) -> None:
+        finished = len(self._phase.rows) == self._fit.epochs
+        optimizers = {} if finished else self._optimizers
+        state, plain = checkpoint.state_of(self._parts.trained(), optimizers)
+        rows = [row.model_dump() for row in self._phase.rows]
+        specs = {name: spec.to_json() for name, spec in self._phase.specs.items()}
+        facts = {"rows": rows, "finished": finished, "specs": specs, **plain, **facts}
+        checkpoint.save(self._phase, self._loop.folder, steps, {**state, **tensors}, facts)
+        self._saved = time.monotonic()
+
+    def _restore(self) -> None:
+        """Takes up the newest checkpoint that is whole, if there is one."""
+        saved = checkpoint.load(self._phase, self._loop.folder, self._loop.monitor.warned)
+        if saved is None:
+            return
+        self._phase.rows = [EpochRow.model_validate(row) for row in saved.facts["rows"]]
+        self._phase.seconds = saved.facts["seconds"]
+        optimizers = {} if saved.facts["finished"] else self._optimizers
+        checkpoint.restore_state(saved, self._parts.trained(), optimizers)
+        if "meter" in saved.facts:
+            self._resumed = saved
+
+    def _refuse_poison(self, epoch: int) -> None:
+        for owner, module in self._parts.trained().items():
+            for name, value in module.state_dict().items():
+                if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                    raise self._stopped(f"{owner}.{name} holds NaN or infinity", epoch - 1)
+
+    def _not_finite(self, error: NonFiniteLossError, epoch: int) -> UserError:
+        where = f"epoch {epoch + 1}, batch {error.step + 1} of {self._phase.steps}"
+        return self._stopped(f"the loss is {error.value} at {where}", epoch)
+
+    def _stopped(self, why: str, epoch: int) -> UserError:
+        kept = f"the checkpoint of epoch {epoch} is kept" if epoch else "no epoch was finished"
+        return UserError(
+            f"phase {self._phase.name!r}: {why} ({kept}: {self._loop.folder})",
+            "train under another --name with a lower optim.lr, or with --precision fp32",
+        )

@@ -1,0 +1,58 @@
+"""Signals that ask a training to stop: it stops at the next step, with a checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+from reid_srdl.errors import Terminated
+
+_ASKS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupts:
+    """Remembers which signal asked for a stop.
+
+    Attributes:
+        asked: the signal's number; None while none came.
+    """
+
+    def __init__(self) -> None:
+        self.asked: int | None = None
+
+    def stop(self) -> None:
+        """Ends the work as the signal asked.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C.
+            Terminated: after SIGTERM.
+        """
+        raise Terminated() if self.asked == signal.SIGTERM else KeyboardInterrupt()
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Takes SIGINT and SIGTERM as wishes; a second one of either ends the process as usual.
+
+        Signals reach the main thread alone: in another one, nothing changes.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in _ASKS}
+
+        def asked(number: int, _frame: FrameType | None) -> None:
+            self.asked = number
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+        try:
+            for number, handler in before.items():
+                if handler is not signal.SIG_IGN:
+                    signal.signal(number, asked)
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

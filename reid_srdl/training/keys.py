@@ -1,0 +1,78 @@
+"""Keys: a phase is known by a hash of everything that it depends on, losses by their fields.
+
+Nothing is put together by hand: a field that is added to a loss is part of its key from that day.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from reid_srdl.models.spec import NetworkSpec
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """What a key stands for: models, heads and knowledge.
+
+    Attributes:
+        key: names the phases and settings that made it.
+    """
+
+    key: str
+
+
+def key_of(**settings: Any) -> str:
+    """Returns a hash of settings: plain values, mappings, dataclasses, functions, keyed things.
+
+    Raises:
+        TypeError: a setting is of another kind, so that no key could name it for certain.
+
+    >>> key_of(T=3.0) == key_of(T=3.0) != key_of(T=4.0)
+    True
+    """
+    text = json.dumps(described(settings), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def described(value: Any) -> Any:
+    """Returns a value as a tree of JSON that tells it from every other value.
+
+    >>> described((1, 2.5, None))
+    [1, 2.5, None]
+    """
+    if isinstance(value, Keyed | NetworkSpec):
+        return {"key": value.key}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        told = {field.name: described(getattr(value, field.name)) for field in fields(value)}
+        return {"type": type(value).__qualname__, **told}
+    if isinstance(value, Mapping):
+        return [[str(name), described(part)] for name, part in value.items()]  # order counts
+    if isinstance(value, tuple | list):
+        return [described(part) for part in value]
+    if isinstance(value, frozenset):
+        return sorted(json.dumps(described(part), sort_keys=True) for part in value)
+    if isinstance(value, Callable) and hasattr(value, "__qualname__"):  # type: ignore[arg-type]
+        return {"function": value.__qualname__}
+    raise TypeError(
+        f"no key can name a {type(value).__name__}: make it a dataclass of plain values"
+    )
+
+
+def nested(value: Any) -> Iterator[Any]:
+    """Yields a value and everything in its fields, mappings and sequences, outermost first."""
+    yield value
+    if is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            yield from nested(getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from nested(part)
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from nested(part)

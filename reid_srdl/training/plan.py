@@ -1,0 +1,310 @@
+"""The verbs that a method's program is written in, as a planner that only writes down.
+
+A program that runs against a `Planner` trains nothing and needs no torch: what comes of it are the
+names, keys and sizes of its phases. A `trainer.Trainer` is a planner that also does the work, so a
+plan and the run after it cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from reid_srdl.config import run_of
+from reid_srdl.errors import UserError
+from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.models.stage_names import stage_names
+from reid_srdl.seeds import derive
+from reid_srdl.training.keys import key_of
+from reid_srdl.training.losses import CrossEntropy, LabelLoss, Loss, modules_of
+from reid_srdl.training.phases import Extract, Fit, MacCount, Phase
+from reid_srdl.training.schedule import Span
+from reid_srdl.training.setting import Setting
+from reid_srdl.training.teacher import Teacher, read_teacher
+from reid_srdl.training.values import Head, Knowledge, Model, Only, View
+
+if TYPE_CHECKING:
+    from reid_srdl.models.network import Network
+
+
+class Planner:
+    """Writes down what a program would do.
+
+    Args:
+        setting: what all phases share.
+
+    Attributes:
+        supervised: the recipe's loss of the labels, which methods add to.
+        classes: the names of the data set's classes, in the order of their labels.
+        phases: the phases so far, in order.
+        teachers: each finished run that served as a teacher, by its weights' digest.
+    """
+
+    supervised: LabelLoss = CrossEntropy()
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.classes = setting.data.classes
+        self.phases: list[Phase] = []
+        self.teachers: dict[str, Teacher] = {}
+
+    # Networks and their parts
+
+    def new_model(self, draw: str = "init", *, view: View | None = None, **spec: Any) -> Model:
+        """Returns a newly initialised model; another ``draw`` is another initialisation.
+
+        Args:
+            draw: names the initialisation.
+            view: the classes that it knows; None: all.
+            spec: what differs from the run's own network, e.g. ``name="resnet110"``.
+        """
+        own = self.setting.network
+        if view is not None:
+            spec["classes"] = len(view.classes)
+        wanted = replace(own, **spec)
+        start = self.setting.start if wanted.name == own.name else "random"
+        seed = derive(self.setting.seed, "init", draw)
+        key = key_of(spec=wanted, start=start, seed=seed)
+        return Model(key, wanted, view, self._make(wanted, seed, start))
+
+    def new_head(self, name: str, make: Callable[..., Any], *args: Any) -> Head:
+        """Returns a module to be trained in one phase, made when that phase begins.
+
+        Args:
+            name: names its initialisation.
+            make: called with ``args``, each model among them replaced by its network.
+        """
+        seed = derive(self.setting.seed, "head", name)
+        return Head(key_of(name=name, make=make, args=args, seed=seed), make, args, seed)
+
+    def trained(self, source: str, epochs: int | None = None, *, name: str = "teacher") -> Model:
+        """Returns a trained model: a finished run's result, or a network that is trained here.
+
+        Args:
+            source: a finished run's folder, or a network's name.
+            epochs: of a network that is trained here.
+            name: of its phase and its initialisation.
+
+        Raises:
+            UserError: no finished run, or one of other classes, data or input size.
+        """
+        run = run_of(source)
+        if run is None:
+            assert epochs is not None, "a network that is trained here needs epochs"
+            model = self.new_model(name, name=source)
+            return self.fit(model, epochs=epochs, loss=self.supervised, name=name)
+        data = self.setting.data
+        teacher = read_teacher(run, classes=len(self.classes), size=data.size, dataset=data.name)
+        self.teachers[teacher.digest] = teacher
+        key = key_of(weights=teacher.digest)
+        return Model(key, teacher.spec, None, self._read(teacher))
+
+    def part(self, model: Model, name: str) -> Model:
+        """Returns a part of a model as a model of its own: a branch, or ``trunk``."""
+        spec = model.spec.part(name)
+        key = key_of(model=model, part=name)
+        return Model(key, spec, model.view, self._part(model, name))
+
+    def copy(self, source: Model, into: Model, stages: int) -> Model:
+        """Returns ``into`` with the first ``stages`` stages of ``source``, what precedes included.
+
+        Raises:
+            UserError: they have fewer stages, or other shapes.
+        """
+        key = key_of(source=source, into=into, stages=stages)
+        return replace(into, key=key, made=self._copy(source, into, stages))
+
+    def stages(self, model: Model) -> tuple[str, ...]:
+        """Returns the names of a model's stages, from shallow to deep.
+
+        Raises:
+            UserError: its network has none.
+        """
+        return stage_names(model.spec)
+
+    def view(self, classes: Sequence[str]) -> View:
+        """Returns some of the data set's classes, by name.
+
+        Raises:
+            UserError: no such classes, or one named twice.
+        """
+        unknown = [name for name in classes if name not in self.classes]
+        if unknown or len(set(classes)) < max(len(classes), 2):
+            told = f"no classes {', '.join(unknown[:3])}" if unknown else "fewer than two classes"
+            raise UserError(f"a view of {self.setting.data.name}: {told}", "mend the method")
+        return View(tuple(classes))
+
+    # Training
+
+    def fit(
+        self,
+        model: Model,
+        *,
+        epochs: int,
+        loss: Loss,
+        name: str,
+        span: Span | None = None,
+        frozen: Mapping[str, Model] | None = None,
+        heads: Mapping[str, Head] | None = None,
+        only: Only | None = None,
+    ) -> Model:
+        """Trains a copy of a model; the argument stays as it was. A durable phase.
+
+        Args:
+            model: where to start from; optimiser state starts fresh.
+            epochs: epochs of this phase.
+            loss: what to minimise.
+            name: the phase's name; its random draws derive from it.
+            span: the part of a learning rate schedule to run through; by default a complete one.
+            frozen: networks that the loss consults on the very crops, in evaluation mode.
+            heads: modules that are trained beside the network, and end with the phase.
+            only: the part of the network that is trained; None: all of it.
+
+        Raises:
+            UserError: no epochs, a loss that asks for what the phase cannot give, a loss that is
+                no longer finite.
+        """
+        together = self.fit_together(
+            {name: model},
+            {name: loss},
+            epochs=epochs,
+            name=name,
+            span=span,
+            frozen=frozen,
+            heads=heads,
+            only=only,
+        )
+        return together[name]
+
+    def fit_together(
+        self,
+        models: Mapping[str, Model],
+        losses: Mapping[str, Loss],
+        *,
+        epochs: int,
+        name: str,
+        in_turn: bool = False,
+        span: Span | None = None,
+        frozen: Mapping[str, Model] | None = None,
+        heads: Mapping[str, Head] | None = None,
+        only: Only | None = None,
+    ) -> dict[str, Model]:
+        """Trains several models on the same batches; each loss sees its peers' answers, detached.
+
+        Args:
+            models: where each begins, by name; all know the same classes.
+            losses: what each minimises, by the same names.
+            epochs, name, span, frozen, heads, only: as in ``fit``.
+            in_turn: the networks step one after the other, each with the refreshed answers of
+                those that have stepped (Deep Mutual Learning, Algorithm 1); else all at once.
+
+        Raises:
+            UserError: as ``fit``.
+        """
+        fit = Fit(
+            models=dict(models),
+            losses=dict(losses),
+            in_turn=in_turn,
+            frozen=dict(frozen or {}),
+            heads=dict(heads or {}),
+            only=only,
+            epochs=epochs,
+            span=span or Span(0, epochs),
+        )
+        view = self._checked(fit, name)
+        phase = self._open(name, fit, view)
+        networks = self._fit(phase, fit)
+        return {
+            member: Model(key_of(phase=phase.key, member=member), model.spec, view, made)
+            for (member, model), made in zip(fit.models.items(), networks.values(), strict=True)
+        }
+
+    def extract(self, *models: Model, name: str = "knowledge", flip: bool = False) -> Knowledge:
+        """Returns models' logits for every training image, in evaluation mode. Durable phases.
+
+        Args:
+            models: whose knowledge is wanted (SRDL paper, Eq 5); of several a table each.
+            name: the phase's name; of several models the second's is ``NAME-2``.
+            flip: average the logits of each image and its mirror image.
+        """
+        tables = []
+        for number, model in enumerate(models, start=1):
+            own = name if number == 1 else f"{name}-{number}"
+            phase = self._open(own, Extract(model, flip), model.view)
+            self._extract(phase, model, flip)
+            tables.append(phase.key)
+        return Knowledge(key_of(tables=tables), tuple(tables))
+
+    def _checked(self, fit: Fit, name: str) -> View | None:
+        """Returns the view of a phase's models, once what it asks for is known to make sense."""
+        if fit.epochs < 1:
+            raise UserError(
+                f"train.epochs: none is left for the phase {name!r}",
+                "raise train.epochs, or change the method's options",
+                usage=True,
+            )
+        assert fit.models.keys() == fit.losses.keys(), "a loss for each model"
+        for member, loss in fit.losses.items():
+            if clash := modules_of(loss).keys() & fit.heads.keys():
+                raise UserError(
+                    f"phase {name!r}: {', '.join(clash)} of {member} is a head, too",
+                    "name them apart",
+                )
+        views = {model.view for model in fit.models.values()}
+        assert len(views) == 1, "models that are trained together know the same classes"
+        return views.pop()
+
+    def _open(self, name: str, asked: Fit | Extract, view: View | None) -> Phase:
+        setting = self.setting
+        key = key_of(
+            name=name,
+            asked=asked,
+            view=view,
+            seed=setting.seed,
+            data=setting.data,
+            optimisation=setting.optimisation if isinstance(asked, Fit) else None,
+            precision=setting.precision,
+            compile=setting.compile,
+            source=setting.source,
+        )
+        images = self._images(view)
+        batch = setting.optimisation.batch_size
+        if isinstance(asked, Fit) and images < batch:
+            raise UserError(
+                f"optim.batch_size: {batch} is more than the {images} images of phase {name!r}",
+                "lower optim.batch_size",
+            )
+        phase = Phase(name, key, asked, images, images // batch, batch, self._count)
+        self.phases.append(phase)
+        return phase
+
+    def _images(self, view: View | None) -> int:
+        data = self.setting.data
+        counts = dict(zip(data.classes, data.counts, strict=True))
+        return sum(counts[name] for name in (view.classes if view else data.classes))
+
+    def _count(self, phase: Phase) -> MacCount:
+        from reid_srdl.training.counted import work_of  # brings torch
+
+        return work_of(phase, self.setting)
+
+    # What a trainer does, and a planner leaves out
+
+    def _make(self, spec: NetworkSpec, seed: int, start: str) -> Network | None:
+        return None
+
+    def _read(self, teacher: Teacher) -> Network | None:
+        return None
+
+    def _part(self, model: Model, name: str) -> Network | None:
+        return None
+
+    def _copy(self, source: Model, into: Model, stages: int) -> Network | None:
+        return None
+
+    def _fit(self, phase: Phase, fit: Fit) -> Mapping[str, Network | None]:
+        return dict.fromkeys(fit.models)
+
+    def _extract(self, phase: Phase, model: Model, flip: bool) -> None:
+        pass

@@ -1,0 +1,54 @@
+"""What all phases of a run share: network, training set, optimisation, seed. Needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.training.optimisation import Optimisation
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What phases depend on of a training set.
+
+    Attributes:
+        name: the data set's name, which a finished run must share to teach.
+        key: hash of its pixels and labels.
+        classes: the names of its classes or identities, in the order of their labels.
+        counts: images of each class.
+        size: (height, width) of the network's input, in pixels.
+        pad, flip: the augmentation.
+    """
+
+    name: str
+    key: str
+    classes: tuple[str, ...]
+    counts: tuple[int, ...]
+    size: tuple[int, int]
+    pad: int
+    flip: bool
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all phases of a run share.
+
+    Attributes:
+        network: the run's own network.
+        start: where its first weights come from: ``random``, or a digest of a weights file.
+        data: the training set.
+        optimisation: how ``fit`` descends.
+        seed: what all random draws derive from.
+        precision, compile: how it computes, because other kernels round otherwise.
+        source: digest of the file of a method of one's own; empty for a row of METHODS.
+    """
+
+    network: NetworkSpec
+    start: str
+    data: DataFacts
+    optimisation: Optimisation
+    seed: int
+    precision: str
+    compile: bool = False
+    source: str = ""

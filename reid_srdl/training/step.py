@@ -1,0 +1,180 @@
+"""One step of a phase: (batch, lr) -> terms. Eager or compiled; methods never see it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from reid_srdl.data.augment import resize_normalised
+from reid_srdl.data.batches import Batch
+from reid_srdl.models.network import Output
+from reid_srdl.training.losses import Outputs, needs_of
+from reid_srdl.training.parts import Parts
+from reid_srdl.training.phases import Fit
+from reid_srdl.training.precision import Compute
+from reid_srdl.training.terms import Terms
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a step tells of one network.
+
+    Attributes:
+        terms: each term of its loss.
+        correct: images whose largest logit was their label's; None where it gave no logits.
+    """
+
+    terms: Terms
+    correct: Tensor | None
+
+
+class Step:
+    """Makes the steps of one phase, whose work is the same at each.
+
+    Args:
+        fit: what is trained.
+        parts: its networks and modules, on the device.
+        compute: the precision, and whether forward pass and losses are compiled.
+        optimizers: of each network by its name, and of the heads; empty where nothing descends.
+    """
+
+    def __init__(
+        self,
+        fit: Fit,
+        parts: Parts,
+        compute: Compute,
+        optimizers: Mapping[str, torch.optim.Optimizer],
+    ) -> None:
+        self._fit, self._parts, self._compute = fit, parts, compute
+        self._optimizers = optimizers
+        self._needs = {name: needs_of(loss) for name, loss in fit.losses.items()}
+        self._until = fit.only.stage if fit.only and fit.only.side == "up_to" else None
+        compute.forget_compiled()
+        self._together = compute.prepared(self._forward_and_losses)
+        # In turn, each network goes backward alone, so each has a graph of its own.
+        self._passes = {name: compute.prepared(self._pass_of(name)) for name in fit.models}
+        self._consulted = compute.prepared(self._consult)
+        self._losses = {name: compute.prepared(self._loss_of(name)) for name in fit.losses}
+
+    def __call__(self, batch: Batch, lr: float) -> dict[str, Answer]:
+        """Descends once on every network; returns what each one's loss came to, detached."""
+        for optimizer in self._optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"].fill_(lr)
+            optimizer.zero_grad(set_to_none=True)
+        answers = self._in_turn(batch) if self._fit.in_turn else self._at_once(batch)
+        if "heads" in self._optimizers:
+            self._optimizers["heads"].step()
+        return answers
+
+    def _at_once(self, batch: Batch) -> dict[str, Answer]:
+        answers = self._together(batch)
+        self._descend([term for answer in answers.values() for term in answer.terms.values()])
+        for name in answers:
+            self._update(name)
+        return answers
+
+    def _in_turn(self, batch: Batch) -> dict[str, Answer]:
+        """Deep Mutual Learning, Algorithm 1: the next network sees the refreshed ones before it."""
+        outputs = {name: passes(batch.images) for name, passes in self._passes.items()}
+        frozen = self._consulted(batch.images)
+        answers = {}
+        *_, last = outputs
+        for name in outputs:
+            answers[name] = self._losses[name](outputs, frozen, batch)
+            self._descend(list(answers[name].terms.values()))
+            self._update(name)
+            if name != last:
+                with torch.no_grad(), kept_buffers(self._parts.networks[name]):
+                    outputs[name] = self._passes[name](batch.images)
+        return answers
+
+    def _descend(self, terms: list[Tensor]) -> None:
+        torch.stack(terms).sum().backward()  # type: ignore[no-untyped-call]
+
+    def _update(self, name: str) -> None:
+        if name in self._optimizers:
+            self._optimizers[name].step()
+
+    # What is compiled
+
+    def _forward_and_losses(self, batch: Batch) -> dict[str, Answer]:
+        outputs = {name: self._run(name, batch.images) for name in self._parts.networks}
+        frozen = self._consult(batch.images)
+        return {name: self._answer(name, outputs, frozen, batch) for name in outputs}
+
+    def _run(self, name: str, images: Tensor) -> Output:
+        """Returns the answer of a network in training."""
+        network, needs = self._parts.networks[name], self._needs[name] & {"stages", "branches"}
+        with self._compute.autocast():
+            output: Output = network(images, needs, self._until)
+        return output
+
+    def _consult(self, images: Tensor) -> dict[str, Output]:
+        """Returns the answers of the networks that are consulted."""
+        frozen, needs = {}, self._fit.needs & {"stages", "branches"}
+        with self._compute.autocast(), torch.no_grad():
+            for name, network in self._parts.frozen.items():
+                size = network.spec.size
+                seen = images if size is None else resize_normalised(images, *size)
+                frozen[name] = network(seen, needs)
+        return frozen
+
+    def _loss_of(self, name: str):  # type: ignore[no-untyped-def]
+        def loss(outputs: dict[str, Output], frozen: dict[str, Output], batch: Batch) -> Answer:
+            return self._answer(name, outputs, frozen, batch)
+
+        return loss
+
+    def _pass_of(self, name: str):  # type: ignore[no-untyped-def]
+        def passes(images: Tensor) -> Output:
+            return self._run(name, images)
+
+        return passes
+
+    def _answer(
+        self,
+        name: str,
+        outputs: Mapping[str, Output],
+        frozen: Mapping[str, Output],
+        batch: Batch,
+    ) -> Answer:
+        own = outputs[name]
+        peers = {other: detached(output) for other, output in outputs.items() if other != name}
+        heads = {**self._parts.heads, **self._parts.modules[name]}
+        terms = self._fit.losses[name](Outputs(own, peers, frozen, heads), batch)
+        correct = None
+        if own.logits is not None:
+            correct = (own.logits.detach().argmax(dim=1) == batch.labels).sum()
+        return Answer(terms, correct)
+
+
+def detached(output: Output) -> Output:
+    """Returns an answer through which no gradient flows."""
+
+    def cut(value: Tensor) -> Tensor:
+        return value if value is None else value.detach()  # None where a pass ended at a stage
+
+    return replace(
+        output,
+        logits=cut(output.logits),
+        features=cut(output.features),
+        pooled=cut(output.pooled),
+        stages={name: maps.detach() for name, maps in output.stages.items()},
+        branches={name: detached(branch) for name, branch in output.branches.items()},
+    )
+
+
+@contextlib.contextmanager
+def kept_buffers(network: nn.Module) -> Iterator[None]:
+    """Leaves a network's buffers, running statistics among them, as they were before."""
+    before = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    try:
+        yield
+    finally:
+        for name, buffer in network.named_buffers():
+            buffer.copy_(before[name])
