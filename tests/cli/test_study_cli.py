@@ -105,6 +105,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.fixture
+def whole(place: Path) -> Path:
+    """The same, finished: another process of the tests may have run what finishes it."""
+    if not (place / "runs/studies/tiny-scale0.1/srdl-seed0/record.json").exists():
+        done = reid_srdl(*RUN, cwd=place)
+        assert done.returncode == 0, done.stderr
+    return place
+
+
 def test_killed_and_run_again_it_comes_to_its_end(place: Path) -> None:
     folder = place / "runs/studies/tiny-scale0.1"
     assert (folder / "vanilla-seed0/record.json").exists()
@@ -126,8 +135,9 @@ def test_killed_and_run_again_it_comes_to_its_end(place: Path) -> None:
     assert "started" not in again.stderr
 
 
-def test_by_the_same_command_as_train_the_scores_are_the_same(place: Path) -> None:
+def test_by_the_same_command_as_train_the_scores_are_the_same(whole: Path) -> None:
     """A study's run is a run of ``reid-srdl train``, and counts where that one would."""
+    place = whole
     config = yaml.safe_load(yaml.safe_dump(TINY["config"]))
     config["method"] = {"name": "srdl"}
     (place / "alone.yaml").write_text(yaml.safe_dump(config))
@@ -178,8 +188,9 @@ def test_teachers_ensembles_and_widths(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["table", "json", "csv", "markdown", "latex"])
 def test_every_format_marks_a_rehearsal(
-    form: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    form: str, whole: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    place = whole
     monkeypatch.chdir(place)
     monkeypatch.setattr(sys, "argv", ["reid-srdl", *SHOW, "--format", form])
     with pytest.raises(SystemExit) as ended:
