@@ -25,7 +25,6 @@ from reid_srdl.version import __version__
 
 app = App(
     name="reid-srdl",
-    help="Train, evaluate and compare person re-identification and image-classification networks.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from reid_srdl.cli.help import App
-from reid_srdl.errors import FileError
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from reid_srdl.report.tables import Table
+from reid_srdl.cli.options import Device
+from reid_srdl.config.option import OUTPUT, WHERE
 
 app = App(name="analyse", help="Analyse finished runs.")
 
-HOW, WHERE, OUTPUT = "How it is measured", "Where", "Output"
+HOW = "How it is measured"
 _NETWORKS = "Folders of finished runs; RUN:NAME means another network than the result, or a phase."
 
 DataDir = Annotated[
@@ -28,9 +23,6 @@ DataDir = Annotated[
         rich_help_panel=WHERE,
         help="Where the data set is; default: the run's own, or $REID_SRDL_DATA.",
     ),
-]
-Device = Annotated[
-    str, typer.Option(rich_help_panel=WHERE, help="auto, cpu, cuda or cuda:N.", show_default=True)
 ]
 Json = Annotated[
     bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print JSON alone, in nats.")
@@ -101,43 +93,37 @@ def width(
     augmentation; test images for classification (re-id tests on other people). One forward pass of
     all images for each direction and distance; results are kept in RUN/analyses.
     """
-    from reid_srdl.places import check_output
-    from reid_srdl.report.figures import check_figure
+    from reid_srdl.report.figures import check_target
 
-    if plot is not None:
-        check_figure(plot)
-        check_output(plot, "the figure")
+    check_target(plot)
     import numpy as np
 
-    from reid_srdl.jobs.analyse.place import Place
+    from reid_srdl.jobs.analyse.place import displayed
     from reid_srdl.jobs.analyse.width import measure_width
     from reid_srdl.report.analysis import plot_widths, width_table
-    from reid_srdl.report.progress import Display
+    from reid_srdl.report.analysis_end import Shown
 
     farthest = far or (1.0 if relative else 5.0)
-    distances = np.linspace(0.0, farthest, steps).tolist()
-    refused: list[FileError] = []
-    with Display() as display:
+    shown = Shown(as_json=json)
+    with displayed(data_dir, device, shown.refused.append) as place:
         done = [
             measure_width(
                 run,
-                distances=distances,
+                distances=np.linspace(0.0, farthest, steps).tolist(),
                 directions=directions,
                 subset=subset,
                 relative=relative,
                 seed=seed,
                 again=again,
-                place=Place(data_dir, device, display.steps, refused.append),
+                place=place,
             )
             for run in runs
         ]
     widths, files = [one for one, _ in done], [file for _, file in done]
-    _show(widths, width_table(widths), json)
-    _tell_files(files, refused)
+    shown.show(widths, width_table(widths), files)
     figure = plot or files[0].with_suffix(".svg")
     plot_widths(widths, figure)
-    _tell_files([figure], [])
-    _end(refused)
+    shown.end([figure])
 
 
 @app.command(epilog="Example: reid-srdl analyse entropy runs/resnet110 runs/resnet32")
@@ -160,18 +146,16 @@ def entropy(
 ) -> None:
     """Show the training cross-entropy of each phase, beside the SRDL paper's (section 4.3)."""
     from reid_srdl.jobs.analyse.entropy import training_entropies
-    from reid_srdl.jobs.analyse.place import Place
+    from reid_srdl.jobs.analyse.place import displayed
     from reid_srdl.report.analysis import entropy_table
-    from reid_srdl.report.progress import Display
+    from reid_srdl.report.analysis_end import Shown
 
-    refused: list[FileError] = []
-    with Display() as display:
-        place = Place(data_dir, device, display.steps, refused.append)
+    shown = Shown(as_json=json)
+    with displayed(data_dir, device, shown.refused.append) as place:
         done = [training_entropies(run, measure=measure, place=place) for run in runs]
     entropies = [one for one, _ in done]
-    _show(entropies, entropy_table(entropies), json)
-    _tell_files([file for _, file in done if file], refused)
-    _end(refused)
+    shown.show(entropies, entropy_table(entropies), [file for _, file in done if file])
+    shown.end()
 
 
 @app.command(
@@ -187,44 +171,12 @@ def ensemble(
 ) -> None:
     """Average the probabilities of networks of any classification runs on their test images."""
     from reid_srdl.jobs.analyse.ensemble import judge_ensemble
-    from reid_srdl.jobs.analyse.place import Place
+    from reid_srdl.jobs.analyse.place import displayed
     from reid_srdl.report.analysis import ensemble_table
-    from reid_srdl.report.progress import Display
+    from reid_srdl.report.analysis_end import Shown
 
-    refused: list[FileError] = []
-    with Display() as display:
-        place = Place(data_dir, device, display.steps, refused.append)
+    shown = Shown(as_json=json)
+    with displayed(data_dir, device, shown.refused.append) as place:
         record, file = judge_ensemble(networks, place=place)
-    _show([record], ensemble_table(record), json)
-    _tell_files([file], refused)
-    _end(refused)
-
-
-def _show(records: Sequence[BaseModel], table: Table, as_json: bool) -> None:
-    """Prints a table or, as a list, the records."""
-    from reid_srdl.report.say import show, show_json
-
-    if as_json:
-        show_json([record.model_dump(mode="json") for record in records])
-    else:
-        show(table)
-
-
-def _tell_files(files: Sequence[Path], refused: Sequence[FileError]) -> None:
-    """Says where the records stand."""
-    from reid_srdl.report.say import tell
-
-    missing = {error.filename for error in refused}
-    for file in dict.fromkeys(files):
-        if str(file) not in missing:
-            tell(f"written: {file}")
-
-
-def _end(refused: Sequence[FileError]) -> None:
-    """Ends with the first file that could not be written, after everything was shown.
-
-    Raises:
-        FileError: there is one.
-    """
-    if refused:
-        raise refused[0]
+    shown.show([record], ensemble_table(record), [file])
+    shown.end()

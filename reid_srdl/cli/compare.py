@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from reid_srdl.cli.options import Json
+
 EXAMPLE = (
     "Examples:  reid-srdl compare runs/vanilla runs/srdl   |   "
     "reid-srdl compare a.csv b.csv --resamples 99999 --json"
@@ -56,12 +58,7 @@ def compare(
     seed: Annotated[
         int, typer.Option(min=0, rich_help_panel="Statistics", help="Of all draws.")
     ] = 0,
-    json: Annotated[
-        bool,
-        typer.Option(
-            "--json", rich_help_panel="Output", help="Print JSON alone, fractions from 0 to 1."
-        ),
-    ] = False,
+    json: Json = False,
 ) -> None:
     """Compare two results over the same queries: is B - A more than chance?
 
@@ -72,13 +69,10 @@ def compare(
     from reid_srdl.records.comparison import compare as judged
     from reid_srdl.records.per_query import read_results
     from reid_srdl.report.comparison import comparison_table, verdict
-    from reid_srdl.report.say import show, show_json, tell
+    from reid_srdl.report.say import present, tell_all
 
     settings = Settings(by=by.value, resamples=resamples, confidence=confidence, seed=seed)
     comparison = judged(read_results(a), read_results(b), settings)
-    for line in comparison.warnings:
-        tell(f"warning: {line}")
-    if json:
-        show_json({"verdict": verdict(comparison), **comparison.model_dump(mode="json")})
-        return
-    show(comparison_table(comparison))
+    tell_all("warning", comparison.warnings)
+    tree = {"verdict": verdict(comparison), **comparison.model_dump(mode="json")}
+    present(comparison_table(comparison), tree, as_json=json)

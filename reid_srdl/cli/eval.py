@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from reid_srdl.cli import options
 from reid_srdl.cli.eval_kinds import Asked, evaluate_classes, evaluate_gallery, evaluate_splits
-from reid_srdl.cli.generated import flags, with_options
+from reid_srdl.cli.generated import with_options
+from reid_srdl.config.marked import flags
 from reid_srdl.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def evaluate(
     features: options.FeaturesFile = None,
     split: options.Split = None,
     distractors: options.Distractors = None,
-    device: options.Device = "auto",
+    device: options.EvalDevice = "auto",
     per_query: options.PerQuery = None,
     top_k: options.TopK = None,
     rank_lists: options.RankLists = None,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reid_srdl.cli.generated import section
+from reid_srdl.config.marked import section
 from reid_srdl.errors import UserError
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from reid_srdl.report.progress import Display
     from reid_srdl.report.tables import Table
     from reid_srdl.retrieval.features import Features
-    from reid_srdl.retrieval.rank_lists import RankList
     from reid_srdl.retrieval.sharing.sharding import Group
 
 
@@ -67,11 +66,14 @@ class Asked:
 
 def evaluate_gallery(run: Path | None, file: Path | None, asked: Asked, group: Group) -> None:
     """Evaluates a run's network or a file of features; process 0 writes and prints."""
-    from reid_srdl.report.evaluation import evaluation_table
+    from reid_srdl.report.evaluation import evaluation_table, evaluation_warnings
     from reid_srdl.report.progress import Display
-    from reid_srdl.report.say import show_json
+    from reid_srdl.report.say import tell, tell_all
+    from reid_srdl.retrieval import tables
 
-    _tell_shared(group)
+    if group.size > 1 and group.local_rank == 0:
+        elsewhere = f"; the one on {group.writer} prints the results" if group.rank else ""
+        tell(f"{group.size} processes share the gallery{elsewhere}")
     kept: Path | None
     with Display(shown=group.rank == 0) as display:
         if file is not None:
@@ -80,14 +82,18 @@ def evaluate_gallery(run: Path | None, file: Path | None, asked: Asked, group: G
             assert run is not None
             features, result, kept = _of_run(run, asked, display, group)
     if group.rank == 0:
-        lists = _lists(features, result, asked)  # it may fail: before anything is printed
-        _warn(features, result)
+        rules = result.evaluation.protocol
+        lists = result.lists(asked.k) if asked.lists else []  # before any printing
+        tell_all("warning", evaluation_warnings(result, features.gallery.labels))
         evaluation = result.evaluation
-        if asked.json:
-            show_json(evaluation.model_dump(mode="json"))
-        else:
-            _show(evaluation_table(evaluation, str(run or file)), kept)
-        _write(features, result, lists, asked)  # what cannot be written loses no score
+        table = evaluation_table(evaluation, str(run or file))
+        _show(table, evaluation.model_dump(mode="json"), kept, asked)
+        # Written last: what cannot be written loses no score.
+        if asked.per_query is not None:
+            tables.write_per_query(asked.per_query, result.single, result.multi, rules)
+        if asked.lists is not None:
+            tables.write_rank_lists(asked.lists, features, lists)
+        tell_all("written", filter(None, (asked.per_query, asked.lists)))
 
 
 def evaluate_splits(run: Path, asked: Asked) -> None:
@@ -95,17 +101,14 @@ def evaluate_splits(run: Path, asked: Asked) -> None:
     from reid_srdl.jobs.splits import evaluate_splits as evaluate
     from reid_srdl.report.evaluation import splits_table
     from reid_srdl.report.progress import Display
-    from reid_srdl.report.say import show_json
 
     with Display() as display:
         scores, kept = evaluate(
             run, **asked.data, changes=asked.changes, device=asked.device, steps=display.steps
         )
-    if asked.json:
-        show_json(scores.model_dump(mode="json"))
-        return
     title = f"{run} on {len(scores.splits)} splits of {scores.dataset}"
-    _show(splits_table(scores.mean, scores.spread, scores.splits[0].protocol, title), kept)
+    table = splits_table(scores.mean, scores.spread, scores.splits[0].protocol, title)
+    _show(table, scores.model_dump(mode="json"), kept, asked)
 
 
 def evaluate_classes(run: Path, asked: Asked) -> None:
@@ -113,7 +116,6 @@ def evaluate_classes(run: Path, asked: Asked) -> None:
     from reid_srdl.jobs.evaluate import evaluate_classes as evaluate
     from reid_srdl.report.classes import class_table
     from reid_srdl.report.progress import Display
-    from reid_srdl.report.say import show_json
 
     with Display() as display:
         scores, kept = evaluate(
@@ -123,11 +125,8 @@ def evaluate_classes(run: Path, asked: Asked) -> None:
             steps=display.steps,
             **asked.changes,
         )
-    if asked.json:
-        tree = {name: score.model_dump(mode="json") for name, score in scores.items()}
-        show_json(tree)
-    else:
-        _show(class_table(scores, str(run)), kept)
+    tree = {name: score.model_dump(mode="json") for name, score in scores.items()}
+    _show(class_table(scores, str(run)), tree, kept, asked)
 
 
 def _of_run(
@@ -141,6 +140,7 @@ def _of_run(
         split=asked.split_number(),
         distractors=asked.distractors,
         changes=asked.changes,
+        lists=asked.k if asked.lists else None,
         device=asked.device,
         steps=display.steps,
         progress=lambda done, total: display.steps("ranking", done, total),
@@ -162,52 +162,17 @@ def _of_file(
         changed(EvalConfig(), asked.changes, "eval"),
         name=place.get("name"),
         runs=place.get("dir", Path("runs")),
+        lists=asked.k if asked.lists else None,
         device=asked.device,
         progress=lambda done, total: display.steps("ranking", done, total),
         group=group,
     )
 
 
-def _tell_shared(group: Group) -> None:
-    from reid_srdl.report.say import tell
+def _show(table: Table, tree: Any, kept: Path | None, asked: Asked) -> None:
+    """Prints a table and where the record stands, or JSON alone."""
+    from reid_srdl.report.say import present, say
 
-    if group.size > 1 and group.local_rank == 0:
-        elsewhere = f"; the one on {group.writer} prints the results" if group.rank else ""
-        tell(f"{group.size} processes share the gallery{elsewhere}")
-
-
-def _lists(features: Features, result: Scored, asked: Asked) -> list[RankList]:
-    from reid_srdl.retrieval.rank_lists import rank_lists
-
-    return rank_lists(features, result.evaluation.protocol, asked.k) if asked.lists else []
-
-
-def _write(features: Features, result: Scored, lists: list[RankList], asked: Asked) -> None:
-    from reid_srdl.report.say import tell
-    from reid_srdl.retrieval import tables
-
-    rules = result.evaluation.protocol
-    if asked.per_query is not None:
-        tables.write_per_query(asked.per_query, result.single, result.multi, rules)
-    if asked.lists is not None:
-        tables.write_rank_lists(asked.lists, features, lists)
-    for file in (asked.per_query, asked.lists):
-        if file is not None:
-            tell(f"written: {file}")
-
-
-def _warn(features: Features, result: Scored) -> None:
-    from reid_srdl.report.evaluation import rule_warnings, skipped_warnings
-    from reid_srdl.report.say import tell
-
-    unusual = rule_warnings(result, features.gallery.labels)
-    for line in (*skipped_warnings(result.evaluation), *unusual):
-        tell(f"warning: {line}")
-
-
-def _show(table: Table, kept: Path | None) -> None:
-    from reid_srdl.report.say import say, show
-
-    show(table)
-    if kept is not None:
+    present(table, tree, as_json=asked.json)
+    if kept is not None and not asked.json:
         say(f"record: {kept}")

@@ -8,27 +8,27 @@ from typing import Annotated, Any
 import typer
 
 from reid_srdl.cli.generated import with_options
+from reid_srdl.cli.options import Device, Distractors, FinishedRun
+from reid_srdl.config.option import ENGINE, TESTED
 
-DATA = "Data"
-NETWORK = "Network"
 EXAMPLE = "Example: reid-srdl extract runs/NAME --data-dir DIR -o features.npz"
 
 
 @with_options(
     "eval",
-    only={"data.name": DATA, "data.dir": DATA, "eval.flip": NETWORK, "eval.batch_size": NETWORK},
+    only={"data.name": TESTED, "data.dir": TESTED, "eval.flip": ENGINE, "eval.batch_size": ENGINE},
     default="the run's own, or {default}",
 )
 def extract(
     given: dict[str, Any],
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
+    run: FinishedRun,
     output: Annotated[
         Path,
         typer.Option(
             "--output",
             "-o",
             help="The .npz file to write; a name without an ending: a folder of .npy files.",
-            rich_help_panel=DATA,
+            rich_help_panel=TESTED,
         ),
     ] = Path("features.npz"),
     split: Annotated[
@@ -37,32 +37,20 @@ def extract(
             min=0,
             metavar="N",
             help="Which division, where the data set has several; default: the run's, or 0.",
-            rich_help_panel=DATA,
+            rich_help_panel=TESTED,
         ),
     ] = None,
-    distractors: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="A folder of images that join the gallery as nobody's (pid 0).",
-            rich_help_panel=DATA,
-        ),
-    ] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=NETWORK)
-    ] = "auto",
+    distractors: Distractors = None,
+    device: Device = "auto",
 ) -> None:
     """Write the features of a data set's query, gallery and boxes, as a run's network sees them.
 
     The file or folder is what reid-srdl eval --features reads, and what other software can read
     with NumPy.
     """
-    from reid_srdl.places import check_output as check_file
     from reid_srdl.retrieval.feature_files import check_output, save_features
 
     check_output(output)
-    if output.suffix:
-        check_file(output, "the features")
     from reid_srdl.jobs.extract import features_of_run
     from reid_srdl.report.progress import Display
     from reid_srdl.report.say import say

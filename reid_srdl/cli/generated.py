@@ -3,61 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, get_args
 
 import typer
-from pydantic.fields import FieldInfo
 
-from reid_srdl.config.option import PANELS, Option
+from reid_srdl.config.marked import Command, Marked, marked
+from reid_srdl.config.option import PANELS
 from reid_srdl.config.schema import AnyConfig
-from reid_srdl.config.section import Section, default_of, keys_of
-from reid_srdl.config.tree import place
-
-Command = Literal["train", "eval"]
-_BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-
-
-@dataclass(frozen=True)
-class Marked:
-    """A key that is an option of a command."""
-
-    key: str
-    field: FieldInfo
-    option: Option
-
-    @property
-    def parameter(self) -> str:
-        """The name of the command's parameter: ``rerank_k1`` for ``--rerank-k1``."""
-        return self.option.flag.removeprefix("--").replace("-", "_")
-
-
-def marked(command: Command, schema: type[Section] = AnyConfig) -> Iterator[Marked]:
-    """Yields the keys that are options of a command."""
-    for key, field in keys_of(schema):
-        for mark in field.metadata:
-            if isinstance(mark, Option) and mark.command == command:
-                yield Marked(key, field, mark)
-
-
-def flags(command: Command) -> dict[str, str]:
-    """Returns the options of a command by key: ``{"eval.rerank.k1": "--rerank-k1"}``."""
-    return {one.key: one.option.flag for one in marked(command)}
-
-
-def section(given: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Returns what was given of a section, nested as there.
-
-    >>> section({"eval.rerank.k1": 9, "data.name": "viper"}, "eval")
-    {'rerank': {'k1': 9}}
-    """
-    tree: dict[str, Any] = {}
-    for key, value in given.items():
-        if key.startswith(f"{name}."):
-            place(tree, key.removeprefix(f"{name}."), value)
-    return tree
+from reid_srdl.config.section import Section
 
 
 def with_options(
@@ -108,14 +63,14 @@ def _place(parameter: inspect.Parameter) -> int:
 
 
 def _parameter(one: Marked, panel: str | None, default: str) -> inspect.Parameter:
-    option, kind = one.option, _kind(one.field)
+    option, kind = one.option, one.kind
     text = option.help.replace("{default}", default)
     made = typer.Option(
         option.flags,
-        metavar=None if kind is bool else _metavar(one, kind),
+        metavar=None if kind is bool else one.value,
         rich_help_panel=panel or option.panel,
         show_default=False,
-        help=text.replace("{default}", _shown_default(one)),
+        help=text.replace("{default}", one.default),
     )
     read = kind if kind in (bool, int, float, Path) else str
     return inspect.Parameter(
@@ -124,33 +79,3 @@ def _parameter(one: Marked, panel: str | None, default: str) -> inspect.Paramete
         default=None,
         annotation=Annotated[read | None, made],
     )
-
-
-def _kind(field: FieldInfo) -> Any:
-    """Returns a key's type, without ``None``."""
-    kind: Any = field.annotation
-    if get_origin(kind) is not Literal:
-        kind = next((part for part in get_args(kind) if part is not type(None)), kind)
-    return kind
-
-
-def _metavar(one: Marked, kind: Any) -> str:
-    """Says what may be given: choices, or a type and its range."""
-    name = one.option.metavar or getattr(kind, "__name__", "str").lower()
-    if get_origin(kind) is Literal:
-        name = "|".join(get_args(kind))
-    bounds = [
-        f"x{sign}{getattr(mark, bound):g}"
-        for mark in one.field.metadata
-        for bound, sign in _BOUNDS.items()
-        if hasattr(mark, bound)
-    ]
-    plain = name if one.option.metavar else f"<{name}>"
-    return f"{plain} [{', '.join(bounds)}]" if bounds else plain
-
-
-def _shown_default(one: Marked) -> str:
-    value = default_of(one.field)
-    if isinstance(value, bool):
-        return one.option.flags.split("/")[0 if value else 1].removeprefix("--")
-    return f"{value:g}" if isinstance(value, float) else str(value)

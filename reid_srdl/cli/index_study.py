@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from reid_srdl.cli.generated import section, with_options
+from reid_srdl.cli.generated import with_options
 from reid_srdl.cli.options import Json
+from reid_srdl.config.marked import section
 from reid_srdl.config.option import OUTPUT, RULES
 
 INDEXES = "Indexes"
@@ -53,16 +54,13 @@ def index_study(
     """Compare FAISS indexes with exact search: recall, Rank-1, truncated mAP, memory, time."""
     from reid_srdl.config import Protocol, changed
     from reid_srdl.jobs.index_study import study_indexes
-    from reid_srdl.places import check_output
     from reid_srdl.report import index_study as report
-    from reid_srdl.report.figures import check_figure
-    from reid_srdl.report.say import show, show_json, tell
+    from reid_srdl.report.figures import check_target
+    from reid_srdl.report.say import present, tell, tell_all
     from reid_srdl.retrieval.feature_files import load_features
 
-    if plot is not None:
-        check_figure(plot)
-        check_output(plot, "the figure")
-    protocol = changed(Protocol(), section(given, "eval"), "eval")
+    check_target(plot)
+    protocol = changed(Protocol(), section(given, "eval"), "eval", elsewhere=["retrieved"])
     study = study_indexes(
         load_features(features),
         index or (),
@@ -70,12 +68,8 @@ def index_study(
         retrieved=protocol.retrieved,
         gpu=device.startswith("cuda"),
     )
-    for line in report.advice_lines(study):
-        tell(f"warning: {line}")
-    if json:
-        show_json(report.study_json(study))
-    else:
-        show(report.study_table(study))
+    tell_all("warning", report.advice_lines(study))
+    present(report.study_table(study), report.study_json(study), as_json=json)
     if plot is not None:
         report.plot_study(study, plot)
         tell(f"written: {plot}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from reid_srdl.config.option import ENGINE, HOW, OUTPUT, TESTED, WHAT, WHERE
+from reid_srdl.report.formats import Format
 
 RANK_LISTS = Path("rank_lists.csv")
 
@@ -30,6 +31,16 @@ Resume = Annotated[
         metavar="RUN",
         help="Go on with the run in this folder, by its own configuration.",
         rich_help_panel=WHERE,
+    ),
+]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="RUN:PHASE[@EPOCH]",
+        help="Start a new run, configured as RUN, from what PHASE had trained by EPOCH; default: "
+        "the last epoch that is kept.",
+        rich_help_panel=WHAT,
     ),
 ]
 PrintConfig = Annotated[
@@ -76,10 +87,12 @@ Distractors = Annotated[
     typer.Option(
         metavar="DIR",
         rich_help_panel=TESTED,
-        help="A folder of images that join the gallery as nobody's, e.g. Market-1501's 500k.",
+        help="A folder of images that join the gallery as nobody's (pid 0), e.g. Market-1501's "
+        "500k.",
     ),
 ]
-Device = Annotated[
+Device = Annotated[str, typer.Option(rich_help_panel=ENGINE, help="auto, cpu, cuda or cuda:N.")]
+EvalDevice = Annotated[
     str,
     typer.Option(
         rich_help_panel=ENGINE,
@@ -114,4 +127,20 @@ RankLists = Annotated[
 Json = Annotated[
     bool,
     typer.Option("--json", rich_help_panel=OUTPUT, help="Print JSON alone, fractions from 0 to 1."),
+]
+PlainJson = Annotated[
+    bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print JSON alone.")
+]
+FinishedRun = Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)]
+Form = Annotated[
+    Format,
+    typer.Option("--format", help="json and csv hold raw fractions.", rich_help_panel=OUTPUT),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=OUTPUT,
+        help="Write to this file; default: standard output.",
+    ),
 ]

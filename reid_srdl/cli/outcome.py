@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
-from typing import Any, TextIO, cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import typer
 
 from reid_srdl.errors import Terminated, UserError
 from reid_srdl.failures import in_words
-from reid_srdl.texts import plain
+from reid_srdl.report.streams import drop_output, print_error, steady_streams
 
 _UsageError: Any = typer.BadParameter.__base__
 
@@ -25,7 +23,7 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
     ``--debug``, wherever it stands, shows the traceback as well.
     """
     words, debug = _without_debug(arguments)
-    with _steady_streams():
+    with steady_streams():
         try:
             with typer.main.get_command(app).make_context("reid-srdl", words) as context:
                 context.command.invoke(context)
@@ -37,7 +35,7 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
         except KeyboardInterrupt:
             return 130
         except BrokenPipeError:
-            _drop_output()
+            drop_output()
             return 1
         except Exception as error:
             if debug:
@@ -64,7 +62,7 @@ def _tell(error: Exception) -> int:
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         return told.exit_status
-    _drop_output()
+    drop_output()
     return told.exit_status
 
 
@@ -76,56 +74,3 @@ def _in_words(error: Exception) -> UserError:
         message = usage.format_message().replace("Value error, ", "")
         return UserError(message, f"see {command} --help", usage=True)
     return in_words(error)
-
-
-def print_error(what: str, hint: str) -> None:
-    """Prints two lines on standard error; nothing in them is markup or a command to a terminal."""
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(Text("error: ", style="bold red") + Text(plain(what)))
-    console.print(Text("hint:  ", style="bold cyan") + Text(plain(hint)))
-
-
-class _Steady:
-    """A stream that drops what its full or broken disk does not take: a log ends no work."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        try:
-            return self._stream.write(text)
-        except BrokenPipeError:
-            raise
-        except OSError:
-            return len(text)
-
-    def flush(self) -> None:
-        try:
-            self._stream.flush()
-        except BrokenPipeError:
-            raise
-        except OSError:
-            return
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-@contextlib.contextmanager
-def _steady_streams() -> Iterator[None]:
-    """Lets no letter that a terminal lacks, and no full disk below its log, end a command."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    with contextlib.redirect_stderr(cast(TextIO, _Steady(sys.stderr))):
-        yield
-
-
-def _drop_output() -> None:
-    """Keeps the interpreter from writing to a broken stream once more when it ends."""
-    with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from reid_srdl.cli.generated import section, with_options
+from reid_srdl.cli.generated import with_options
+from reid_srdl.cli.options import Device, FinishedRun, PlainJson
+from reid_srdl.config.marked import section
 from reid_srdl.config.option import OUTPUT, RULES
 from reid_srdl.errors import FileError
 
@@ -25,7 +27,7 @@ EXAMPLE = (
 )
 def search(
     given: dict[str, Any],
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
+    run: FinishedRun,
     image: Annotated[Path, typer.Argument(help="Image of one person.", show_default=False)],
     gallery: Annotated[
         Path | None,
@@ -36,15 +38,11 @@ def search(
             "features are kept in RUN/search for the next time.",
         ),
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=WHERE)
-    ] = "auto",
+    device: Device = "auto",
     top_k: Annotated[
         int, typer.Option(min=1, metavar="N", rich_help_panel=OUTPUT, help="How many to show.")
     ] = 10,
-    json: Annotated[
-        bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print JSON alone.")
-    ] = False,
+    json: PlainJson = False,
 ) -> None:
     """Search a gallery for the people nearest to an image: names, identities, cameras, distances.
 
@@ -52,7 +50,7 @@ def search(
     """
     from reid_srdl.jobs.search import search_run
     from reid_srdl.report.progress import Display
-    from reid_srdl.report.say import show, show_json, tell
+    from reid_srdl.report.say import present, tell_all
     from reid_srdl.report.search import answer_table
 
     refused: list[FileError] = []
@@ -68,11 +66,6 @@ def search(
             steps=display.steps,
             refused=refused.append,
         )
-    for note in answer.notes:
-        tell(f"note: {note}")
-    if json:
-        show_json(answer.as_json())
-    else:
-        show(answer_table(answer))
-    for error in refused:
-        tell(f"note: {error.what}; the next search computes them again")
+    tell_all("note", answer.notes)
+    present(answer_table(answer), answer.as_json(), as_json=json)
+    tell_all("note", (f"{error.what}; the next search computes them again" for error in refused))

@@ -1,12 +1,13 @@
 """One typed schema = YAML keys = options = the record's configuration.
 
 ``schema`` and ``protocol`` hold the keys, ``method`` what a training strategy adds to; ``option``
-marks keys that are options; ``tree`` reads and merges, ``resolve`` validates, ``fingerprint`` says
-which configurations compute the same.
+marks keys that are options, ``effects`` says which keys go together; ``tree`` reads and merges,
+``resolve`` validates, ``fingerprint`` says which configurations compute the same.
 """
 
+from reid_srdl.config.effects import If
 from reid_srdl.config.fingerprint import FORMAT, PATHS, PLACES, fingerprint
-from reid_srdl.config.method import MethodOptions
+from reid_srdl.config.method import Epochs, MethodOptions, Temperature
 from reid_srdl.config.option import Option
 from reid_srdl.config.protocol import Expand, Protocol, Rerank, RulesName
 from reid_srdl.config.resolve import changed, known_keys, resolve
@@ -32,8 +33,10 @@ __all__ = [
     "AnyConfig",
     "Config",
     "DataConfig",
+    "Epochs",
     "EvalConfig",
     "Expand",
+    "If",
     "MethodOptions",
     "ModelConfig",
     "NetworkOrRun",
@@ -45,6 +48,7 @@ __all__ = [
     "RunConfig",
     "Section",
     "TaskName",
+    "Temperature",
     "TrainConfig",
     "changed",
     "fingerprint",

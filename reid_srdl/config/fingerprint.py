@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from reid_srdl.config.schema import Config
 from reid_srdl.config.section import Section, default_of
+from reid_srdl.config.start import parse_start
 
 # Raise it when a default changes, or what a key means: keys at their defaults are not hashed, so
 # a new key with a default that changes nothing leaves every fingerprint as it is.
@@ -36,6 +37,8 @@ def fingerprint(config: Config[Any], *, without: Iterable[str] = ()) -> str:
     for path in (*PLACES, *without):
         told.pop(path, None)
     told["method.name"] = Path(config.method.name).name  # of a file of one's own without its folder
+    if config.model.start is not None:  # of a checkpoint its content
+        told["model.start"] = parse_start(config.model.start).digest
     text = json.dumps({"format": FORMAT, "keys": told}, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

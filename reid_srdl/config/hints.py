@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import json
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined, to_jsonable_python
+
+from reid_srdl.config.option import Option
+from reid_srdl.config.section import default_of
 from reid_srdl.errors import did_you_mean
 
 _SPLIT = {"rerank": ("k1", "k2", "lambda"), "expand": ("n", "alpha")}
@@ -47,6 +56,58 @@ def below(path: str, keys: Sequence[str]) -> str:
         return f"it is {RENAMED[path]!r} now"
     own = [key for key in keys if key.startswith(f"{path}.")]
     return f"it holds keys: {', '.join(own)}"
+
+
+def mended(
+    path: str, problem: Mapping[str, Any], fields: Mapping[str, FieldInfo], tree: Mapping[str, Any]
+) -> str:
+    """Suggests a value in place of a wrong one, as an option that may be given.
+
+    Args:
+        path: the key.
+        problem: what pydantic says of its value.
+        fields: every key of the schema.
+        tree: what was given.
+    """
+    if path == "optim.milestones" and (fractions := _of_epochs(problem["input"], tree)):
+        return f"mend the value: --set {as_assignment(path, fractions)}"
+    value = default_of(fields[path]) if path in fields else None
+    if value is None or value is PydanticUndefined:
+        bounds = problem.get("ctx", {})
+        value = bounds.get("ge", bounds.get("le"))
+    if value is None:
+        return "mend the value, or leave it out"
+    return f"mend the value, e.g. --set {as_assignment(path, value)}"
+
+
+def as_assignment(path: str, value: Any) -> str:
+    """Returns what ``--set`` takes, quoted for a shell.
+
+    >>> as_assignment("optim.nesterov", False), as_assignment("optim.milestones", (0.5, 0.75))
+    ('optim.nesterov=false', "'optim.milestones=[0.5, 0.75]'")
+    """
+    plain = to_jsonable_python(value)
+    return shlex.quote(f"{path}={plain if isinstance(plain, str) else json.dumps(plain)}")
+
+
+def as_option(path: str, field: FieldInfo, value: Any) -> str:
+    """Returns the option of a key with a value, as commands without ``--set`` take it."""
+    marks = [mark for mark in field.metadata if isinstance(mark, Option)]
+    flag = next((mark.flag for mark in marks if mark.command == "eval"), None)
+    return f"--set {as_assignment(path, value)}" if flag is None else f"{flag} {value}"
+
+
+def _of_epochs(given: Any, tree: Mapping[str, Any]) -> list[float] | None:
+    """Returns milestones in epochs, as published recipes have them, as fractions; else None."""
+    if not isinstance(given, list | tuple) or not given:
+        return None
+    if not all(type(at) in (int, float) and 1 <= at < math.inf for at in given):
+        return None
+    train = tree.get("train")
+    epochs = train.get("epochs") if isinstance(train, Mapping) else None
+    total = epochs if isinstance(epochs, int) and epochs > max(given) else 1.25 * max(given)
+    fractions = sorted({round(at / total, 4) for at in given})
+    return fractions if fractions[-1] < 1 else None
 
 
 def _leaf(key: str) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from reid_srdl.config.effects import If
 from reid_srdl.config.option import CHANGES, ENGINE, RULES, Option
 from reid_srdl.config.section import Section
+
+_ON = If("method", "k-reciprocal")
+_COUNT = 10**7  # images or draws: more is a slip of the hand, and would fill any memory
 
 RulesName = Literal["ours", "official", "torchreid", "fastreid"]
 
@@ -45,19 +49,26 @@ class Rerank(Section):
             "k-reciprocal re-ranking (Zhong et al. 2017); default: {default}.",
         ),
     ] = "none"
-    k1: Annotated[int, _eval("--rerank-k1", CHANGES, "Its neighbours; default: {default}.")] = (
-        Field(20, ge=1)
-    )
+    k1: Annotated[
+        int, _eval("--rerank-k1", CHANGES, "Its neighbours; default: {default}."), _ON
+    ] = Field(20, ge=1, le=_COUNT)
     k2: Annotated[
         int,
         _eval("--rerank-k2", CHANGES, "Neighbours that it averages over; default: {default}."),
-    ] = Field(6, ge=1)
+        _ON,
+    ] = Field(6, ge=1, le=_COUNT)
     lambda_: Annotated[
         float,
         _eval(
             "--rerank-lambda", CHANGES, "Its weight of the original distance; default: {default}."
         ),
+        _ON,
     ] = Field(0.3, ge=0, le=1, alias="lambda")
+
+    def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
+        """Yields it where V would be averaged over more than an image's neighbours and itself."""
+        if self.method != "none" and self.k2 > self.k1 + 1:
+            yield "k2", f"{self.k2} is above k1 + 1 = {self.k1 + 1}", ("k2", self.k1 + 1)
 
 
 class Expand(Section):
@@ -72,12 +83,17 @@ class Expand(Section):
             "(L2-normalised features); default: {default}.",
         ),
     ] = "none"
-    n: Annotated[int, _eval("--expand-n", CHANGES, "Its neighbours, n; default: {default}.")] = (
-        Field(10, ge=1)
-    )
-    alpha: Annotated[float, _eval("--expand-alpha", CHANGES, "Its alpha; default: {default}.")] = (
-        Field(3.0, ge=0)
-    )
+    n: Annotated[
+        int,
+        _eval("--expand-n", CHANGES, "Its neighbours, n; default: {default}."),
+        If("method", "aqe", "alpha-qe"),
+    ] = Field(10, ge=1, le=_COUNT)
+    # Beyond 100, cosines below 0.4 weigh nothing in float32: those images would not count at all.
+    alpha: Annotated[
+        float,
+        _eval("--expand-alpha", CHANGES, "Its alpha; default: {default}."),
+        If("method", "alpha-qe"),
+    ] = Field(3.0, ge=0, le=100)
 
 
 class Protocol(Section):
@@ -127,11 +143,15 @@ class Protocol(Section):
         ),
     ] = "all"
     trials: Annotated[
-        int, _eval("--trials", RULES, "Random galleries of single-shot; default: {default}.")
-    ] = Field(100, ge=1)
+        int,
+        _eval("--trials", RULES, "Random galleries of single-shot; default: {default}."),
+        If("gallery", "single-shot"),
+    ] = Field(100, ge=1, le=_COUNT)
     trial_seed: Annotated[
-        int, _eval("--trial-seed", RULES, "Of their draws; default: {default}.")
-    ] = Field(0, ge=0)
+        int,
+        _eval("--trial-seed", RULES, "Of their draws; default: {default}."),
+        If("gallery", "single-shot"),
+    ] = Field(0, ge=0, lt=2**63)
     index: Annotated[
         str | None,
         _eval(
@@ -141,6 +161,7 @@ class Protocol(Section):
             "'IVF256,Flat;nprobe=8' (parameters after ;). The mAP is truncated then.",
             "FACTORY",
         ),
+        If("engine", "faiss"),
     ] = None
     retrieved: Annotated[
         int,
@@ -150,7 +171,8 @@ class Protocol(Section):
             "With --index: images retrieved per query; default: {default}.",
             "N",
         ),
-    ] = Field(100, ge=1)
+        If("index"),
+    ] = Field(100, ge=1, le=_COUNT)
     rerank: Rerank = Field(default_factory=Rerank)
     expand: Expand = Field(default_factory=Expand)
 
@@ -158,3 +180,9 @@ class Protocol(Section):
     @classmethod
     def _implied(cls, values: Any) -> Any:
         return with_rules(values)
+
+    def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
+        """Yields what asks for all distances beside an index, which has some."""
+        if self.index is not None and self.rerank.method != "none":
+            what = "re-ranking needs all distances, an index has some"
+            yield "rerank.method", what, ("rerank.method", "none")

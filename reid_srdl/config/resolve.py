@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
-from reid_srdl.config.hints import below, way_out
+from reid_srdl.config.effects import Contradiction, contradictions
+from reid_srdl.config.hints import as_assignment, as_option, below, mended, way_out
 from reid_srdl.config.method import MethodOptions
 from reid_srdl.config.protocol import with_rules
 from reid_srdl.config.schema import AnyConfig, Config
@@ -55,36 +57,70 @@ def resolve(
     try:
         config: AnyConfig = Config[options].model_validate({"method": {}, **tree})  # type: ignore[valid-type]
     except ValidationError as error:
-        found = _problems(error, known_keys(options))
+        found = _problems(error, _fields(options), tree=tree)
         # Options of a method that is not known are not told to be unknown, too.
         problems += [one for one in found if known_method or not one.unknown_option]
     if problems:
         raise _told(problems)
+    _check_together(contradictions(config), lambda key, value: f"--set {as_assignment(key, value)}")
     return config
 
 
-def changed(section: S, changes: Mapping[str, Any], path: str) -> S:
+def changed(
+    section: S, changes: Mapping[str, Any], path: str, *, elsewhere: Collection[str] = ()
+) -> S:
     """Returns a section with keys of it changed, and what their ``rules`` imply.
 
     Args:
         section: any section, e.g. a run's ``eval``.
         changes: its keys, nested as in YAML.
         path: what messages call the section, e.g. ``eval``.
+        elsewhere: keys that are read though the section itself does not switch them on.
 
     Raises:
-        UserError: one line for every key that is unknown, of a wrong type or out of range.
+        UserError: one line for every key that is unknown, of a wrong type or out of range, that
+            contradicts another one, or that nothing would read.
     """
     tree = merge(section.model_dump(), with_rules(changes))
+    fields = dict(keys_of(type(section), f"{path}."))
     try:
-        return type(section).model_validate(tree)
+        made = type(section).model_validate(tree)
     except ValidationError as error:
-        keys = [key for key, _ in keys_of(type(section), f"{path}.")]
-        raise _told(_problems(error, keys, path)) from None
+        raise _told(_problems(error, fields, path)) from None
+    given = {f"{path}.{key}" for key in _paths(changes)} - {f"{path}.{key}" for key in elsewhere}
+    _check_together(
+        contradictions(made, f"{path}.", lambda key, value, field: key in given),
+        lambda key, value: as_option(key, fields[key], value),
+    )
+    return made
 
 
 def known_keys(options: type[MethodOptions]) -> list[str]:
     """Returns every path of the schema, with the method's own options."""
-    return [path for path, _ in keys_of(Config[options])]  # type: ignore[valid-type]
+    return list(_fields(options))
+
+
+def _fields(options: type[MethodOptions]) -> dict[str, FieldInfo]:
+    return dict(keys_of(Config[options]))  # type: ignore[valid-type]
+
+
+def _paths(tree: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _paths(value, f"{above}{key}.")
+        else:
+            yield above + key
+
+
+def _check_together(found: Iterable[Contradiction], way: Callable[[str, Any], str]) -> None:
+    """Raises what does not go together, each with what mends it."""
+    problems = []
+    for one in found:
+        ways = [] if one.change is None else [f"add {way(*one.change)}"]
+        ways += [f"leave {one.key} out"] if one.unread or not ways else []
+        problems.append(_Problem(f"{one.key}: {one.what}", ", or ".join(ways)))
+    if problems:
+        raise _told(problems)
 
 
 def _name(tree: Mapping[str, Any], section: str) -> Any:
@@ -92,8 +128,13 @@ def _name(tree: Mapping[str, Any], section: str) -> Any:
     return keys.get("name") if isinstance(keys, Mapping) else None
 
 
-def _problems(error: ValidationError, keys: Sequence[str], above: str = "") -> list[_Problem]:
-    found = []
+def _problems(
+    error: ValidationError,
+    fields: Mapping[str, FieldInfo],
+    above: str = "",
+    tree: Mapping[str, Any] | None = None,
+) -> list[_Problem]:
+    found, keys = [], list(fields)
     for item in error.errors():
         path = ".".join(str(part) for part in (*([above] if above else []), *item["loc"]))
         unknown = item["type"] == "extra_forbidden"
@@ -102,7 +143,9 @@ def _problems(error: ValidationError, keys: Sequence[str], above: str = "") -> l
         elif item["type"] == "model_type":
             what, hint = f"a section, not a value (got {shown(item['input'])})", below(path, keys)
         else:
-            what, hint = f"{item['msg']} (got {shown(item['input'])})", "mend the value"
+            message = item["msg"].removeprefix("Value error, ")
+            what = f"{message} (got {shown(item['input'])})"
+            hint = mended(path, item, fields, tree or {})
         option = unknown and path.startswith("method.")
         found.append(_Problem(f"{path}: {what}", f"{path}: {hint}", option))
     return found

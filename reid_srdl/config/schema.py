@@ -6,15 +6,27 @@ Precedence: option > YAML > default. A key that is marked by `Option` is an opti
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, field_validator
 
+from reid_srdl.config.effects import If
 from reid_srdl.config.method import MethodOptions
 from reid_srdl.config.option import ENGINE, HOW, OUTPUT, TESTED, WHAT, WHERE, Option
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.config.section import Section
+from reid_srdl.config.source import at_home
+from reid_srdl.config.start import StartText
+
+_PIXELS = 4096  # a side; beyond it a batch of two fills any memory
+_IMAGES = 2**16  # of a batch
+_COUNT = 10**6  # epochs, classes, minutes: more is a slip of the hand
+_CORES = 1024  # threads beyond what machines have end in a crash of the system's allocator
+_FLOAT32 = 1e38  # the rate is a float32 tensor
+_GAMMA, _MILESTONES = 0.1, (0.5, 0.75)
 
 TaskName = Literal["reid", "classification"]
 
@@ -47,12 +59,25 @@ class DataConfig(Section):
             "DIR",
         ),
     ] = None
-    height: int = Field(256, ge=16, description="input height in pixels")
-    width: int = Field(128, ge=16, description="input width in pixels")
-    pad: int = Field(4, ge=0, description="reflection padding before the random crop, in pixels")
+    height: int = Field(256, ge=16, le=_PIXELS, description="input height in pixels")
+    width: int = Field(128, ge=16, le=_PIXELS, description="input width in pixels")
+    pad: int = Field(
+        4, ge=0, le=_PIXELS, description="reflection padding before the random crop, in pixels"
+    )
     flip: bool = Field(True, description="random horizontal flip")
-    identities: int | None = Field(None, ge=2, description="train on the first N identities only")
-    split: int = Field(0, ge=0, description="which division, where a data set has several")
+    identities: int | None = Field(
+        None, ge=2, le=10**9, description="train on the first N identities only"
+    )
+    split: int = Field(0, ge=0, le=_COUNT, description="which division, where a set has several")
+
+    def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
+        """Yields a padding that reflects more than the image has."""
+        side = min(self.height, self.width)
+        if self.pad >= side:
+            what = f"{self.pad} is not below the image's shorter side, {side} pixels"
+            yield "pad", what, ("pad", min(4, side - 1))
+
+    _expands = field_validator("dir")(at_home)
 
 
 class ModelConfig(Section):
@@ -68,32 +93,56 @@ class ModelConfig(Section):
         ),
     ] = "resnet50"
     init: Literal["random", "imagenet"] = "random"
-    weights: Path | None = Field(
+    weights: Annotated[Path | None, If("init", "imagenet")] = Field(
         None, description="weights file for init: imagenet, .pth or .safetensors"
     )
+    start: StartText | None = Field(
+        None, description="RUN:PHASE@EPOCH, whose network the first weights are; see --from"
+    )
+
+    _expands = field_validator("weights")(at_home)
+
+
+def _ascending_fractions(milestones: tuple[float, ...]) -> tuple[float, ...]:
+    edges = (0.0, *milestones, 1.0)
+    if not all(one < next_ for one, next_ in pairwise(edges)):
+        raise ValueError("give fractions between 0 and 1, ascending")
+    return milestones
 
 
 class OptimConfig(Section):
     """SGD with Nesterov momentum and step decay, as published (SRDL paper, section 4.1)."""
 
-    lr: float = Field(0.1, gt=0)
+    lr: float = Field(0.1, gt=0, le=_FLOAT32)
+    warmup: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="fraction of a schedule's steps in which the rate rises from a tenth; 0: none",
+    )
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = True
-    weight_decay: float = Field(2e-4, ge=0)
+    weight_decay: float = Field(2e-4, ge=0, le=100)
     batch_size: Annotated[
         int,
         Option("--batch-size", "Images of a batch; default: the data set's, or {default}.", HOW),
-    ] = Field(32, ge=2)
-    milestones: tuple[float, ...] = Field(
-        (0.5, 0.75), description="fractions of a schedule's steps"
+    ] = Field(32, ge=2, le=_IMAGES)
+    milestones: Annotated[tuple[float, ...], AfterValidator(_ascending_fractions)] = Field(
+        _MILESTONES, description="fractions of a schedule's steps"
     )
-    gamma: float = Field(0.1, gt=0, le=1)
+    gamma: float = Field(_GAMMA, gt=0, le=1)
 
-    @model_validator(mode="after")
-    def _nesterov_needs_momentum(self) -> Self:
+    def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
+        """Yields Nesterov's momentum without one, and a decay that changes nothing."""
         if self.nesterov and self.momentum == 0:
-            raise ValueError("nesterov needs a momentum above 0; set nesterov: false")
-        return self
+            yield "nesterov", "needs a momentum above 0", ("nesterov", False)
+        if self.gamma != _GAMMA and not self.milestones:
+            yield "gamma", "nothing reads it while optim.milestones is empty", ("gamma", _GAMMA)
+        if self.milestones not in ((), _MILESTONES) and self.gamma == 1:
+            yield "milestones", "they change nothing while optim.gamma is 1", ("gamma", _GAMMA)
+        if self.warmup and any(at <= self.warmup for at in self.milestones):
+            what = f"{self.warmup:g} reaches the first milestone, {min(self.milestones):g}"
+            yield "warmup", what, ("warmup", min(self.milestones) / 2)
 
 
 class TrainConfig(Section):
@@ -104,9 +153,9 @@ class TrainConfig(Section):
         Option(
             "--epochs", "Epochs in all, both stages; default: the data set's, or {default}.", HOW
         ),
-    ] = Field(120, ge=1, description="epochs in all, M in the paper")
+    ] = Field(120, ge=1, le=_COUNT, description="epochs in all, M in the paper")
     seed: Annotated[int, Option("--seed", "Of every random draw; default: {default}.", HOW)] = (
-        Field(0, ge=0)
+        Field(0, ge=0, lt=2**63)
     )
     device: Annotated[
         str, Option("--device", "auto, cpu, cuda or cuda:N; default: {default}.", WHERE)
@@ -119,10 +168,10 @@ class TrainConfig(Section):
             WHERE,
         ),
     ] = "auto"
-    threads: int | None = Field(None, ge=1, description="CPU threads; None: all cores")
+    threads: int | None = Field(None, ge=1, le=_CORES, description="CPU threads; None: all cores")
     compile: bool = Field(False, description="train what torch.compile makes of the network")
     checkpoint_minutes: float = Field(
-        10, gt=0, description="minutes between checkpoints within an epoch"
+        10, gt=0, le=_COUNT, description="minutes between checkpoints within an epoch"
     )
 
 
@@ -153,7 +202,7 @@ class EvalConfig(Protocol):
     ] = False
     batch_size: Annotated[
         int, Option("--batch-size", "Images per forward pass; default: {default}.", TESTED, "eval")
-    ] = Field(128, ge=1)
+    ] = Field(128, ge=1, le=_IMAGES)
     ensembles: tuple[str, ...] = Field(
         (), description="networks whose probabilities are averaged, e.g. srdl+first"
     )
@@ -178,7 +227,9 @@ class RunConfig(Section):
             "eval",
             "NAME",
         ),
-    ] = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    ] = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)
+
+    _expands = field_validator("dir")(at_home)
 
 
 M = TypeVar("M", bound=MethodOptions)

@@ -27,6 +27,13 @@ class Section(BaseModel):
         serialize_by_alias=True,
     )
 
+    def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
+        """Yields a key of this section, what is wrong with its value, and a change that mends it.
+
+        Keys are those of this section; the change is a key and its value. See `config.effects`.
+        """
+        yield from ()
+
 
 def keys_of(section: type[Section], above: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Yields the path and the field of each key of a section, nested sections' included."""

@@ -1,7 +1,8 @@
-"""A key that holds a network's name or a finished run's folder."""
+"""Keys that hold paths: of the machine, and a network's name or a finished run's folder."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,12 @@ def run_of(text: str) -> Path | None:
     'teacher'
     """
     return Path(text) if "/" in text or "\\" in text else None
+
+
+def at_home(path: Path | None) -> Path | None:
+    """Returns a path with ``~`` and ``~name`` replaced, wherever the text came from."""
+    # Path.expanduser raises where there is no home.
+    return None if path is None else Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def _placed(text: str) -> str:

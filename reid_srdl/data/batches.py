@@ -222,6 +222,12 @@ class TrainingSet:
         for images in self.images.in_batches(self._rows[first:], batch_size):
             yield self.images.normalise(images)
 
+    def spread(self, batch_size: int, most: int) -> Iterator[Tensor]:
+        """Yields the clean view of at most so many images, evenly spread over the set."""
+        places = np.linspace(0, len(self) - 1, min(most, len(self))).astype(np.int64)
+        for images in self.images.in_batches(self._rows[places], batch_size):
+            yield self.images.normalise(images)
+
     def steps(self, batch_size: int) -> int:
         """Returns the batches of an epoch; the last partial one is dropped (shapes are fixed)."""
         return len(self) // batch_size

@@ -71,18 +71,25 @@ def content_of(data: ReidData | ClassData, steps: Steps | None = None) -> Conten
         UserError: a file is not there or can't be read.
     """
     if isinstance(data, ClassData):
-        return Content(
-            _samples(data, data.train, steps, "reading train"),
-            _samples(data, data.test, steps, "reading test"),
-        )
+        train = _samples(data, data.train, steps, "reading train")
+    else:
+        train = _part(data.root, _crops(data, data.train), steps, "reading train")
+    return Content(train, content_of_test(data, steps))
+
+
+def content_of_test(data: ReidData | ClassData, steps: Steps | None = None) -> Part:
+    """Returns the content of what scores are made on, as `content_of`.
+
+    Raises:
+        UserError: a file is not there or can't be read.
+    """
+    if isinstance(data, ClassData):
+        return _samples(data, data.test, steps, "reading test")
     sides = {"query": data.query, "gallery": data.gallery}
     if data.boxes is not None:
         sides["boxes"] = data.boxes
-    test = [row for side, crops in sides.items() for row in _crops(data, crops, f"{side} ")]
-    return Content(
-        _part(data.root, _crops(data, data.train), steps, "reading train"),
-        _part(data.root, test, steps, "reading test"),
-    )
+    rows = [row for side, crops in sides.items() for row in _crops(data, crops, f"{side} ")]
+    return _part(data.root, rows, steps, "reading test")
 
 
 def files_digest(root: Path, files: Sequence[Path]) -> str:

@@ -18,6 +18,7 @@ from reid_srdl.machine import available_cores
 
 _Row = tuple[str, list[int]]  # digest, and the signature that it was taken under
 
+DIGESTS = "digests"  # a folder of the cache
 _FORMAT = 1
 _BATCH = 1024  # files in flight
 _PIECE = 2**22  # bytes read at a time
@@ -117,7 +118,7 @@ class _Cache:
 
     def __init__(self, place: Path) -> None:
         name = hashlib.blake2b(os.fsencode(place.absolute()), digest_size=10).hexdigest()
-        self._path = default_cache_dir() / "digests" / f"{name}.json"
+        self._path = default_cache_dir() / DIGESTS / f"{name}.json"
         self._known = self._read()
         self._now = time.time_ns()
         self._changed = False

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from reid_srdl.data.file_digests import DIGESTS
 from reid_srdl.data.places import default_cache_dir
 
 
@@ -19,9 +21,14 @@ def scratch_cache() -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="reid-srdl-") as name:
         scratch = Path(name)
         for kept in sorted(real.glob("*/*")):
+            if kept.suffix == ".lock":
+                continue  # a lock that is a link cannot be taken
             link = scratch / kept.relative_to(real)
             link.parent.mkdir(exist_ok=True)
-            link.symlink_to(kept.resolve())
+            if kept.parent.name == DIGESTS:
+                shutil.copy(kept, link)  # it would be written to
+            else:
+                link.symlink_to(kept.resolve())
         os.environ[variable] = name
         try:
             yield

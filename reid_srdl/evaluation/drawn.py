@@ -16,6 +16,7 @@ from reid_srdl.evaluation.parts import (
 from reid_srdl.retrieval.conventions import CONVENTIONS
 from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.protocol import distractors
+from reid_srdl.retrieval.rank_lists import rank_lists
 from reid_srdl.retrieval.ranks import ExactRanker, Ranker, without_junk
 from reid_srdl.retrieval.result import Evaluation
 from reid_srdl.retrieval.rows import rows_of
@@ -64,4 +65,10 @@ def evaluate_drawn(
         update=shots.told() | quirks
     )
     evaluation = Evaluation(single_query=mean, protocol=told, spread=spread)
-    return Scored(evaluation, single, None, counting.undecided - undecided)
+    return Scored(
+        evaluation,
+        single,
+        None,
+        counting.undecided - undecided,
+        lambda k: rank_lists(features, protocol, k),  # which refuses drawn galleries
+    )

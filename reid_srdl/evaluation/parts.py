@@ -12,6 +12,7 @@ from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.conventions import CONVENTIONS
 from reid_srdl.retrieval.counting.count import CountEngine
+from reid_srdl.retrieval.listing import RankList
 from reid_srdl.retrieval.metrics import PerQuery
 from reid_srdl.retrieval.ranks import Engine, Ranker
 from reid_srdl.retrieval.result import Evaluation, Rules
@@ -35,12 +36,15 @@ class Scored:
         multi: results of each distinct (pid, camid) of the queries, in order of first occurrence;
             None without boxes.
         undecided: pairs that float32 left to the definition.
+        lists: returns the first k gallery images of each query, from the ranking that gave the
+            scores; raises UserError where there are none of that length.
     """
 
     evaluation: Evaluation
     single: PerQuery
     multi: PerQuery | None
     undecided: int
+    lists: Callable[[int], list[RankList]]
 
 
 def engine_of(engine: Literal["count", "faiss"] | Counting, device: str) -> Counting:

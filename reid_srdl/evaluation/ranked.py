@@ -26,7 +26,8 @@ from reid_srdl.retrieval.memory.mapped import is_mapped
 from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
 from reid_srdl.retrieval.multi_query import combinations, pool
 from reid_srdl.retrieval.protocol import Int64s, Labels, joined_labels
-from reid_srdl.retrieval.ranks import Engine, ExactRanker, Ranker, without_junk
+from reid_srdl.retrieval.rank_lists import RankList, rank_lists
+from reid_srdl.retrieval.ranks import Engine, ExactRanker, Lister, Ranker, without_junk
 from reid_srdl.retrieval.result import Evaluation
 from reid_srdl.retrieval.rows import Rows, joined, rows_of
 from reid_srdl.retrieval.sharing.agreement import check_same
@@ -47,7 +48,7 @@ def evaluate(
     engine: Literal["count", "faiss"] | Counting = "count",
     device: str = "cpu",
     progress: Progress | None = None,
-    ranker: Ranker | None = None,
+    ranker: Lister | None = None,
     group: Group | None = None,
 ) -> Scored:
     """Evaluates features by the person re-identification protocol.
@@ -104,7 +105,13 @@ def evaluate(
         protocol=rules_of(protocol, searched.ranker, nobody),
     )
     decided = np.array([counting.undecided - undecided])
-    return Scored(evaluation, single, multi, int(group.summed(decided)[0]))
+
+    def lists(k: int) -> list[RankList]:
+        if streams:  # which hold no whole gallery, and rank by the definition
+            return rank_lists(features, protocol, k)
+        return rank_lists(features, protocol, k, ranker, (searched.gallery, searched.labels))
+
+    return Scored(evaluation, single, multi, int(group.summed(decided)[0]), lists)
 
 
 def _beyond(protocol: Protocol, ranker: Ranker | None) -> str:

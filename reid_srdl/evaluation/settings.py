@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
+from reid_srdl.evaluation.checks import Asked, check_labels, check_settings
 from reid_srdl.evaluation.drawn import evaluate_drawn
-from reid_srdl.evaluation.parts import Progress, Scored, engine_of
+from reid_srdl.evaluation.parts import Progress, Scored, engine_of, normalizes
 from reid_srdl.evaluation.ranked import evaluate
-from reid_srdl.retrieval.features import Features
-from reid_srdl.retrieval.ranks import ExactRanker, Ranker
+from reid_srdl.retrieval.conventions import CONVENTIONS
+from reid_srdl.retrieval.features import Features, FeatureSet
+from reid_srdl.retrieval.memory.mapped import is_mapped
+from reid_srdl.retrieval.ranks import ExactRanker, Lister
 from reid_srdl.retrieval.sharing.sharding import Alone, Group
 from reid_srdl.retrieval.single_shot import SingleShot
 
@@ -38,6 +43,10 @@ def evaluate_by(
         UserError: the settings contradict each other, or as `evaluate`.
     """
     check_shared(protocol, engine, group or Alone())
+    asked = asked_of(protocol, engine)
+    check_settings(asked)
+    if all(map(_tells, (features.query, features.gallery))):
+        check_labels(features.query.labels, features.gallery.labels, asked)
     if protocol.gallery == "single-shot":
         return evaluate_drawn(
             features,
@@ -55,6 +64,23 @@ def evaluate_by(
         progress=progress,
         ranker=_ranker(protocol, engine, device),
         group=group,
+    )
+
+
+def asked_of(protocol: Protocol, engine: EngineName) -> Asked:
+    """Returns the settings that depend on each other, for `check_settings` and `check_labels`."""
+    rerank, expand = protocol.rerank, protocol.expand
+    return Asked(
+        rules=protocol.rules,
+        normalized=normalizes(protocol),
+        drawn=protocol.gallery != "all",
+        engine=engine,
+        index=protocol.index,
+        retrieved=protocol.retrieved,
+        k1=None if rerank.method == "none" else rerank.k1,
+        k2=rerank.k2,
+        expand=None if expand.method == "none" else expand.method,
+        n=expand.n,
     )
 
 
@@ -80,7 +106,17 @@ def check_shared(protocol: Protocol, engine: EngineName, group: Group) -> None:
         )
 
 
-def _ranker(protocol: Protocol, engine: EngineName, device: str) -> Ranker | None:
+def _tells(part: FeatureSet) -> bool:
+    """Says whether a set's labels are in memory and sound; others are for `evaluate` to name."""
+    labels = (part.pids, part.camids)
+    sound = all(
+        isinstance(own, np.ndarray) and own.dtype.kind in "iu" and own.shape == (len(part),)
+        for own in labels
+    )
+    return sound and not is_mapped(part.pids)
+
+
+def _ranker(protocol: Protocol, engine: EngineName, device: str) -> Lister | None:
     """Returns who ranks where that is not the exact engine alone."""
     ranker = _inner_ranker(protocol, engine, device)
     expand = protocol.expand
@@ -92,26 +128,15 @@ def _ranker(protocol: Protocol, engine: EngineName, device: str) -> Ranker | Non
     return ExpandedRanker(inner, expand.method, expand.n, expand.alpha)
 
 
-def _inner_ranker(protocol: Protocol, engine: EngineName, device: str) -> Ranker | None:
+def _inner_ranker(protocol: Protocol, engine: EngineName, device: str) -> Lister | None:
     rerank = protocol.rerank
     if rerank.method != "none":
-        if protocol.index is not None:
-            raise UserError(
-                "--rerank and --index: re-ranking needs all distances, an index has some",
-                "leave one of them out",
-                usage=True,
-            )
         from reid_srdl.retrieval.reranking.rerank import KReciprocalRanker
 
-        return KReciprocalRanker(rerank.k1, rerank.k2, rerank.lambda_)
+        power = CONVENTIONS[protocol.rules].rerank_power
+        return KReciprocalRanker(rerank.k1, rerank.k2, rerank.lambda_, power)
     if protocol.index is None:
         return None
-    if engine != "faiss":
-        raise UserError(
-            f"--index {protocol.index}: the engine {engine!r} has no index",
-            "add --engine faiss",
-            usage=True,
-        )
     from reid_srdl.retrieval.approximate import ApproximateRanker
 
     return ApproximateRanker(protocol.index, protocol.retrieved, gpu=device.startswith("cuda"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +11,36 @@ import numpy as np
 from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.config import AnyConfig, EvalConfig, changed
 from reid_srdl.data import find_entry
-from reid_srdl.evaluation import Progress, Scored, check_shared, evaluate_by
-from reid_srdl.jobs.extract import features_of_run
+from reid_srdl.data.content import content_of_test
+from reid_srdl.data.reid.crops import ReidData
+from reid_srdl.evaluation import (
+    Progress,
+    Scored,
+    asked_of,
+    check_settings,
+    check_shared,
+    evaluate_by,
+)
+from reid_srdl.jobs.extract import opened_run
 from reid_srdl.jobs.later import Tested, absolute, keep, kept_file
+from reid_srdl.jobs.networks import network_of, view_of
 from reid_srdl.methods import OPTIONS
-from reid_srdl.models.weights import load_network
+from reid_srdl.records.belonging import origin_of, read_run
 from reid_srdl.records.evaluated import Evaluated, own_data, settings_used
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.queries import scored_queries
-from reid_srdl.records.store import read_record
 from reid_srdl.retrieval.feature_files import from_arrays, to_arrays
 from reid_srdl.retrieval.features import Features
+from reid_srdl.retrieval.rank_lists import check_lists
 from reid_srdl.retrieval.sharing.sharding import Alone, Group
 from reid_srdl.tasks.classification import ClassificationTask
+from reid_srdl.tasks.features import all_parts
+from reid_srdl.tasks.reid import check_data
 from reid_srdl.tasks.task import Steps
 from reid_srdl.training.precision import Compute, choose
 from reid_srdl.training.values import Model
 
-_DEVICE = "device"
+_DEVICE, _CONTENT = "device", "content"
 
 
 def evaluate_run(
@@ -38,6 +51,7 @@ def evaluate_run(
     split: int | None = None,
     distractors: Path | None = None,
     changes: dict[str, Any] | None = None,
+    lists: int | None = None,
     device: str = "auto",
     steps: Steps | None = None,
     progress: Progress | None = None,
@@ -53,6 +67,7 @@ def evaluate_run(
         distractors: a folder of images that join the gallery as nobody's.
         changes: keys of the ``eval`` section that differ from the run's own, and what their
             ``rules`` imply.
+        lists: length of the rank lists that will be asked for; None: none.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         steps: told of the extraction's progress.
         progress: told of the ranking's progress.
@@ -65,14 +80,15 @@ def evaluate_run(
     Raises:
         UserError: no run folder, no weights in it, or data that cannot be read.
     """
-    config = RunFolder(run).read_config(OPTIONS)
+    config, record = read_run(RunFolder(run), OPTIONS)
     tested = _tested(config, dataset, data_dir, split, distractors)
     settings = _settings(config, tested.name, changes or {})
     group = group or Alone()
     check_shared(settings, settings.engine, group)
+    check_settings(asked_of(settings, settings.engine))
     extracted = None
     if group.rank == 0:
-        extracted = features_of_run(
+        extractor, data = opened_run(
             run,
             dataset=dataset,
             data_dir=data_dir,
@@ -82,8 +98,11 @@ def evaluate_run(
             batch_size=settings.batch_size,
             device=device,
             steps=steps,
+            check=partial(_check, settings, lists),
         )
-    features, device_used = _shared(extracted, group)
+        content = content_of_test(data, steps).digest
+        extracted = all_parts(extractor, data), extractor.compute, content
+    features, device_used, content = _shared(extracted, group)
     result = evaluate_by(
         features,
         settings,
@@ -93,8 +112,8 @@ def evaluate_run(
         group=group,
     )
     evaluated = Evaluated(
-        network=read_record(run).network,
-        data=tested.facts(features, result),
+        network=record.network,
+        data=tested.facts(features, result, content),
         settings=settings_used(settings),
         result=result.evaluation,
         per_query=scored_queries(result.single, result.multi),
@@ -104,17 +123,27 @@ def evaluate_run(
     return features, result, keep(run, [evaluated], extracted[1])
 
 
-def _shared(extracted: tuple[Features, Compute] | None, group: Group) -> tuple[Features, str]:
-    """Gives all processes what process 0 has extracted, and on what kind of device."""
+def _check(settings: EvalConfig, lists: int | None, data: ReidData) -> None:
+    """Checks by labels alone that the data can be evaluated, and listed where ``lists`` says so."""
+    check_data(data, settings)
+    if lists is not None:
+        check_lists(settings, lists, len(data.gallery))
+
+
+def _shared(
+    extracted: tuple[Features, Compute, str] | None, group: Group
+) -> tuple[Features, str, str]:
+    """Gives all processes what process 0 has extracted, on what kind of device, of what content."""
     arrays = None
     if extracted is not None:
-        features, compute = extracted
+        features, compute, content = extracted
         if group.size == 1:
-            return features, str(compute.device)
-        arrays = to_arrays(features) | {_DEVICE: np.array([str(compute.device)])}
+            return features, str(compute.device), content
+        told = {_DEVICE: np.array([str(compute.device)]), _CONTENT: np.array([content])}
+        arrays = to_arrays(features) | told
     arrays = group.shared(arrays)
-    device = str(arrays.pop(_DEVICE)[0])
-    return from_arrays(arrays, Path("features")), group.device(device)
+    device, content = str(arrays.pop(_DEVICE)[0]), str(arrays.pop(_CONTENT)[0])
+    return from_arrays(arrays, Path("features")), group.device(device), content
 
 
 def _tested(
@@ -161,14 +190,16 @@ def evaluate_classes(
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         steps: told of the progress.
 
+    Classes are matched by name.
+
     Returns:
         Scores by network, and the file under ``RUN/evaluations`` that records them.
 
     Raises:
-        UserError: no run folder, no weights in it, or data that cannot be read.
+        UserError: no run folder, no weights in it, data that cannot be read, or of other classes.
     """
     folder = RunFolder(run)
-    config = folder.read_config(OPTIONS)
+    config, record = read_run(folder, OPTIONS)
     changes = {"flip": flip, "batch_size": batch_size}
     settings = changed(config.eval, {k: v for k, v in changes.items() if v is not None}, "eval")
     data = config.data.model_copy(update={"dir": data_dir or config.data.dir})
@@ -178,10 +209,13 @@ def evaluate_classes(
         compute,
         steps or (lambda what, done, total: None),
     )
-    names = [name for name in read_record(run).results if folder.weights(name).exists()]
+    names = [name for name in record.results if folder.weights(name).exists()]
     with compute.activated():
-        networks = {name: load_network(folder.weights(name)).to(compute.device) for name in names}
-        models = {name: Model(name, made.spec, None, made) for name, made in networks.items()}
+        models = {}
+        for name in names:
+            view = view_of(run, origin_of(folder, record, name), task)
+            network = network_of(folder, record, name).to(compute.device)
+            models[name] = Model(name, network.spec, view, network)
         judged = task.judge(models, {})
     evaluated = [
         Evaluated(

@@ -11,7 +11,14 @@ from pydantic import ValidationError
 
 from reid_srdl.config import EvalConfig, RunConfig
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation import Progress, Scored, check_shared, evaluate_by
+from reid_srdl.evaluation import (
+    Progress,
+    Scored,
+    asked_of,
+    check_settings,
+    check_shared,
+    evaluate_by,
+)
 from reid_srdl.machine import available_cores, processor_name, versions
 from reid_srdl.records.digests import features_digest, labels_digest
 from reid_srdl.records.evaluated import Evaluated, EvaluationData, settings_used
@@ -20,6 +27,7 @@ from reid_srdl.records.run import DatasetFacts, Device, FeaturesRecord, Versions
 from reid_srdl.records.store import RECORD, read_any_record, write_record
 from reid_srdl.retrieval.feature_files import load_features
 from reid_srdl.retrieval.features import Features
+from reid_srdl.retrieval.rank_lists import check_lists
 from reid_srdl.retrieval.sharing.sharding import Alone, Group
 
 
@@ -29,6 +37,7 @@ def evaluate_features(
     *,
     name: str | None = None,
     runs: Path = Path("runs"),
+    lists: int | None = None,
     device: str = "auto",
     progress: Progress | None = None,
     group: Group | None = None,
@@ -40,6 +49,7 @@ def evaluate_features(
         settings: how to evaluate.
         name: what tables call the network; None: no record.
         runs: the folder ``runs/name`` gets the record.
+        lists: length of the rank lists that will be asked for; None: none.
         device: ``auto`` (the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
         progress: told of the ranking's progress.
         group: the processes that share the ranking; process 0 records.
@@ -53,8 +63,11 @@ def evaluate_features(
     """
     group = group or Alone()
     check_shared(settings, settings.engine, group)
+    check_settings(asked_of(settings, settings.engine))
     folder = None if name is None else _folder(runs, name)
     features = load_features(file)
+    if lists is not None:
+        check_lists(settings, lists, len(features.gallery))
     recorded, digest = folder is not None and group.rank == 0, ""
     if recorded:
         assert folder is not None

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from reid_srdl.config import AnyConfig
 from reid_srdl.data import load_dataset
+from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.data.reid.distractors import with_distractors
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.networks import network_of
 from reid_srdl.methods import OPTIONS
-from reid_srdl.models.weights import load_network
+from reid_srdl.records.belonging import read_run
 from reid_srdl.records.folder import RunFolder
-from reid_srdl.records.store import read_record
 from reid_srdl.retrieval.features import Features
 from reid_srdl.tasks.features import Extractor, all_parts
 from reid_srdl.tasks.task import Steps
@@ -52,7 +54,46 @@ def features_of_run(
         UserError: no run folder, no weights in it, data that cannot be read, or another split than
             the run was trained on.
     """
-    config = RunFolder(run).read_config(OPTIONS)
+    extractor, data = opened_run(
+        run,
+        dataset=dataset,
+        data_dir=data_dir,
+        split=split,
+        distractors=distractors,
+        flip=flip,
+        batch_size=batch_size,
+        device=device,
+        network=network,
+        steps=steps,
+    )
+    return all_parts(extractor, data), extractor.compute
+
+
+def opened_run(
+    run: Path,
+    *,
+    dataset: str | None = None,
+    data_dir: Path | None = None,
+    split: int | None = None,
+    distractors: Path | None = None,
+    flip: bool | None = None,
+    batch_size: int | None = None,
+    device: str = "auto",
+    network: str | None = None,
+    steps: Steps | None = None,
+    check: Callable[[ReidData], None] | None = None,
+) -> tuple[Extractor, ReidData]:
+    """Returns the network of a finished run, and the data that `features_of_run` passes to it.
+
+    Args:
+        run, dataset, data_dir, split, distractors, flip, batch_size, device, network, steps: as
+            there.
+        check: shown the data before any image is read; what it raises ends the work.
+
+    Raises:
+        UserError: as `features_of_run`.
+    """
+    config, _ = read_run(RunFolder(run), OPTIONS)
     extractor = extractor_of_run(
         run, flip=flip, batch_size=batch_size, device=device, network=network, steps=steps
     )
@@ -69,7 +110,9 @@ def features_of_run(
     data = load_dataset(dataset or config.data.name, data_dir or _own_dir(config, dataset), split)
     if distractors is not None:
         data = with_distractors(data, distractors)
-    return all_parts(extractor, data), extractor.compute
+    if check is not None:
+        check(data)
+    return extractor, data
 
 
 def extractor_of_run(
@@ -90,8 +133,8 @@ def extractor_of_run(
         UserError: no run folder, or no weights in it.
     """
     folder = RunFolder(run)
-    config = folder.read_config(OPTIONS)
-    trained = load_network(folder.weights(network or read_record(run).network))
+    config, record = read_run(folder, OPTIONS)
+    trained = network_of(folder, record, network or record.network)
     compute = choose(device, config.train.precision, config.train.threads)
     return Extractor(
         trained.to(compute.device),

@@ -16,6 +16,7 @@ from reid_srdl.retrieval.approximate import (
     build_index,
     check_count,
     retrieve,
+    retrieved_lists,
     truncated_ranks,
 )
 from reid_srdl.retrieval.features import Features, checked
@@ -62,7 +63,9 @@ def study_indexes(
     for name in names or fitting_indexes(len(gallery)):
         built = build_index(name, gallery, gpu=gpu)
         found, seconds = retrieve(built, queries, features.query.labels, labels, retrieved)
-        scores = evaluate(features, protocol, ranker=_Retrieved(found)).evaluation.single_query
+        scores = evaluate(
+            features, protocol, ranker=_Retrieved(found, name)
+        ).evaluation.single_query
         costs.append(
             IndexCost(
                 index=name,
@@ -105,6 +108,7 @@ class _Retrieved:
     independent: ClassVar[bool] = False
 
     found: Retrieved
+    name: str
 
     def ranks(
         self,
@@ -115,6 +119,17 @@ class _Retrieved:
         progress: Callable[[int, int], None] | None = None,
     ) -> Iterator[Ranks]:
         yield truncated_ranks(self.found, query_labels, gallery_labels)
+
+    def lists(
+        self,
+        queries: Rows,
+        query_labels: Labels,
+        gallery: Rows,
+        gallery_labels: Labels,
+        k: int,
+        distance: str,
+    ) -> Iterator[RankList]:
+        yield from retrieved_lists(self.found, k, self.name)
 
     def told(self) -> dict[str, str]:
         return {}

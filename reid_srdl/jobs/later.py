@@ -35,8 +35,8 @@ class Tested:
     split: int
     distractors: Path | None
 
-    def facts(self, features: Features, result: Scored) -> EvaluationData:
-        """Returns what a record says of the data."""
+    def facts(self, features: Features, result: Scored, content: str) -> EvaluationData:
+        """Returns what a record says of the data; ``content`` is the digest of its test images."""
         several = find_entry(self.name).splits > 1
         return EvaluationData(
             name=self.name,
@@ -46,6 +46,7 @@ class Tested:
             boxes=None if features.boxes is None else len(features.boxes),
             distractors=result.evaluation.protocol.distractors,
             labels=labels_digest((features.query, features.gallery, features.boxes)),
+            content=content,
             folder=absolute(self.folder),
             distractors_folder=absolute(self.distractors),
         )

@@ -14,11 +14,15 @@ from pathlib import Path
 import torch
 
 from reid_srdl.config import AnyConfig
+from reid_srdl.config.start import Start
 from reid_srdl.data.batches import TrainingSet
+from reid_srdl.errors import UserError
 from reid_srdl.files import file_digest
 from reid_srdl.jobs.rehearsal import run_program, setting_of, told_as_own
+from reid_srdl.jobs.starting import origin_of
 from reid_srdl.models.build import build
 from reid_srdl.models.network import Network
+from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.tasks.task import Task
 from reid_srdl.training.losses import knowledge_in
 from reid_srdl.training.parts import optimizers_of, parts_of
@@ -61,15 +65,43 @@ def plan_run(config: AnyConfig, task: Task, weights: Path | None) -> RunPlan:
     Raises:
         UserError: a teacher that cannot teach, or a loss that asks for what its phase cannot give.
     """
+    origin = origin_of(config)
     setting = setting_of(
-        config, _facts(config, task), file_digest(weights) if weights else "random"
+        config,
+        _facts(config, task),
+        file_digest(weights) if weights else "random",
+        content=task.facts.content.train if task.facts.content is not None else "",
+        origin=f"from {origin[0].digest}" if origin else "",
     )
     planner = Planner(setting)
     returned = run_program(config, planner, config.train.epochs)
+    if origin is not None:
+        _check_origin(*origin, planner)
     with told_as_own(config):  # its losses are called
         for phase in planner.phases:
             _ = phase.work
     return RunPlan(setting, returned, tuple(planner.phases), tuple(planner.teachers.values()))
+
+
+def _check_origin(start: Start, spec: NetworkSpec, planner: Planner) -> None:
+    own = planner.setting.network
+    if spec != own:
+        raise UserError(
+            f"model.start: {start.label} is a {_told(spec)}, this run's network a {_told(own)}",
+            "start from a checkpoint of the same network, classes and size",
+            usage=True,
+        )
+    if not planner.started:
+        raise UserError(
+            f"model.start: nothing of this method starts from {start.label}",
+            "leave it out, or take a method that trains the run's own network",
+            usage=True,
+        )
+
+
+def _told(spec: NetworkSpec) -> str:
+    size = " x ".join(map(str, spec.size or ()))
+    return f"{spec.name} for {spec.classes:,} classes and images of {size}"
 
 
 def measured_seconds(plan: RunPlan, images: TrainingSet, compute: Compute) -> float:

@@ -127,16 +127,23 @@ def told_as_own(config: AnyConfig) -> Iterator[None]:
         raise UserError(f"--method {name}: fails ({told})", "mend it") from error
 
 
-def setting_of(config: AnyConfig, data: DataFacts, start: str = "random") -> Setting:
+def setting_of(
+    config: AnyConfig,
+    data: DataFacts,
+    start: str = "random",
+    *,
+    content: str = "",
+    origin: str = "",
+) -> Setting:
     """Returns what all phases of a run share.
 
     Args:
         config: the experiment.
         data: the training set.
-        start: where the network's first weights come from, see `Setting`.
+        start, content, origin: see `Setting`.
     """
     optim = config.optim
-    decay = StepDecay(optim.lr, optim.milestones, optim.gamma)
+    decay = StepDecay(optim.lr, optim.milestones, optim.gamma, optim.warmup)
     return Setting(
         network=NetworkSpec(config.model.name, len(data.classes), data.size),
         start=start,
@@ -147,7 +154,9 @@ def setting_of(config: AnyConfig, data: DataFacts, start: str = "random") -> Set
         seed=config.train.seed,
         precision=config.train.precision,
         compile=config.train.compile,
+        origin=origin,
         source=config.method.digest or "",
+        content=content,
     )
 
 

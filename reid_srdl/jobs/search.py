@@ -17,8 +17,8 @@ from reid_srdl.data.reid.crops import JUNK, Crops
 from reid_srdl.data.reid.loose import UNKNOWN, list_gallery
 from reid_srdl.errors import FileError, UserError
 from reid_srdl.methods import OPTIONS
+from reid_srdl.records.belonging import read_run
 from reid_srdl.records.folder import RunFolder
-from reid_srdl.records.store import read_record
 from reid_srdl.retrieval.answer import Answer, Found
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.rank_lists import rank_lists
@@ -61,7 +61,7 @@ def search_run(
         UserError: no run, no such image, not an image, an empty gallery, k outside the gallery.
     """
     folder = RunFolder(run)
-    config = folder.read_config(OPTIONS)
+    config, record = read_run(folder, OPTIONS)
     _query(image)
     where, crops, junk, notes = _gallery(config, gallery, data_dir)
     if not 1 <= k <= len(crops):
@@ -76,8 +76,7 @@ def search_run(
     from reid_srdl.jobs.gallery_cache import gallery_features
 
     extractor = extractor_of_run(run, device=device, flip=settings.flip, steps=steps)
-    result = read_record(run).network
-    searched = gallery_features(folder, result, extractor, where, crops, refused)
+    searched = gallery_features(folder, record.network, extractor, where, crops, refused)
     # The query takes the gallery's way to the network's input size, so equal images are equal.
     same_way = _query(image, extractor.size if searched.size == extractor.size else None)
     query = extractor.of_pixels("the image", same_way[None])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from reid_srdl.analysis.cost import TRCOST_UNIT, count_parameters, multiply_accumulates
-from reid_srdl.config import PATHS, AnyConfig, fingerprint, run_keys
+from reid_srdl.config import PATHS, AnyConfig
+from reid_srdl.config.start import parse_start
+from reid_srdl.jobs.identity import experiment_of, with_teachers
 from reid_srdl.jobs.planning import RunPlan
 from reid_srdl.machine import versions
 from reid_srdl.methods import OPTIONS, own
@@ -22,9 +26,6 @@ from reid_srdl.records.run import DatasetFacts, Device, MethodFacts, RunRecord, 
 from reid_srdl.tasks.task import Judged
 from reid_srdl.training.phases import MacCount, Phase
 from reid_srdl.training.precision import Compute
-
-# What the record holds elsewhere, or what changes no number of the run's result.
-_NOT_THE_EXPERIMENT = ("train.seed", "train.precision", "eval.ensembles")
 
 
 def summarise(
@@ -75,12 +76,11 @@ def known_before(config: AnyConfig, plan: RunPlan, facts: DatasetFacts) -> dict[
     """Returns what a record will hold, as far as it is known before the first step."""
     assert config.run.name is not None
     teachers = plan.teachers
-    shown = _with_teachers(config, [teacher.spec.name for teacher in teachers])
-    taught = _with_teachers(config, [teacher.experiment for teacher in teachers])
+    shown = with_teachers(config, [teacher.spec.name for teacher in teachers])
     name = own.short(config.method.name)
     return {
         "name": config.run.name,
-        "experiment": fingerprint(taught, without=_NOT_THE_EXPERIMENT),
+        "experiment": experiment_of(config, [teacher.experiment for teacher in teachers]),
         "dataset": facts,
         "method": MethodFacts(name=name, label=_label(name, shown)),
         "model": config.model.name,
@@ -90,32 +90,25 @@ def known_before(config: AnyConfig, plan: RunPlan, facts: DatasetFacts) -> dict[
         "work": _work(sum(map(_whole, plan.phases), MacCount(0, 0))),
         "cost": _cost(plan),
         "phases": [_phase_facts(phase) for phase in plan.phases],
-        "config": _without_paths(_with_teachers(config, [teacher.run for teacher in teachers])),
+        "config": _without_paths(with_teachers(config, [teacher.run for teacher in teachers])),
     }
 
 
 def _label(name: str, config: AnyConfig) -> str:
     defaults = OPTIONS[config.method.name].model_construct().model_dump(mode="json")
     options = config.method.model_dump(mode="json", exclude={"digest"})
-    return method_label(name, options, defaults)
-
-
-def _with_teachers(config: AnyConfig, told: list[str]) -> AnyConfig:
-    """Returns the configuration with finished teachers told otherwise than by their folders.
-
-    In tables it is their network, in the experiment's fingerprint their own experiment: teachers
-    that differ in nothing but the seed make one experiment.
-    """
-    if not told:
-        return config
-    changes = dict.fromkeys(run_keys(config.method), " + ".join(told))
-    return config.model_copy(update={"method": config.method.model_copy(update=changes)})
+    label = method_label(name, options, defaults)
+    start = config.model.start
+    return label if start is None else f"{label} from {parse_start(start).label}"
 
 
 def _without_paths(config: AnyConfig) -> dict[str, Any]:
     """Returns the configuration as a tree; where things stood says nothing to a record's reader."""
     tree = config.model_dump(mode="json", by_alias=True)
     tree["method"]["name"] = own.short(config.method.name)
+    if config.model.start is not None:
+        start = parse_start(config.model.start)
+        tree["model"]["start"] = str(replace(start, run=Path(start.run).name))
     for path in PATHS:
         section, key = path.split(".")
         del tree[section][key]
@@ -161,6 +154,8 @@ def _phase_facts(phase: Phase) -> PhaseFacts:
             model=spec.name,
             loss=last[name].terms if name in last else {},
             accuracy=last[name].accuracy if name in last else None,
+            ce=last[name].ce if name in last else None,
+            marks=last[name].marks if name in last else (),
         )
         for name, spec in phase.specs.items()
     }

@@ -10,18 +10,26 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from reid_srdl.config import AnyConfig, fingerprint
+from reid_srdl.data.augment import check_pad
 from reid_srdl.data.scratch import scratch_cache
-from reid_srdl.errors import UserError
+from reid_srdl.errors import FileError, UserError
+from reid_srdl.jobs.before import check_evaluable, check_room
+from reid_srdl.jobs.identity import check_source, named_teachers, trained_on
 from reid_srdl.jobs.planning import RunPlan, measured_seconds, plan_run
 from reid_srdl.jobs.rehearsal import rehearse, run_program
+from reid_srdl.jobs.starting import keep_start
 from reid_srdl.jobs.summary import known_before, summarise
 from reid_srdl.methods import OPTIONS, own
 from reid_srdl.models.build import check_network, find_imagenet_weights
+from reid_srdl.models.origin import Origin
 from reid_srdl.models.weights import save_network
+from reid_srdl.records.belonging import check_record
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.run import RunRecord
 from reid_srdl.records.store import read_record, write_record
+from reid_srdl.records.trained_on import TrainedOn
 from reid_srdl.tasks import open_task
+from reid_srdl.tasks.data import TaskData, read_data
 from reid_srdl.tasks.task import Judged, Task
 from reid_srdl.training.metrics_log import MetricsLog
 from reid_srdl.training.monitor import EpochRow, Monitor, Monitors, Progress
@@ -37,6 +45,9 @@ class Listener(Monitor, Protocol):
     def planned(self, phases: Sequence[Phase]) -> None:
         """These phases will be gone through, with their work."""
 
+    def noted(self, line: str) -> None:
+        """Something worth a line was found."""
+
     def steps(self, what: str, done: int, total: int) -> None:
         """Some of ``total`` pieces of ``what`` are done."""
 
@@ -49,6 +60,7 @@ class Silence:
     def progressed(self, progress: Progress) -> None: ...
     def epoch_finished(self, row: EpochRow) -> None: ...
     def warned(self, line: str) -> None: ...
+    def noted(self, line: str) -> None: ...
     def steps(self, what: str, done: int, total: int) -> None: ...
 
 
@@ -71,20 +83,25 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
     config = resolve_run(config, compute)
     folder = run_folder(config)
     folder.check_same(config, OPTIONS)
-    if (record := _finished(folder, config)) is not None:
+    known = _identify(config, listener)
+    folder.check_content(known.trained_on)
+    if (record := _finished(folder, config, known, listener)) is not None:
         return record
 
-    opened = _open(config, compute, listener)
+    opened = _open(config, compute, known, listener)
+    check_room(opened.plan, folder.path)
     listener.planned(opened.plan.phases)
     with folder.locked(), compute.activated():
         folder.check_same(config, OPTIONS)  # again: another process may have been here meanwhile
-        if (record := _finished(folder, config)) is not None:
+        folder.check_content(known.trained_on)
+        if (record := _finished(folder, config, known, listener)) is not None:
             return record
-        folder.write_config(config)
+        folder.begin(config, known.trained_on)
         trainer = _trainer(config, opened, compute, folder, listener)
         models = run_program(config, trainer, config.train.epochs)
         for name, model in models.items():
-            save_network(folder.weights(name), model.network)
+            origin = _origin(config, known, name, model)
+            save_network(folder.weights(name), model.network, origin)
         record = summarise(
             config,
             opened.plan,
@@ -98,13 +115,20 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
     return record
 
 
-def resume(path: Path, listener: Listener | None = None, *, device: str | None = None) -> RunRecord:
+def resume(
+    path: Path,
+    listener: Listener | None = None,
+    *,
+    device: str | None = None,
+    data_dir: Path | None = None,
+) -> RunRecord:
     """Goes on with the run in a folder, by the configuration that it keeps.
 
     Args:
         path: the run's folder.
         listener: told of the progress.
         device: another device than the run began on.
+        data_dir: where the same data stand now, if elsewhere; the run remembers it.
 
     Raises:
         UserError: the folder holds no run; and what ``train`` raises.
@@ -113,7 +137,15 @@ def resume(path: Path, listener: Listener | None = None, *, device: str | None =
     path = path.resolve()
     place = config.run.model_copy(update={"dir": path.parent, "name": path.name})
     where = config.train.model_copy(update={"device": device or config.train.device})
-    return train(config.model_copy(update={"run": place, "train": where}), listener)
+    data = config.data.model_copy(update={"dir": data_dir or config.data.dir})
+    moved = config.model_copy(update={"run": place, "train": where, "data": data})
+    try:
+        return train(moved, listener)
+    except UserError as error:
+        if data.dir is not None and not data.dir.exists():
+            hint = f"if the data moved: reid-srdl train --resume {path} --data-dir DIR"
+            raise UserError(error.what, hint) from None
+        raise
 
 
 def plan(config: AnyConfig, listener: Listener | None = None) -> dict[str, Any]:
@@ -126,16 +158,21 @@ def plan(config: AnyConfig, listener: Listener | None = None) -> dict[str, Any]:
     """
     compute = _choose(config)
     config = resolve_run(config, compute)
-    run_folder(config).check_same(config, OPTIONS)
-    with compute.activated():
-        opened = _open(config, compute, listener or Silence(), writes=False)
-        known = known_before(config, opened.plan, opened.task.facts)
+    folder, listener = run_folder(config), listener or Silence()
+    folder.check_same(config, OPTIONS)
+    with compute.activated(), scratch_cache():
+        known = _identify(config, listener)
+        folder.check_content(known.trained_on)
+        opened = _open(config, compute, known, listener)
+        check_room(opened.plan, folder.path)
+        told = known_before(config, opened.plan, opened.task.facts)
         seconds = measured_seconds(opened.plan, opened.task.training_set, compute)
-    tree: dict[str, Any] = {key: _plain(value) for key, value in known.items()}
+    tree: dict[str, Any] = {key: _plain(value) for key, value in told.items()}
     for phase in tree["phases"]:
         del phase["seconds"]
         for network in phase["networks"].values():
-            del network["loss"], network["accuracy"]
+            for key in ("loss", "accuracy", "ce", "marks"):
+                del network[key]
     tree["networks"] = [*opened.plan.returned, *config.eval.ensembles]
     tree["timing"] = {"seconds": seconds}
     return tree
@@ -174,6 +211,37 @@ def run_folder(config: AnyConfig) -> RunFolder:
 
 
 @dataclass(frozen=True)
+class _Known:
+    """What a run is trained on, before any of it is decoded.
+
+    Attributes:
+        found: the data set.
+        weights: the file of the network's first weights; None: they are random.
+        trained_on: all of it, by content.
+    """
+
+    found: TaskData
+    weights: Path | None
+    trained_on: TrainedOn
+
+
+def _identify(config: AnyConfig, listener: Listener) -> _Known:
+    """Reads what a run would be trained on, cheap things first."""
+    check_source(config)
+    size = (config.data.height, config.data.width)
+    check_pad(*size, config.data.pad)
+    check_network(config.model.name, config.model.init, size)
+    for name in {s.name for phase in rehearse(config).phases for s in phase.specs.values()}:
+        check_network(name, size=size)
+    weights = None
+    if config.model.init == "imagenet":
+        weights = find_imagenet_weights(config.model.name, config.model.weights)
+    found = read_data(config, listener.steps)
+    teachers = named_teachers(config, found)
+    return _Known(found, weights, trained_on(config, found, weights, teachers))
+
+
+@dataclass(frozen=True)
 class _Opened:
     """A run's data and plan, and the file of its first weights."""
 
@@ -182,30 +250,25 @@ class _Opened:
     weights: Path | None
 
 
-def _open(
-    config: AnyConfig, compute: Compute, listener: Listener, *, writes: bool = True
-) -> _Opened:
-    """Checks what can be known before anything is trained, cheap things first."""
-    _check_source(config)
-    size = (config.data.height, config.data.width)
-    check_network(config.model.name, config.model.init, size)
-    for name in {s.name for phase in rehearse(config).phases for s in phase.specs.values()}:
-        check_network(name, size=size)
-    weights = None
-    if config.model.init == "imagenet":
-        weights = find_imagenet_weights(config.model.name, config.model.weights)
-    with contextlib.nullcontext() if writes else scratch_cache():
-        task = open_task(config, compute, listener.steps)
-        return _Opened(task, plan_run(config, task, weights), weights)
+def _open(config: AnyConfig, compute: Compute, known: _Known, listener: Listener) -> _Opened:
+    """Opens the data and plans the run; what could not be judged later is refused here."""
+    check_evaluable(config, known.found.data, listener.steps)
+    task = open_task(config, compute, listener.steps, known.found)
+    return _Opened(task, plan_run(config, task, known.weights), known.weights)
 
 
-def _check_source(config: AnyConfig) -> None:
-    name, digest = config.method.name, config.method.digest
-    if own.is_own(name) and own.digest_of(name) != digest:
-        raise UserError(
-            f"--method {own.short(name)}: the file has changed since the run began",
-            "restore it, or train under another --name",
-        )
+def _origin(config: AnyConfig, known: _Known, name: str, model: Model) -> Origin:
+    """Returns what the weights file of a network says of where it comes from."""
+    assert config.run.name is not None
+    classes = known.found.classes
+    return Origin(
+        run=config.run.name,
+        network=name,
+        experiment=known.trained_on.experiment,
+        seed=config.train.seed,
+        classes=classes if model.view is None else model.view.classes,
+        among=classes,
+    )
 
 
 def _choose(config: AnyConfig) -> Compute:
@@ -223,6 +286,7 @@ def _trainer(
         folder=folder.phases,
         monitor=Monitors(MetricsLog(folder.metrics), listener),
         weights=opened.weights,
+        origin=keep_start(config),
         extract_batch=config.eval.batch_size,
         checkpoint_seconds=60 * config.train.checkpoint_minutes,
     )
@@ -243,12 +307,26 @@ def _judged(
     return dict(task.judge(models, ensembles))
 
 
-def _finished(folder: RunFolder, config: AnyConfig) -> RunRecord | None:
-    """Returns the run's record, if it holds all that the configuration asks for."""
+def _finished(
+    folder: RunFolder, config: AnyConfig, known: _Known, listener: Listener
+) -> RunRecord | None:
+    """Returns the run's record, if it holds all that the configuration asks for, and says so.
+
+    A run whose data have moved remembers the new place, where its folder can be written to.
+    """
     if not folder.record.exists():
         return None
     record = read_record(folder.path)
-    return record if not config.eval.enabled or all(record.results.values()) else None
+    check_record(folder, config, record)
+    if config.eval.enabled and not all(record.results.values()):
+        return None
+    with contextlib.suppress(FileError):
+        folder.begin(config, known.trained_on)
+    listener.noted(
+        f"{folder.path}: finished on {record.created:%Y-%m-%d at %H:%M} UTC, on the same data "
+        f"({known.trained_on.folder}); nothing is left to do"
+    )
+    return record
 
 
 def _plain(value: Any) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from reid_srdl.config import MethodOptions, NetworkOrRun, run_of
+from reid_srdl.config import Epochs, If, MethodOptions, NetworkOrRun, Temperature, run_of
 from reid_srdl.methods.srdl import Referenced
 from reid_srdl.training.losses import LabelLoss, Loss, Outputs
 from reid_srdl.training.values import Knowledge
@@ -28,23 +29,24 @@ class KDOptions(MethodOptions):
         description="a network's name, trained first in the run, or a finished run's folder "
         "(with a slash in it: ./NAME for one in the working directory)",
     )
-    teacher_epochs: int | None = Field(
-        None, ge=1, description="epochs of a teacher trained in the run; default: the run's epochs"
+    teacher_epochs: Epochs | None = Field(
+        None, description="epochs of a teacher trained in the run; default: the run's epochs"
     )
-    temperature: float = Field(3.0, gt=0, description="T, which softens both predictions")
+    temperature: Temperature = Field(3.0, description="T, which softens both predictions")
     form: Literal["paper", "lecture"] = Field(
         "paper", description="CE + T^2 KL(p_T, q_T), or (1-a) CE + a T^2 CE(p_T, q_T)"
     )
-    alpha: float = Field(0.9, ge=0, le=1, description="a of the lecture's form")
+    alpha: Annotated[float, If("form", "lecture")] = Field(
+        0.9, ge=0, le=1, description="a of the lecture's form"
+    )
     view: Literal["clean", "clean+flip"] = Field(
         "clean", description="images whose logits are the knowledge; clean+flip averages both"
     )
 
-    @model_validator(mode="after")
-    def _a_finished_teacher_has_its_epochs(self) -> Self:
+    def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
+        """Yields epochs of a teacher that is finished."""
         if run_of(self.teacher) and self.teacher_epochs is not None:
-            raise ValueError("teacher_epochs is for a teacher that is trained in this run")
-        return self
+            yield "teacher_epochs", "is for a teacher that is trained in this run", None
 
 
 @dataclass(frozen=True)

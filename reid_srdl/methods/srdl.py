@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from reid_srdl.config import MethodOptions
+from reid_srdl.config import MethodOptions, Temperature
 from reid_srdl.training.losses import LabelLoss, Loss, Outputs
 from reid_srdl.training.schedule import Span
 from reid_srdl.training.values import Knowledge
@@ -23,7 +23,7 @@ class SRDLOptions(MethodOptions):
     """SRDL as published, and each departure that the paper analyses."""
 
     name: str = "srdl"
-    temperature: float = Field(3.0, gt=0, description="T in Eq 5 and Eq 7")
+    temperature: Temperature = Field(3.0, description="T in Eq 5 and Eq 7")
     schedule: Literal["complete", "incomplete"] = Field(
         "complete", description="a whole step decay in each stage (Eq 4), or one over both (Eq 3)"
     )

@@ -17,7 +17,9 @@ class VanillaOptions(MethodOptions):
     """One network, or several that share the epochs, for an ensemble of equal cost."""
 
     name: str = "vanilla"
-    models: int = Field(1, ge=1, description="independent networks, each of epochs // models")
+    models: int = Field(
+        1, ge=1, le=1000, description="independent networks, each of epochs // models"
+    )
 
 
 def vanilla(trainer: Planner, epochs: int, options: VanillaOptions) -> dict[str, Model]:

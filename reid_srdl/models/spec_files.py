@@ -1,4 +1,4 @@
-"""The spec that a weights file carries, read without torch and without the weights."""
+"""What a weights file says of its network, read without torch and without the weights."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from reid_srdl.errors import UserError
+from reid_srdl.models.origin import ORIGIN, Origin
 from reid_srdl.models.spec import NetworkSpec
 
 # A key of a file's metadata, under which its checksum and its facts stand; one of the facts.
@@ -21,15 +22,31 @@ def read_spec(path: Path) -> NetworkSpec:
     Raises:
         UserError: the file is missing or foreign, or it has no spec.
     """
+    return spec_in(_facts(path), path)
+
+
+def read_origin(path: Path) -> Origin:
+    """Returns which run a file's weights come from, and their classes by name.
+
+    Raises:
+        UserError: the file is missing or foreign, or it does not say so.
+    """
+    facts = _facts(path)
+    origin = Origin.from_json(facts.get(ORIGIN) if isinstance(facts, dict) else None)
+    if origin is None:
+        raise UserError(f"{path}: does not say which run and classes its weights are of", HINT)
+    return origin
+
+
+def _facts(path: Path) -> object:
     if not path.is_file():
         raise UserError(f"{path}: no such file", HINT)
     try:
         with safe_open(path, framework="np") as file:
             _checksum, _, text = (file.metadata() or {}).get(FACTS, "").partition(" ")
-            facts = json.loads(text)
+            return json.loads(text)
     except (SafetensorError, OSError, ValueError, RecursionError):
-        facts = None
-    return spec_in(facts, path)
+        return None
 
 
 def spec_in(facts: object, path: Path) -> NetworkSpec:

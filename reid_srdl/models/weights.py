@@ -20,6 +20,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.files import whole_file
 from reid_srdl.models.build import build
 from reid_srdl.models.network import Network
+from reid_srdl.models.origin import ORIGIN, Origin
 from reid_srdl.models.spec_files import FACTS, HINT, SPEC, spec_in
 
 
@@ -64,9 +65,12 @@ def read_tensors(
     return tensors, _facts(path, text, hint)
 
 
-def save_network(path: Path, network: Network) -> None:
-    """Writes a network's weights with the spec that it was built from."""
-    write_tensors(path, network.state_dict(), {SPEC: network.spec.to_json()})
+def save_network(path: Path, network: Network, origin: Origin | None = None) -> None:
+    """Writes a network's weights with the spec that it was built from, and where they come from."""
+    facts: dict[str, Any] = {SPEC: network.spec.to_json()}
+    if origin is not None:
+        facts[ORIGIN] = origin.to_json()
+    write_tensors(path, network.state_dict(), facts)
 
 
 def load_network(path: Path) -> Network:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from reid_srdl.records.part import Count, RecordPart
 
+Mark = Literal["at chance", "collapsed"]  # see training.marks
 COST_UNIT = 1e16  # multiply-accumulates; TrCost's
 
 
@@ -59,11 +60,17 @@ class NetworkFacts(RecordPart):
         model: the network's name, e.g. ``resnet50``.
         loss: the last epoch's mean of each loss term; empty where it is not trained.
         accuracy: the last epoch's training accuracy, 0 to 1; None where it is not trained.
+        ce: the last epoch's cross-entropy with the labels, in nats, whatever the loss; None where
+            it is not trained or computes no logits.
+        marks: ``at chance`` where it learned nothing, ``collapsed`` where most of its features are
+            the same for all images.
     """
 
     model: str
     loss: dict[str, float] = Field(default_factory=dict)
     accuracy: float | None = Field(None, ge=0, le=1)
+    ce: float | None = Field(None, ge=0)
+    marks: tuple[Mark, ...] = ()
 
 
 class Phase(RecordPart):

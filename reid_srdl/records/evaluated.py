@@ -30,6 +30,7 @@ class EvaluationData(RecordPart):
         features: digest of the features where these were given; None where a run's network
             computed them.
         test: test images (classification).
+        content: digest of the test images, see `data.content`; None where it was not taken.
         folder: where the data stood, if a data set's place sets this evaluation apart.
         distractors_folder: the folder of images that joined the gallery.
     """
@@ -44,6 +45,7 @@ class EvaluationData(RecordPart):
     labels: str | None = None
     features: str | None = None
     test: Count | None = None
+    content: str | None = None
     folder: str | None = None
     distractors_folder: str | None = None
 
@@ -114,7 +116,8 @@ def own_data(dataset: DatasetFacts, split: int, result: Result | None) -> Evalua
     """
     nobody = result.protocol.distractors if isinstance(result, Evaluation) else None
     return EvaluationData(
-        **dataset.model_dump(exclude={"images", "identities", "classes"}),
+        **dataset.model_dump(exclude={"images", "identities", "classes", "content"}),
+        content=dataset.content.test if dataset.content is not None else None,
         split=split if find_entry(dataset.name).splits > 1 else None,
         distractors=nobody,
     )

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from reid_srdl.config import TaskName
+from reid_srdl.records.content import ContentFacts
 from reid_srdl.records.part import Count, RecordPart
 
 
@@ -23,6 +24,7 @@ class DatasetFacts(RecordPart):
         labels: digest of the test images' identities and cameras, see `records.digests`; None
             where it was not taken (re-id).
         classes, test: classes and test images (classification).
+        content: digests of what it holds; None where it was not looked at.
     """
 
     name: str
@@ -35,6 +37,7 @@ class DatasetFacts(RecordPart):
     labels: str | None = None
     classes: Count | None = None
     test: Count | None = None
+    content: ContentFacts | None = None
 
     @model_validator(mode="after")
     def _facts_of_its_task(self) -> DatasetFacts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import filelock
 
@@ -12,6 +13,14 @@ from reid_srdl.config import AnyConfig, MethodOptions, fingerprint, read_yaml, r
 from reid_srdl.errors import UserError
 from reid_srdl.files import remove_leftovers, write_text
 from reid_srdl.places import writing
+from reid_srdl.records.trained_on import (
+    TrainedOn,
+    check_same_content,
+    read_trained_on,
+    write_trained_on,
+)
+
+_RESTORE = "restore the file, or move the folder away and train again"
 
 
 class RunFolder:
@@ -19,6 +28,7 @@ class RunFolder:
 
     Attributes:
         config: the resolved configuration, YAML.
+        trained_on: what the run is trained on, JSON.
         metrics: one line of JSON per epoch.
         phases: folder of the durable phases.
         record: the typed record, written last.
@@ -27,6 +37,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config = path / "config.yaml"
+        self.trained_on = path / "data.json"
         self.metrics = path / "metrics.jsonl"
         self.phases = path / "phases"
         self.record = path / "record.json"
@@ -47,14 +58,39 @@ class RunFolder:
         """Reads the run's configuration.
 
         Raises:
-            UserError: this is no run folder, or its configuration is damaged.
+            UserError: this is no run folder, or its configuration is damaged, cut or another's.
         """
         if not self.config.is_file():
             raise UserError(
                 f"{self.path}: not a run folder (no {self.config.name} in it)",
                 "name a folder that reid-srdl train wrote, e.g. runs/NAME",
             )
-        return resolve(read_yaml(self.config), methods)
+        try:
+            tree = read_yaml(self.config)
+            config = resolve(tree, methods)
+        except UserError as error:
+            what = error.what.removeprefix(f"{self.config}: ")
+            raise UserError(f"{self.config}: {what}", _RESTORE) from None
+        known = self.read_trained_on()
+        if missing := _missing(config.model_dump(mode="json"), tree):
+            raise UserError(f"{self.config}: cut or damaged: {missing} is not in it", _RESTORE)
+        if known is not None and fingerprint(config) != known.settings:
+            what = f"not the configuration that {self.trained_on.name} says the run began with"
+            raise UserError(f"{self.config}: {what}", _RESTORE)
+        return config
+
+    def read_trained_on(self) -> TrainedOn | None:
+        """Reads what the run is trained on; None where nothing was written yet.
+
+        Raises:
+            UserError: the file is damaged, or gone although something was trained.
+        """
+        known = read_trained_on(self.trained_on)
+        if known is None and self.config.exists() and any(self.phases.glob("*.safetensors")):
+            raise UserError(
+                f"{self.trained_on}: gone: what the run was trained on is not known", _RESTORE
+            )
+        return known
 
     def check_same(self, config: AnyConfig, methods: Mapping[str, type[MethodOptions]]) -> None:
         """Checks that a run of this configuration may be in this folder.
@@ -97,10 +133,34 @@ class RunFolder:
         finally:
             lock.release()
 
-    def write_config(self, config: AnyConfig) -> None:
-        """Writes the resolved configuration, once."""
-        if not self.config.exists():
-            write_text(self.config, to_yaml(config))
+    def check_content(self, now: TrainedOn) -> None:
+        """Checks that the run in this folder, if there is one, is trained on the content of now.
+
+        Raises:
+            UserError: it is trained on something else; both are named.
+        """
+        known = self.read_trained_on()
+        if known is not None:
+            check_same_content(self.path, known, now)
+
+    def begin(self, config: AnyConfig, now: TrainedOn) -> None:
+        """Writes what the run is, at its first moment; later where its data stand, if elsewhere."""
+        known = self.read_trained_on()
+        if known == now and self.config.exists():
+            return
+        if not self.config.exists() or (known is not None and known.folder != now.folder):
+            write_text(self.config, to_yaml(config), "the run's configuration")
+        write_trained_on(self.trained_on, now)
 
     def _foreign_files(self) -> Iterator[Path]:
         return (path for path in self.path.iterdir() if path.name != ".lock")
+
+
+def _missing(whole: Mapping[str, Any], tree: object, above: str = "") -> str:
+    """Returns the first key of a configuration that a file leaves out; empty: it has all."""
+    for key, value in whole.items():
+        if not isinstance(tree, Mapping) or key not in tree:
+            return f"{above}{key}"
+        if isinstance(value, Mapping) and (below := _missing(value, tree[key], f"{above}{key}.")):
+            return below
+    return ""

@@ -31,7 +31,8 @@ class LaterEvaluations(EvaluationsRecord):
 def evaluation_name(evaluations: Sequence[Evaluated]) -> str:
     """Returns the name of the file of some evaluations, made of what sets them apart.
 
-    Evaluations of other data, places or settings have other names, the same ones the same.
+    Evaluations of other content or settings have other names, the same ones the same, wherever
+    the data stand.
     """
     data, splits = evaluations[0].data, {one.data.split for one in evaluations}
     parts = [
@@ -65,4 +66,6 @@ def read_later(path: Path) -> LaterEvaluations:
 
 
 def _place(data: EvaluationData) -> tuple[int | None, str | None, str | None]:
+    if data.content is not None:
+        return data.split, data.content, None
     return data.split, data.folder, data.distractors_folder

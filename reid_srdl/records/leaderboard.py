@@ -3,15 +3,15 @@
 Features that were not made here have a row each, below the runs that were judged on the same test
 images, or in a table of their own.
 
-Runs are averaged when they differ in nothing but the seed and the place where they ran: same data,
-same network, same method and options, same configuration, same precision. Everything else stands in
-a row of its own, and the row's label says what sets it apart.
+Runs are averaged when they differ in nothing but the seed and the place where they ran: same data
+by content, same network, same method and options, same configuration, same precision. Everything
+else stands in a row of its own, and the row's label says what sets it apart.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -24,6 +24,8 @@ from reid_srdl.records.run import AnyRecord, DatasetFacts, FeaturesRecord, RunRe
 from reid_srdl.records.statistics import Measure, measure, paired_gain, unpaired_gain
 
 BASELINE = "vanilla"
+
+_DIGITS = 8  # of a digest in a label
 
 _NO_BASELINE = f"no gain: no single {BASELINE} experiment is otherwise configured alike"
 
@@ -46,6 +48,7 @@ class _Group:
     records: tuple[RunRecord, ...]
     setting: dict[str, Any]  # the configuration without method, seed and places
     facts: dict[str, Any]  # of the data set: two folders may bear one name
+    content: dict[str, Any]  # digests of what was trained and judged on
 
 
 def leaderboard(records: Iterable[AnyRecord]) -> Leaderboard:
@@ -58,6 +61,7 @@ def leaderboard(records: Iterable[AnyRecord]) -> Leaderboard:
     rows += foreign_rows(foreign, runs)
     rows.sort(key=lambda row: (row.dataset.name, row.method is None))  # keeps their order else
     notes += [f"{_where(row)}: not trained here" for row in rows if row.method is None]
+    notes += [f"{run.name}: {', '.join(run.marks)}" for run in runs if run.marks]
     return Leaderboard(tuple(rows), tuple(gains), tuple(notes))
 
 
@@ -81,6 +85,7 @@ def _trained(runs: Sequence[RunRecord], notes: list[str]) -> tuple[list[Row], li
     gains: list[Gain] = []
     for name in sorted(tables):
         table = _tell_apart(tables[name])
+        notes += _content_notes(name, table)
         rows += [group.row for group in table]
         for group in table:
             if gain := _gain(group, table):
@@ -122,8 +127,17 @@ def _group(found: Sequence[RunRecord], notes: list[str]) -> _Group:
         work=measure([record.true_work.cost for record in records]).mean,
         scores={metric: _mean(_by_seed(records, metric)) for metric in METRICS[first.dataset.task]},
     )
-    facts = flatten({"dataset": first.dataset.model_dump()})
-    return _Group(row, records, _setting(first), facts)
+    facts = flatten({"dataset": first.dataset.model_dump(exclude={"content"})})
+    return _Group(row, records, _setting(first), facts, _content(first.dataset))
+
+
+def _content(dataset: DatasetFacts) -> dict[str, Any]:
+    """What was trained and judged on, as labels tell it: the first digits of digests."""
+    known = dataset.content
+    return {
+        key: "unknown" if known is None else getattr(known, part)[:_DIGITS]
+        for key, part in (("training data", "train"), ("test data", "test"))
+    }
 
 
 def _setting(record: RunRecord) -> dict[str, Any]:
@@ -146,6 +160,13 @@ def _tell_apart(groups: Sequence[_Group]) -> list[_Group]:
     both = [tell(group.setting | group.facts, keys + facts) for group in groups]
     # A smaller training set that the configuration asked for is told once, by its key.
     told = both if len(set(both)) > len(set(apart)) else apart
+    contents = differing_keys([group.content for group in groups])
+    whole = [
+        ", ".join(filter(None, (text, tell(group.content, contents))))
+        for text, group in zip(told, groups, strict=True)
+    ]
+    if len(_labels(whole, groups)) > len(_labels(told, groups)):
+        told = whole
     labelled = [_labelled(group, text) for group, text in zip(groups, told, strict=True)]
     counts: dict[str, int] = defaultdict(int)
     for group in labelled:
@@ -158,6 +179,30 @@ def _tell_apart(groups: Sequence[_Group]) -> list[_Group]:
     order = [(text, group.row.method != BASELINE) for text, group in zip(told, unique, strict=True)]
     pairs = zip(order, unique, strict=True)
     return [group for _, group in sorted(pairs, key=lambda pair: (*pair[0], pair[1].row.label))]
+
+
+def _labels(told: Sequence[str], groups: Sequence[_Group]) -> set[tuple[str, str]]:
+    """Returns the different labels that rows would have."""
+    return {(group.row.label, text) for group, text in zip(groups, told, strict=True)}
+
+
+def _content_notes(name: tuple[str, str], table: Sequence[_Group]) -> Iterator[str]:
+    """Yields a line for what differs in content among rows of the same data settings."""
+    for key in ("training data", "test data"):
+        found: dict[str, list[str]] = defaultdict(list)
+        for group in table:
+            if any(_differs(key, group, other) for other in table):
+                found[group.content[key]] += group.row.runs
+        if found:
+            told = "; ".join(f"{part}: {', '.join(runs)}" for part, runs in found.items())
+            yield f"{', '.join(name)}: other {key}, never averaged or subtracted: {told}"
+
+
+def _differs(key: str, one: _Group, other: _Group) -> bool:
+    ours, theirs = (
+        {k: v for k, v in group.setting.items() if k.startswith("data.")} for group in (one, other)
+    )
+    return ours == theirs and one.content[key] != other.content[key]
 
 
 def _labelled(group: _Group, apart: str) -> _Group:
@@ -175,6 +220,7 @@ def _gain(group: _Group, table: Sequence[_Group]) -> Gain | None:
         for other in table
         if other.row.method == BASELINE
         and (other.setting, other.facts) == (group.setting, group.facts)
+        and other.row.dataset.content == group.row.dataset.content
     ]
     plain = [other for other in baselines if other.records[0].method.label == BASELINE]
     chosen = plain or baselines

@@ -14,6 +14,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.records.per_query import Side
 from reid_srdl.records.queries import QueryScores
 
+_DIGITS = 8  # of a digest in a message
 _SAME = "evaluate both on the same queries, in the same order"
 
 
@@ -26,10 +27,18 @@ def check_pair(a: Side, b: Side) -> tuple[str, ...]:
     Raises:
         UserError: other data sets, rules or queries; the first difference is named.
     """
+    if a.content and b.content and a.content != b.content:
+        raise UserError(
+            f"A and B were judged on other test images ({a.content[:_DIGITS]} and "
+            f"{b.content[:_DIGITS]}), whatever these are called",
+            "evaluate both on the same files: reid-srdl eval RUN --data-dir DIR --per-query FILE",
+        )
     known = a.labels is not None and b.labels is not None
     if not known and a.dataset and b.dataset and a.dataset != b.dataset:
         raise UserError(f"A is of {a.dataset}, B of {b.dataset}: other queries", _SAME)
     told = list(_rule_warnings(a, b))
+    if a.train and b.train and a.train != b.train:
+        told.append("trained on other data: the difference is also the data's")
     told += _check_queries("single", a.single, b.single)
     if a.multi is not None and b.multi is not None:
         told += _check_queries("multi", a.multi, b.multi)

@@ -34,6 +34,8 @@ class Side:
         protocol: the rules they follow; None where they are not known.
         dataset: the data set's name where it is known.
         labels: digest of the test images' identities and cameras where it is known.
+        content: digest of the test images themselves where it is known.
+        train: digest of what the network was trained on where it is known.
     """
 
     label: str
@@ -42,6 +44,8 @@ class Side:
     protocol: Protocol | None = None
     dataset: str | None = None
     labels: str | None = None
+    content: str | None = None
+    train: str | None = None
 
 
 def read_results(path: Path) -> Side:
@@ -73,6 +77,7 @@ def _of_record(path: Path) -> Side:
             "compare files of reid-srdl eval RUN --per-query FILE",
         )
     protocol = found.result.protocol.model_dump(include=set(_PROTOCOL))
+    trained_on = record.dataset.content
     return Side(
         str(path),
         found.per_query.single_query,
@@ -80,6 +85,8 @@ def _of_record(path: Path) -> Side:
         Protocol.model_validate(protocol),
         record.dataset.name if isinstance(record, RunRecord) else None,
         found.data.labels,
+        found.data.content,
+        None if trained_on is None else trained_on.train,
     )
 
 

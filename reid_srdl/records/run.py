@@ -104,6 +104,16 @@ class RunRecord(_Record):
     phases: tuple[Phase, ...] = ()
 
     @property
+    def marks(self) -> tuple[str, ...]:
+        """What is wrong with networks that its phases ended with: ``second is at chance``."""
+        return tuple(
+            f"{name} is {mark}"
+            for phase in self.phases
+            for name, facts in phase.networks.items()
+            for mark in facts.marks
+        )
+
+    @property
     def true_work(self) -> Work:
         """What the result took in all, finished teachers included."""
         return self.work + self.cost.teachers_work

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from reid_srdl.errors import UserError
+from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.records.parse import parse, read_text, read_tree
 from reid_srdl.records.run import AnyRecord, FeaturesRecord, RunRecord
 from reid_srdl.records.write import write_evaluations
@@ -96,6 +96,19 @@ def read_records(runs: Path) -> tuple[list[AnyRecord], list[str]]:
         found = f": {'; '.join(problems)}" if problems else ""
         raise UserError(f"{runs}: no finished run in it{found}", _WHERE)
     return records, problems
+
+
+def of_dataset(records: Sequence[AnyRecord], name: str, runs: Path) -> list[AnyRecord]:
+    """Returns the records of one data set.
+
+    Raises:
+        UserError: none below ``runs`` is of it.
+    """
+    known = {record.dataset.name for record in records}
+    if name not in known:
+        what = f"--dataset {name}: no finished run in {runs} is of it"
+        raise UserError(what, did_you_mean(name, known), usage=True)
+    return [record for record in records if record.dataset.name == name]
 
 
 def run_folders(top: Path) -> Iterator[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reid_srdl.records.comparison import Comparison, Difference, Kind, Metric
+from reid_srdl.records.coverage import coverage_note
 from reid_srdl.report.tables import Column, Row, Table, Value
 from reid_srdl.retrieval.conventions import CONVENTIONS
 
@@ -100,6 +101,9 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         if kind is not None
     )
     yield f"drawn: {units} ({told}); {settings.resamples:,} resamples, seed {settings.seed}"
+    fewest = min(kind.units for kind in kinds.values() if kind is not None)
+    if settings.by == "identity" and (few := coverage_note(fewest)):
+        yield few
     if settings.by == "query":
         yield "queries of one identity are not independent: these intervals may be too narrow"
     intervals = sorted({s.interval for kind in kinds.values() if kind for s in kind.scores})

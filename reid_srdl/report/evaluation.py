@@ -87,6 +87,11 @@ def rule_notes(rules: Rules) -> tuple[str, ...]:
     )
 
 
+def evaluation_warnings(result: Scored, gallery: Labels) -> list[str]:
+    """Returns a line for all that was left out, or counts by a foreign code's rules alone."""
+    return [*skipped_warnings(result.evaluation), *rule_warnings(result, gallery)]
+
+
 def skipped_warnings(evaluation: Evaluation) -> list[str]:
     """Returns a line for each kind of query of which some were left out."""
     kinds = (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reid_srdl.errors import UserError
 from reid_srdl.files import whole_file
+from reid_srdl.places import check_output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,7 +16,7 @@ FIGURES = (".png", ".svg", ".pdf")
 
 
 def check_figure(path: Path) -> None:
-    """Checks a figure's name before the work that leads to it.
+    """Checks a figure's name.
 
     Raises:
         UserError: it ends in none of .png, .svg, .pdf.
@@ -24,6 +25,17 @@ def check_figure(path: Path) -> None:
         raise UserError(
             f"{path}: not a figure by its name", f"end it in {', '.join(FIGURES)}", usage=True
         )
+
+
+def check_target(path: Path | None) -> None:
+    """Checks where a figure is to be written, before the work that leads to it.
+
+    Raises:
+        UserError: it is no figure by its name, or nothing can be written there.
+    """
+    if path is not None:
+        check_figure(path)
+        check_output(path, "the figure")
 
 
 def new_figure(width: float, height: float) -> Figure:

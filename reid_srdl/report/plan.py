@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
+from reid_srdl.report.say import present, say
 from reid_srdl.report.tables import Column, Row, Table
 
 _COLUMNS = (
@@ -58,3 +59,11 @@ def _networks(networks: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _tera(macs: int) -> str:
     return f"{macs / 1e12:.4g}"
+
+
+def print_plan(plan: Mapping[str, Any], *, as_json: bool) -> None:
+    """Prints a plan as a table with lines below it, or as JSON alone."""
+    present(plan_table(plan), plan, as_json=as_json)
+    if not as_json:
+        for line in plan_lines(plan):
+            say(line)

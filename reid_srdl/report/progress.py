@@ -70,6 +70,10 @@ class Display:
         """Prints a warning."""
         self.say(f"warning: {line}")
 
+    def noted(self, line: str) -> None:
+        """Prints a note."""
+        self.say(line)
+
     def steps(self, what: str, done: int, total: int) -> None:
         """Shows how far a piece of work besides the phases is (decoding, features, ranks).
 
@@ -152,4 +156,5 @@ def _terms(networks: Mapping[str, NetworkRow]) -> str:
 
 
 def _accuracy(row: NetworkRow) -> str:
-    return "" if row.accuracy is None else f"  accuracy {row.accuracy:.1%}"
+    accuracy = "" if row.accuracy is None else f"  accuracy {row.accuracy:.1%}"
+    return "".join((accuracy, *(f"  {mark}" for mark in row.marks)))

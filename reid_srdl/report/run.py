@@ -34,4 +34,6 @@ def print_run(record: RunRecord, folder: Path) -> None:
             tell(f"warning: {line}")
     if classes:
         show(class_table(classes, record.dataset.name))
+    for mark in record.marks:
+        tell(f"warning: {mark}")
     say(f"record: {folder / 'record.json'}")

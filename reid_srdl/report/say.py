@@ -36,6 +36,12 @@ def tell(line: str) -> None:
     print(plain(line), file=sys.stderr)
 
 
+def tell_all(what: str, lines: Iterable[object]) -> None:
+    """Prints lines on standard error that begin alike: with ``note``, ``warning``, ``written``."""
+    for line in lines:
+        tell(f"{what}: {line}")
+
+
 def show(*tables: Table) -> None:
     """Prints tables, as wide as the terminal, or as a pipe may be."""
     sys.stdout.write(drawn(tables, to_terminal=True))
@@ -55,6 +61,14 @@ def show_pairs(pairs: Iterable[tuple[str, str]]) -> None:
 def show_json(value: Any) -> None:
     """Prints JSON alone."""
     print(json_text(value))
+
+
+def present(table: Table, tree: Any, *, as_json: bool) -> None:
+    """Prints a result as a table or as JSON alone."""
+    if as_json:
+        show_json(tree)
+    else:
+        show(table)
 
 
 def drawn(tables: Sequence[Table], *, to_terminal: bool) -> str:

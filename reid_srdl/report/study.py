@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from reid_srdl.records.intervals import Estimate
 from reid_srdl.records.studies.results import StudyResults
+from reid_srdl.records.studies.schema import Study
 from reid_srdl.report.analysis import width_table
 from reid_srdl.report.tables import MISSING, Column, Row, Table, Value
 
@@ -26,13 +27,24 @@ def rehearsal(scale: float) -> str | None:
     return None if scale == 1 else f"rehearsal at scale {scale:g}: not comparable with the paper"
 
 
+def marked_title(title: str, scale: float) -> str:
+    """Returns a title that tells a rehearsal."""
+    mark = rehearsal(scale)
+    return title if mark is None else f"{title} ({mark})"
+
+
+def study_summary(study: Study) -> str:
+    """Returns a study's title and size, in one line."""
+    runs = len(study.cells) * len(study.seeds)
+    return f"{study.title} ({len(study.cells)} cells, up to {runs} runs)"
+
+
 def study_tables(results: StudyResults) -> list[Table]:
     """Returns the study's table and, where widths were measured, theirs."""
     tables = [study_table(results)]
     if results.widths:
         widths = width_table(list(results.widths.values()))
-        mark = rehearsal(results.plan.scale)
-        title = widths.title + ("" if mark is None else f" ({mark})")
+        title = marked_title(widths.title, results.plan.scale)
         tables.append(Table(title, widths.columns, widths.rows, widths.notes))
     return tables
 
@@ -61,7 +73,7 @@ def study_table(results: StudyResults) -> Table:
             Column("final_ce_quoted", "paper", "number", "nats", "final CE"),
         )
     rows = (*_cell_rows(results), *_contrast_rows(results), *_quoted_rows(results))
-    title = results.plan.study.title + ("" if mark is None else f" ({mark})")
+    title = marked_title(results.plan.study.title, results.plan.scale)
     return Table(title, columns, rows, tuple(_notes(results)))
 
 

@@ -21,12 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
+from reid_srdl.retrieval.listing import RankList
 from reid_srdl.retrieval.protocol import Int64s, Labels, PidIndex
 from reid_srdl.retrieval.ranks import UNRETRIEVED, Ranks
 from reid_srdl.retrieval.rows import Rows
 
 _ANSWERS = 1 << 20  # list entries asked for at once
 _SAFE = 1 << 20  # images that an index is trained on at most
+_DIMS = (2048, 1920, 1536, 1280)  # networks' features; multiples of most numbers of parts
+_PARAMETERS = "write the parameters of --index as nprobe=8,efSearch=64"
+_MOST_LINKS = 1024
 _ADVICE = re.compile(r"please provide at least (\d+) training points")
 
 
@@ -63,10 +67,8 @@ def build_index(name: str, gallery: Rows, *, gpu: bool = False) -> BuiltIndex:
     """
     import faiss
 
-    factory, _, parameters = name.partition(";")
-    _check_links(factory)
-    with _told_by_faiss(name, f"choose an index that fits {gallery.dim} dimensions"):
-        index = faiss.index_factory(gallery.dim, factory, faiss.METRIC_L2)
+    parameters = name.partition(";")[2]
+    index = _made(name, gallery.dim)
     start = time.perf_counter()
     hint = f"choose an index that {len(gallery):,} images of {gallery.dim} dimensions can train"
     with _told_by_faiss(name, hint), _heard() as lines:
@@ -77,7 +79,7 @@ def build_index(name: str, gallery: Rows, *, gpu: bool = False) -> BuiltIndex:
             index.add(np.ascontiguousarray(gallery.block(first, last)))
     seconds = time.perf_counter() - start
     if parameters:
-        with _told_by_faiss(name, "write parameters as nprobe=8,efSearch=64"):
+        with _told_by_faiss(name, _PARAMETERS):
             space: Any = faiss.ParameterSpace()
             space.set_index_parameters(index, parameters)
     size = int(faiss.serialize_index(index).nbytes)
@@ -91,11 +93,13 @@ class Retrieved:
 
     Attributes:
         positions: Q x L gallery positions, -1 where there is none, in the order retrieved.
+        distances: Q x L, as the index tells them.
         rank: Q x L ranks from 1; 0 for what does not count or stands beyond N.
         match: Q x L, whether each ranked image is a match.
     """
 
     positions: Int64s
+    distances: NDArray[np.float32]
     rank: Int64s
     match: NDArray[np.bool_]
 
@@ -116,16 +120,18 @@ def retrieve(
     ignored = np.bincount(same.query[~same.match], minlength=len(queries))
     length = min(count + int(ignored.max(initial=0)), len(gallery_labels))
     step, seconds = max(1, _ANSWERS // length), 0.0
-    parts = []
+    parts, told = [], []
     for first in range(0, len(queries), step):
         rows = np.ascontiguousarray(queries.block(first, min(first + step, len(queries))))
         start = time.perf_counter()
-        _, positions = built.index.search(rows, length)
+        distances, positions = built.index.search(rows, length)
         seconds += time.perf_counter() - start
         parts.append(positions)
+        told.append(distances)
         if progress:
             progress(min(first + step, len(queries)), len(queries))
-    return _counted(np.concatenate(parts), query_labels, gallery_labels, count), seconds
+    answers = np.concatenate(parts), np.concatenate(told)
+    return _counted(*answers, query_labels, gallery_labels, count), seconds
 
 
 @dataclass
@@ -161,11 +167,33 @@ class ApproximateRanker:
         check_count(self.retrieved, len(gallery))
         if not len(queries):
             return
+        labels = query_labels, gallery_labels
+        found, _ = retrieve(self._index(gallery), queries, *labels, self.retrieved, progress)
+        yield truncated_ranks(found, *labels)
+
+    def lists(
+        self,
+        queries: Rows,
+        query_labels: Labels,
+        gallery: Rows,
+        gallery_labels: Labels,
+        k: int,
+        distance: str,
+    ) -> Iterator[RankList]:
+        """Yields what the index retrieved for each query: k images, or N where k is larger.
+
+        The order is the index's, so the distances are those that it tells: for most indexes squared
+        ones, perhaps of rounded features; for LSH, bits that differ.
+        """
+        labels = query_labels, gallery_labels
+        found, _ = retrieve(self._index(gallery), queries, *labels, self.retrieved)
+        yield from retrieved_lists(found, k, self.name)
+
+    def _index(self, gallery: Rows) -> BuiltIndex:
+        """Returns the gallery's index: built once, as another one may answer otherwise."""
         if self._built is None or self._built[0] is not gallery:
             self._built = gallery, build_index(self.name, gallery, gpu=self.gpu)
-        labels = query_labels, gallery_labels
-        found, _ = retrieve(self._built[1], queries, *labels, self.retrieved, progress)
-        yield truncated_ranks(found, *labels)
+        return self._built[1]
 
     def told(self) -> dict[str, str]:
         """Says what was retrieved, and that the scores are the list's."""
@@ -173,6 +201,19 @@ class ApproximateRanker:
             "index_note": f"FAISS {self.name}, approximate; truncated mAP: over the first "
             f"{self.retrieved} retrieved, matches not retrieved add 0"
         }
+
+
+def retrieved_lists(found: Retrieved, k: int, name: str) -> Iterator[RankList]:
+    """Yields the first k images that an index of this name retrieved for each query."""
+    for query, ranks in enumerate(found.rank):
+        column = np.flatnonzero((ranks > 0) & (ranks <= k))
+        yield RankList(
+            query,
+            found.positions[query, column],
+            found.distances[query, column].astype(np.float64),
+            found.match[query, column],
+            f"index {name}",
+        )
 
 
 def check_count(count: int, gallery: int) -> None:
@@ -203,24 +244,76 @@ def truncated_ranks(found: Retrieved, query_labels: Labels, gallery_labels: Labe
     return Ranks(matched, np.append(offsets[matched], offsets[-1]), ranks)
 
 
-def _counted(positions: Int64s, query: Labels, gallery: Labels, count: int) -> Retrieved:
+def _counted(
+    positions: Int64s, distances: NDArray[np.float32], query: Labels, gallery: Labels, count: int
+) -> Retrieved:
     same = gallery.pids[positions] == query.pids[:, None]
     own_camera = gallery.camids[positions] == query.camids[:, None]
     counts = (positions >= 0) & ~(same & own_camera)
     rank = np.cumsum(counts, axis=1)
     rank[~counts | (rank > count)] = 0
-    return Retrieved(positions, rank, same & (rank > 0))
+    return Retrieved(positions, distances, rank, same & (rank > 0))
 
 
-def _check_links(factory: str) -> None:
-    """Refuses graphs of fewer than 2 links, on which FAISS ends the whole process."""
-    links = re.search(r"(HNSW|NSG)(\d+)", factory)
-    if links and int(links[2]) < 2:
-        raise UserError(
-            f"index {factory!r}: {links[0]} has fewer than 2 links per image",
-            f"write {links[1]}32, for example",
-            usage=True,
-        )
+def check_name(name: str, dim: int | None = None) -> None:
+    """Checks an index's name without any features.
+
+    Args:
+        name: as for `build_index`.
+        dim: of the features; None: the index need only fit one of some common numbers.
+
+    Raises:
+        UserError: FAISS refuses the string or a parameter.
+    """
+    import faiss
+
+    refused = None
+    for some in _DIMS if dim is None else (dim,):
+        try:
+            index = _made(name, some)
+        except UserError as error:
+            refused = refused or error
+            continue
+        if parameters := name.partition(";")[2]:
+            with _told_by_faiss(name, _PARAMETERS):
+                space: Any = faiss.ParameterSpace()
+                space.set_index_parameters(index, parameters)
+        return
+    assert refused is not None
+    raise refused
+
+
+def _made(name: str, dim: int) -> Any:
+    import faiss
+
+    factory = name.partition(";")[0]
+    _check_bounds(name)
+    with _told_by_faiss(name, f"choose an --index that fits {dim} dimensions, such as HNSW32"):
+        return faiss.index_factory(dim, factory, faiss.METRIC_L2)
+
+
+def _check_bounds(name: str) -> None:
+    """Refuses what FAISS takes and then ends the process by, or answers nothing to.
+
+    Raises:
+        UserError: a graph of fewer than 2 or very many links, or a parameter that is not above 0.
+    """
+    factory, _, parameters = name.partition(";")
+    for kind, links in re.findall(r"(HNSW|NSG)(\d+)", factory):
+        if not 2 <= int(links) <= _MOST_LINKS:
+            what = "fewer than 2" if int(links) < 2 else f"more than {_MOST_LINKS}"
+            raise UserError(
+                f"index {factory!r}: {kind}{links} has {what} links per image",
+                f"write --index {kind}32, for example",
+                usage=True,
+            )
+    for value in re.findall(r"=([^,]*)", parameters):
+        if not re.fullmatch(r"0*[1-9]\d{0,8}|\d{1,9}\.\d*[1-9]\d*", value):
+            raise UserError(
+                f"index {name!r}: a parameter is {value!r}, not a number above 0",
+                _PARAMETERS,
+                usage=True,
+            )
 
 
 @contextmanager

@@ -13,6 +13,14 @@ identity like any other. Queries without a match are left out.
 
 fastreid 1.x (``fastreid/evaluation/rank.py``, ``reid_evaluation.py``): the same metric with mINP,
 on cosine distances unless its TEST.METRIC says otherwise.
+
+Re-ranking and query expansion are no part of the metric. torchreid's engine hands squared distances
+(or 1 - cos) to its ``re_ranking``, which squares them again: reproduced. It has no expansion.
+fast-reid's releases do not agree on re-ranking (``evaluation/rerank.py`` squares what it is given;
+its successor in ``utils/compute_dist.py`` has lists of k1 images that hold the image itself, weighs
+by squared distances as they are, and adds lambda times the cosine distance as it is), and its
+expansion (``evaluation/query_expansion.py``) changes gallery images too, by neighbours among both,
+itself included: both refused, lest a number bear its name that it would not give.
 """
 
 from __future__ import annotations
@@ -34,6 +42,8 @@ class Convention:
         junk, ties, no_match, ap: the rules in words, as a result names them.
         not_reproduced: what that code does that this evaluation does not.
         single_shot: what its single-shot metric does that this one does not.
+        rerank_power: to what power its re-ranking takes normalised distances, see `rerank`.
+        no_rerank, no_expand: why its re-ranking or query expansion is refused; None: it is not.
     """
 
     junk_ignored: bool
@@ -45,6 +55,9 @@ class Convention:
     ap: str
     not_reproduced: tuple[str, ...] = ()
     single_shot: tuple[str, ...] = ()
+    rerank_power: Literal[1, 2] = 1
+    no_rerank: str | None = None
+    no_expand: str | None = None
 
     def words(self) -> dict[str, str | tuple[str, ...]]:
         """Returns the fields of `result.Rules` that these rules set."""
@@ -99,6 +112,8 @@ _TORCHREID = Convention(
         _NO_MULTI,
     ),
     single_shot=(_OWN_DRAWS,),
+    rerank_power=2,
+    no_expand="torchreid has no query expansion",
 )
 
 _FASTREID = Convention(
@@ -116,6 +131,8 @@ _FASTREID = Convention(
         _NO_MULTI,
     ),
     single_shot=(_OWN_DRAWS,),
+    no_rerank="its releases re-rank by different formulas, and none of them by this one",
+    no_expand="its expansion changes gallery images too, and counts an image as its own neighbour",
 )
 
 CONVENTIONS: dict[RulesName, Convention] = {

@@ -7,24 +7,26 @@ No array is unpickled: opening a stranger's file runs no code.
 from __future__ import annotations
 
 import zipfile
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl import places
 from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.files import whole_file
 from reid_srdl.retrieval.feature_folders import check_new, read_folder, write_folder
 from reid_srdl.retrieval.features import PARTS, Features, FeatureSet, checked
+from reid_srdl.retrieval.layumi import read_mat, told_name
 from reid_srdl.retrieval.memory import heap
 from reid_srdl.retrieval.memory.mapped import is_mapped
+from reid_srdl.retrieval.npy import read_stream
+from reid_srdl.retrieval.strangers import check_memory, check_plain, is_folder, reading
 
 _KINDS = ("features", "pids", "camids")
-_LAYUMI = {"f": "features", "label": "pids", "cam": "camids"}
-_LAYUMI_PARTS = {"query": ("query",), "gallery": ("gallery",), "multi": ("mquery", "multi")}
+_NAMES = tuple(f"{part}_{kind}" for part in PARTS for kind in (*_KINDS, "names"))
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -42,7 +44,7 @@ def load_features(path: Path) -> Features:
     Raises:
         UserError: there is no such file, it is damaged, or an array is missing or unusable.
     """
-    heap.share_one(keeping=not path.is_dir())  # before any thread
+    heap.share_one(keeping=not is_folder(path))  # before any thread
     features = from_arrays(_read(path), path)
     return checked(features, str(path), mapped_values=False)
 
@@ -84,11 +86,9 @@ def from_arrays(arrays: Arrays, source: Path) -> Features:
     Raises:
         UserError: an array is missing.
     """
-    sets = {part: _set(source, arrays, part) for part in PARTS}
-    query, gallery = sets["query"], sets["gallery"]
-    assert query is not None
-    assert gallery is not None
-    return Features(query, gallery, sets["multi"])
+    _check_there(source, arrays)
+    query, gallery = _set(arrays, "query"), _set(arrays, "gallery")
+    return Features(query, gallery, _set(arrays, "multi") if "multi_pids" in arrays else None)
 
 
 def check_output(path: Path) -> None:
@@ -96,8 +96,9 @@ def check_output(path: Path) -> None:
 
     Raises:
         UserError: the name ends otherwise than in .npz, or the folder that it names is not empty.
+        FileError: no file can be written there.
     """
-    if path.is_dir() or not path.suffix:
+    if is_folder(path) or not path.suffix:
         check_new(path)
     elif path.suffix != ".npz":
         raise UserError(
@@ -105,45 +106,44 @@ def check_output(path: Path) -> None:
             "let its name end in .npz, or give it no ending for a folder",
             usage=True,
         )
+    if path.suffix:
+        places.check_output(path, "the features")
 
 
 def _read(path: Path) -> Arrays:
-    if path.is_dir():
-        return read_folder(
-            path, [f"{part}_{kind}" for part in PARTS for kind in (*_KINDS, "names")]
-        )
+    if is_folder(path):
+        return read_folder(path, list(_NAMES))
     if path.suffix not in (".npz", ".mat"):
         raise UserError(
             f"{path}: not a features file by its name",
             "give a .npz or .mat file, or a folder of .npy files",
             usage=True,
         )
-    if not path.is_file():
-        raise UserError(f"{path}: no such file", "give the path of a .npz or .mat file")
-    return _read_npz(path) if path.suffix == ".npz" else _from_layumi(_read_mat(path))
+    check_plain(path, "give the path of a .npz or .mat file")
+    return _read_npz(path) if path.suffix == ".npz" else read_mat(path)
 
 
-def _set(path: Path, arrays: Arrays, part: str) -> FeatureSet | None:
-    wanted = [f"{part}_{kind}" for kind in _KINDS]
-    missing = [name for name in wanted if name not in arrays]
-    if part == "multi" and len(missing) == len(wanted):
-        return None
-    if missing and path.is_dir():
-        raise UserError(
-            f"{path}: lacks the file {missing[0]}.npy",
-            f"it must hold query_ and gallery_ {', '.join(_KINDS)}, each as .npy",
-        )
-    if missing:
-        told = _layumi_name(missing[0]) if path.suffix == ".mat" else missing[0]
+def _check_there(path: Path, names: Collection[str]) -> None:
+    """Checks that the arrays of queries and gallery are there, and of boxes all or none."""
+    for part in PARTS:
+        wanted = [f"{part}_{kind}" for kind in _KINDS]
+        missing = [name for name in wanted if name not in names]
+        if not missing or (part == "multi" and len(missing) == len(wanted)):
+            continue
         hint = f"it must hold query_ and gallery_ {', '.join(_KINDS)}"
+        if is_folder(path):
+            raise UserError(f"{path}: lacks the file {missing[0]}.npy", f"{hint}, each as .npy")
         if path.suffix == ".mat":
             hint = "it must hold query_ and gallery_ f, label, cam"
-        elif arrays:
-            hint += f"; {did_you_mean(missing[0], arrays)}"
-        raise UserError(f"{path}: lacks the array {told}", hint)
+            raise UserError(f"{path}: lacks the array {told_name(missing[0])}", hint)
+        meant = f"; {did_you_mean(missing[0], names)}" if names else ""
+        raise UserError(f"{path}: lacks the array {missing[0]}", hint + meant)
+
+
+def _set(arrays: Arrays, part: str) -> FeatureSet:
+    features, pids, camids = (arrays[f"{part}_{kind}"] for kind in _KINDS)
     names = arrays.get(f"{part}_names")
     listed = None if names is None else _names(names.reshape(-1))
-    features, pids, camids = (arrays[name] for name in wanted)
     return FeatureSet(features, pids, camids, listed)
 
 
@@ -154,68 +154,20 @@ def _names(names: NDArray[Any]) -> Sequence[str]:
 
 
 def _read_npz(path: Path) -> Arrays:
-    if not zipfile.is_zipfile(path):
-        raise _damaged(path, "cannot be read as .npz (not a zip archive, or cut short)")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: _member(path, file, name) for name in file.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError) as error:
-        raise _damaged(path, f"cannot be read as .npz ({_line(error)})") from None
+    with reading(str(path), ".npz"), path.open("rb") as stream:
+        if not zipfile.is_zipfile(stream):
+            raise ValueError("not a zip archive, or cut short")
+        with zipfile.ZipFile(stream) as file:
+            members = {info.filename.removesuffix(".npy"): info for info in file.infolist()}
+            _check_there(path, members)
+            wanted = {name: members[name] for name in _NAMES if name in members}
+            check_memory(str(path), sum(info.file_size for info in wanted.values()))
+            return {name: _member(path, file, info) for name, info in wanted.items()}
 
 
-def _member(path: Path, file: Any, name: str) -> NDArray[Any]:
-    try:
-        array: NDArray[Any] = file[name]
-    except ValueError as error:
-        if "pickle" not in str(error) and "Object" not in str(error):
-            raise
-        raise UserError(
-            f"{path}: {name} is an array of Python objects, which are never unpickled",
-            "save numbers or strings",
-        ) from None
-    return array
-
-
-def _read_mat(path: Path) -> dict[str, Any]:
-    from scipy.io import loadmat
-
-    try:
-        content: dict[str, Any] = loadmat(path, appendmat=False)
-    except NotImplementedError:
-        raise _damaged(path, "is a MATLAB 7.3 file", "save it again with -v7") from None
-    except Exception as error:  # scipy's reader raises all sorts on damaged files
-        raise _damaged(path, f"cannot be read as .mat ({_line(error)})") from None
-    return content
-
-
-def _from_layumi(content: Mapping[str, Any]) -> Arrays:
-    """Renames the arrays and flattens labels of shape 1 x N or N x 1."""
-    arrays: dict[str, NDArray[Any]] = {}
-    for part, prefixes in _LAYUMI_PARTS.items():
-        for prefix in prefixes:
-            for short, kind in _LAYUMI.items():
-                array = content.get(f"{prefix}_{short}")
-                if array is not None:
-                    arrays[f"{part}_{kind}"] = array if kind == "features" else _labels(array)
-    return arrays
-
-
-def _labels(array: NDArray[Any]) -> NDArray[Any]:
-    flat = array.reshape(-1) if array.ndim == 2 and 1 in array.shape else array
-    # MATLAB's own numbers are float64; whole ones are labels all the same.
-    whole = flat.dtype.kind == "f" and bool(np.all(flat == np.floor(flat)))
-    return flat.astype(np.int64) if whole and np.isfinite(flat).all() else flat
-
-
-def _layumi_name(name: str) -> str:
-    part, kind = name.split("_")
-    prefix = _LAYUMI_PARTS[part][0]
-    return f"{prefix}_{ {long: short for short, long in _LAYUMI.items()}[kind] }"
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def _damaged(path: Path, what: str, hint: str = "write the file again") -> UserError:
-    return UserError(f"{path}: {what}", hint)
+def _member(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
+    name = info.filename.removesuffix(".npy")
+    with reading(f"{path}: {name}", "an array"), file.open(info) as stream:
+        return read_stream(
+            stream, info.file_size, f"{path}: {name}", narrow=name.endswith("_features")
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
 from reid_srdl.files import whole_folder
+from reid_srdl.retrieval.npy import read_header, read_stream
+from reid_srdl.retrieval.strangers import check_plain, reading
 
 _MAPPED = ("gallery", "multi")  # queries are few and needed whole
 
@@ -19,9 +22,11 @@ def read_folder(path: Path, names: list[str]) -> dict[str, NDArray[Any]]:
     """Returns the arrays NAME.npy that a folder holds, gallery and boxes memory-mapped.
 
     Raises:
-        UserError: a file is damaged, holds Python objects, or cannot be mapped by rows.
+        UserError: a file is damaged, holds Python objects, is not as long as its header says, or
+            cannot be mapped by rows; or it is a folder, a pipe or a device.
     """
-    return {name: _read(path / f"{name}.npy") for name in names if (path / f"{name}.npy").exists()}
+    files = {name: path / f"{name}.npy" for name in names}
+    return {name: _read(file) for name, file in files.items() if os.path.lexists(file)}
 
 
 def write_folder(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -47,24 +52,16 @@ def check_new(path: Path) -> None:
 
 
 def _read(path: Path) -> NDArray[Any]:
-    mapped = path.stem.split("_")[0] in _MAPPED
-    try:
-        with path.open("rb") as file:
-            np.lib.format.read_magic(file)  # else NumPy takes it for a pickle
-        array: NDArray[Any] = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError) as error:
-        if "bject" in str(error):
+    hint = "write the file again"
+    size, mapped = check_plain(path, hint), path.stem.split("_")[0] in _MAPPED
+    with reading(str(path), ".npy", hint), path.open("rb") as file:
+        if not mapped:
+            return read_stream(file, size, f"{path}:", narrow=path.stem.endswith("_features"))
+        shape, by_column, _ = read_header(file, size, f"{path}:")
+        if by_column and len(shape) == 2 and 0 not in shape:
             raise UserError(
-                f"{path}: an array of Python objects, which are never unpickled",
-                "save numbers or strings",
-            ) from None
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(
-            f"{path}: cannot be read as .npy ({reason})", "write the file again"
-        ) from None
-    if array.ndim == 2 and array.size and not array.flags.c_contiguous:
-        raise UserError(
-            f"{path}: stored column by column (Fortran order)",
-            "save it through numpy.ascontiguousarray",
-        )
+                f"{path}: stored column by column (Fortran order)",
+                "save it through numpy.ascontiguousarray",
+            )
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return array

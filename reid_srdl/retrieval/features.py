@@ -17,6 +17,7 @@ from reid_srdl.retrieval.protocol import Labels
 PARTS = ("query", "gallery", "multi")  # how files call the queries, the gallery and the boxes
 _STEP_BYTES = 1 << 21  # read again from the cache
 _HALF_EXPONENT = 0x7C00
+_LARGEST_LABEL = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def checked(
             that to whoever reads them (`check_finite`).
 
     Raises:
-        UserError: an array has a wrong shape, type or length, is empty, or is not finite.
+        UserError: an array has a wrong shape, type or length, is empty, or is not finite; or labels
+            that int64 cannot hold.
     """
     sets = {
         name: _checked_set(f"{source}: {name}", part, mapped_values)
@@ -121,15 +123,26 @@ def _checked_features(name: str, x: NDArray[Any]) -> NDArray[Any]:
 
 
 def _narrowed(name: str, x: NDArray[Any]) -> NDArray[Any]:
-    """Returns float64 features as float32 where that changes nothing."""
-    with np.errstate(over="ignore"):
-        narrow = x.astype(np.float32)
-    if np.array_equal(narrow, x, equal_nan=True):
-        return narrow
-    raise UserError(
-        f"{name} has type float64, with values that float32 cannot hold",
-        "round it with .astype(numpy.float32) before saving",
-    )
+    """Returns float64 features as float32 where that changes nothing, a few rows at a time."""
+    narrow = np.empty(x.shape, np.float32)
+    for start, stop in parts(len(x), max(1, _STEP_BYTES // (x.itemsize * x.shape[1]))):
+        with np.errstate(over="ignore"):
+            narrow[start:stop] = x[start:stop]
+        check_narrow(name, narrow[start:stop], x[start:stop])
+    return narrow
+
+
+def check_narrow(name: str, narrow: NDArray[np.float32], wide: NDArray[Any]) -> None:
+    """Checks that float64 values are what they became as float32.
+
+    Raises:
+        UserError: some are not.
+    """
+    if not np.array_equal(narrow, wide, equal_nan=True):
+        raise UserError(
+            f"{name} has type float64, with values that float32 cannot hold",
+            "round it with .astype(numpy.float32) before saving",
+        )
 
 
 def check_finite(name: str, x: NDArray[Any]) -> None:
@@ -171,7 +184,7 @@ def _all_finite(block: NDArray[Any]) -> bool:
 
 def _checked_labels(name: str, labels: NDArray[Any], rows: int) -> NDArray[np.int64]:
     if labels.dtype.kind not in "iu":
-        raise UserError(f"{name} has type {labels.dtype}", "give integers")
+        raise UserError(f"{name} has type {_told(labels)}", "give integers")
     if labels.ndim != 1:
         raise UserError(f"{name} has shape {labels.shape}", "give it one axis: a value per image")
     if len(labels) != rows:
@@ -179,4 +192,41 @@ def _checked_labels(name: str, labels: NDArray[Any], rows: int) -> NDArray[np.in
             f"{name} has {len(labels)} entries for {rows} rows of features",
             "give one value per row",
         )
+    if labels.dtype == np.uint64:
+        for start, stop in stretches(labels):
+            if labels[start:stop].max(initial=0) > _LARGEST_LABEL:
+                raise UserError(
+                    f"{name} holds numbers above {_LARGEST_LABEL}, int64's largest",
+                    "number identities and cameras from 0",
+                )
     return labels if is_mapped(labels) else labels.astype(np.int64, copy=False)
+
+
+def _told(labels: NDArray[Any]) -> str:
+    """Names a type of no use as a label; for text and objects their kind is enough."""
+    kinds = {"U": "text", "S": "text", "O": "Python objects", "b": "bool"}
+    return kinds.get(labels.dtype.kind, str(labels.dtype))
+
+
+def whole_numbers(name: str, values: NDArray[Any]) -> NDArray[np.int64]:
+    """Returns labels that are floating-point numbers, as MATLAB's are, as integers.
+
+    Args:
+        name: what messages call them.
+        values: of any shape.
+
+    Raises:
+        UserError: some are not finite, not whole, or so large that their type, which has fewer
+            digits, may have rounded one person's number to another's.
+    """
+    exact = 1 << (np.finfo(values.dtype).nmant + 1)
+    if not np.isfinite(values).all():
+        raise UserError(f"{name} holds NaN or infinity", "give whole numbers")
+    if (np.floor(values) != values).any():
+        raise UserError(f"{name} has type {values.dtype}, and not whole numbers", "give integers")
+    if (values >= exact).any() or (values <= -exact).any():
+        raise UserError(
+            f"{name} holds numbers of {exact} and above, which {values.dtype} does not tell apart",
+            "save integers, e.g. int64(...) in MATLAB",
+        )
+    return values.astype(np.int64)

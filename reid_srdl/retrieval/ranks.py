@@ -11,6 +11,7 @@ import numpy as np
 from reid_srdl.retrieval.counting.counter import running
 from reid_srdl.retrieval.counting.matches import find_targets
 from reid_srdl.retrieval.counting.targets import Targets
+from reid_srdl.retrieval.listing import RankList, exact_lists
 from reid_srdl.retrieval.protocol import Int64s, Labels, PidIndex, counted
 from reid_srdl.retrieval.rows import Rows
 
@@ -50,6 +51,27 @@ class Ranker(Protocol):
 
     def told(self) -> dict[str, str]:
         """Returns the fields of `result.Rules` that say how this ranker departs from exact."""
+
+
+class Lister(Ranker, Protocol):
+    """A ranker that can also show what it ranks."""
+
+    def lists(
+        self,
+        queries: Rows,
+        query_labels: Labels,
+        gallery: Rows,
+        gallery_labels: Labels,
+        k: int,
+        distance: str,
+    ) -> Iterator[RankList]:
+        """Yields the first k images of each query, in the order that gives its matches' ranks.
+
+        Args:
+            queries, query_labels, gallery, gallery_labels: as for `ranks`.
+            k: from 1 to the gallery's size.
+            distance: ``euclidean`` or ``cosine``, of the protocol.
+        """
 
 
 @dataclass(frozen=True)
@@ -101,6 +123,18 @@ class ExactRanker:
         yield from match_ranks(
             queries, query_labels, gallery, gallery_labels, self.engine, progress
         )
+
+    def lists(
+        self,
+        queries: Rows,
+        query_labels: Labels,
+        gallery: Rows,
+        gallery_labels: Labels,
+        k: int,
+        distance: str,
+    ) -> Iterator[RankList]:
+        """Yields the first k images of each query by the same distances."""
+        yield from exact_lists(queries, query_labels, gallery, gallery_labels, k, distance)
 
     def told(self) -> dict[str, str]:
         """Nothing: exact ranks over the whole gallery are the rule."""

@@ -39,6 +39,11 @@ class Rows:
         """Number of dimensions, D."""
         return int(self.features.shape[1])
 
+    @property
+    def normalized(self) -> bool:
+        """Whether the rows are read L2-normalised."""
+        return self.lengths is not None
+
     def take(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Returns the rows at ``positions`` as P x D float32."""
         lengths = None if self.lengths is None else self.lengths[positions]
@@ -114,6 +119,10 @@ class _Joined(Rows):
 
     def __len__(self) -> int:
         return sum(len(side) for side in self.sides)
+
+    @property
+    def normalized(self) -> bool:
+        return all(side.normalized for side in self.sides if len(side))
 
     def _placed(self) -> Iterator[tuple[int, int, Rows]]:
         """Yields (first, after the last, side) of each side."""

@@ -1,4 +1,8 @@
-"""Per-query results and rank lists as files: CSV or JSON, by the name's suffix."""
+"""Per-query results and rank lists as files: CSV or JSON, by the name's suffix.
+
+Images' names may hold anything that a file's name may: bytes that are not UTF-8 and control
+characters are written as backslash escapes, and no cell of a CSV file is taken for a formula.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.metrics import PerQuery
 from reid_srdl.retrieval.rank_lists import RankList
 from reid_srdl.retrieval.ranks import UNRETRIEVED
-from reid_srdl.texts import csv_cell, json_text
+from reid_srdl.texts import csv_cell, json_text, plain
 
 Row = dict[str, Any]
 
@@ -56,7 +60,8 @@ def write_rank_lists(path: Path, features: Features, lists: Sequence[RankList]) 
     """Writes one row per query and list place.
 
     Columns: query, query_name, query_pid, query_camid, rank (from 1), gallery (its position),
-    gallery_name, gallery_pid, gallery_camid, distance, match.
+    gallery_name, gallery_pid, gallery_camid, distance, measure (which distance: that which the
+    scores were ranked by), match.
     """
     _write(path, list(_list_rows(features, lists)))
 
@@ -67,7 +72,7 @@ def _query_rows(mode: str, results: PerQuery, protocol: Row) -> Iterator[Row]:
         row: Row = {
             "mode": mode,
             "query": query,
-            "name": None if results.names is None else results.names[query],
+            "name": None if results.names is None else plain(results.names[query]),
             "pid": int(results.pids[query]),
             "camid": int(results.camids[query]),
         }
@@ -84,14 +89,14 @@ def _list_rows(features: Features, lists: Sequence[RankList]) -> Iterator[Row]:
         places = zip(found.gallery, found.distances, found.match, strict=True)
         for rank, (position, distance, match) in enumerate(places, 1):
             image = _image("gallery", features.gallery, int(position))
-            told = {"distance": float(distance), "match": bool(match)}
+            told = {"distance": float(distance), "measure": found.measure, "match": bool(match)}
             yield {**query, "rank": rank, **image, **told}
 
 
 def _image(kind: str, part: FeatureSet, position: int) -> Row:
     return {
         kind: position,
-        f"{kind}_name": None if part.names is None else part.names[position],
+        f"{kind}_name": None if part.names is None else plain(part.names[position]),
         f"{kind}_pid": int(part.pids[position]),
         f"{kind}_camid": int(part.camids[position]),
     }

@@ -6,24 +6,28 @@ from reid_srdl.config import AnyConfig
 from reid_srdl.data import find_entry
 from reid_srdl.errors import UserError
 from reid_srdl.tasks.classification import ClassificationTask
+from reid_srdl.tasks.data import TaskData
 from reid_srdl.tasks.reid import ReidTask
 from reid_srdl.tasks.task import Steps, Task
 from reid_srdl.training.precision import Compute
 
 
-def open_task(config: AnyConfig, compute: Compute, steps: Steps) -> Task:
+def open_task(
+    config: AnyConfig, compute: Compute, steps: Steps, found: TaskData | None = None
+) -> Task:
     """Opens the configured data set.
 
     Args:
         config: the experiment.
         compute: where it runs.
         steps: told (what, pieces done, pieces in all) of decoding and evaluating.
+        found: the data set, where it was listed before.
 
     Raises:
         UserError: the data cannot be read, or holds fewer images than a batch.
     """
     kind = ReidTask if find_entry(config.data.name).task == "reid" else ClassificationTask
-    task: Task = kind(config, compute, steps)
+    task: Task = kind(config, compute, steps, found)
     if len(task.training_set) < config.optim.batch_size:
         raise UserError(
             f"optim.batch_size: {config.optim.batch_size} is more than the "

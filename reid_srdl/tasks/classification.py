@@ -12,11 +12,14 @@ from torch import Tensor
 from reid_srdl.analysis.accuracy import class_scores
 from reid_srdl.analysis.ensembles import mean_log_probabilities
 from reid_srdl.config import AnyConfig
-from reid_srdl.data import find_entry, load_classes
+from reid_srdl.data import find_entry
 from reid_srdl.data.batches import Images, TrainingSet
+from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.errors import UserError
 from reid_srdl.models.network import Network
 from reid_srdl.records.run import DatasetFacts
+from reid_srdl.tasks.answers import check_answers
+from reid_srdl.tasks.data import TaskData, read_data
 from reid_srdl.tasks.task import Judged, Steps
 from reid_srdl.training.precision import Compute
 from reid_srdl.training.values import Model, View
@@ -29,12 +32,15 @@ class ClassificationTask:
         config: the experiment.
         compute: where it runs.
         steps: told of the work around the training.
+        found: the data set, where it was listed before.
 
     Raises:
         UserError: data that cannot be read, or a setting that only re-id knows.
     """
 
-    def __init__(self, config: AnyConfig, compute: Compute, steps: Steps) -> None:
+    def __init__(
+        self, config: AnyConfig, compute: Compute, steps: Steps, found: TaskData | None = None
+    ) -> None:
         if config.data.identities is not None:
             raise UserError(
                 f"data.identities: {config.data.name} has classes, no identities",
@@ -45,8 +51,10 @@ class ClassificationTask:
         self._batch_size, self._flip = config.eval.batch_size, config.eval.flip
         size = (config.data.height, config.data.width)
         entry = find_entry(config.data.name)
-        data = load_classes(entry.name, config.data.dir, size=size, progress=steps)
-        self.classes = data.classes
+        found = found or read_data(config, steps)
+        assert isinstance(found.data, ClassData)
+        data = found.data
+        self.classes = found.classes
         train, test = (
             Images(part.pixels, size, compute.device, entry.normalisation)
             for part in (data.train, data.test)
@@ -61,6 +69,7 @@ class ClassificationTask:
             images=len(data.train),
             classes=len(data.classes),
             test=len(data.test),
+            content=found.facts,
         )
 
     def judge(
@@ -111,7 +120,11 @@ class ClassificationTask:
 
     @torch.inference_mode()
     def test_logits(self, network: Network, what: str) -> Tensor:
-        """Returns N x C float32 logits of the test images, in order, on the CPU."""
+        """Returns N x C float32 logits of the test images, in order, on the CPU.
+
+        Raises:
+            UserError: they are not finite.
+        """
         network.eval()
         rows: list[Tensor] = []
         done = 0
@@ -123,4 +136,6 @@ class ClassificationTask:
             rows.append(logits.float().cpu())
             done += len(images)
             self._steps(f"testing {what}", done, len(self.test_images))
-        return torch.cat(rows)
+        logits = torch.cat(rows)
+        check_answers(logits, what)
+        return logits

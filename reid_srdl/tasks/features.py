@@ -15,6 +15,7 @@ from reid_srdl.data.cache import decoded
 from reid_srdl.data.reid.crops import Crops, ReidData
 from reid_srdl.models.network import Network
 from reid_srdl.retrieval.features import Features, FeatureSet
+from reid_srdl.tasks.answers import check_answers
 from reid_srdl.training.precision import Compute
 
 Steps = Callable[[str, int, int], None]
@@ -114,7 +115,11 @@ def all_parts(extractor: Extractor, data: ReidData) -> Features:
 
 @torch.inference_mode()
 def _forward(extractor: Extractor, images: Images, what: str) -> NDArray[np.float32]:
-    """Returns N x D features in the images' order."""
+    """Returns N x D features in the images' order.
+
+    Raises:
+        UserError: they are not finite.
+    """
     network, steps = extractor.network, extractor.steps
     network.eval()
     rows: list[Tensor] = []
@@ -128,4 +133,6 @@ def _forward(extractor: Extractor, images: Images, what: str) -> NDArray[np.floa
         done += len(batch)
         if steps is not None:
             steps(f"features of {what}", done, len(images))
-    return torch.cat(rows).numpy()
+    found = torch.cat(rows)
+    check_answers(found, what)
+    return found.numpy()

@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from reid_srdl.config import AnyConfig
-from reid_srdl.data import load_dataset
+from reid_srdl.config import AnyConfig, EvalConfig
 from reid_srdl.data.batches import Images, TrainingSet
 from reid_srdl.data.cache import decoded
-from reid_srdl.data.reid.crops import Crops
+from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.data.reid.names import class_labels
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation import evaluate_by
+from reid_srdl.evaluation import asked_of, check_labels, evaluate_by
 from reid_srdl.models.network import Network
 from reid_srdl.records.digests import labels_digest
 from reid_srdl.records.queries import scored_queries
 from reid_srdl.records.run import DatasetFacts
+from reid_srdl.retrieval.protocol import Labels
+from reid_srdl.tasks.data import TaskData, read_data
 from reid_srdl.tasks.features import Extractor, all_parts
 from reid_srdl.tasks.task import Judged, Steps
 from reid_srdl.training.precision import Compute
@@ -31,12 +32,16 @@ class ReidTask:
         config: the experiment.
         compute: where it runs.
         steps: told of the work around the training.
+        found: the data set, where it was listed before.
 
     Raises:
-        UserError: data that cannot be read, fewer identities than asked for, or ensembles.
+        UserError: data that cannot be read, fewer identities than asked for, ensembles, or an
+            evaluation that will be refused.
     """
 
-    def __init__(self, config: AnyConfig, compute: Compute, steps: Steps) -> None:
+    def __init__(
+        self, config: AnyConfig, compute: Compute, steps: Steps, found: TaskData | None = None
+    ) -> None:
         if config.eval.ensembles:
             raise UserError(
                 f"eval.ensembles: {', '.join(config.eval.ensembles)}: ensembles average the "
@@ -46,17 +51,20 @@ class ReidTask:
             )
         self._config, self._compute, self._steps = config, compute, steps
         size = (config.data.height, config.data.width)
-        self._data = data = load_dataset(config.data.name, config.data.dir, config.data.split)
-        crops = _first_identities(data.train, config.data.identities)
+        found = found or read_data(config, steps)
+        assert isinstance(found.data, ReidData)
+        self._data = data = found.data
+        self.classes = found.classes
+        wanted = np.array([int(name) for name in self.classes], np.int64)
+        crops = data.train.select(np.isin(data.train.pids, wanted))
         pixels = decoded(
             data.train,
             fallback_size=size,
             progress=lambda done, total: steps("decoding train", done, total),
         )
         if len(crops) < len(data.train):
-            pixels = pixels[np.isin(data.train.pids, np.unique(crops.pids))]
-        labels, identities = class_labels(crops.pids)
-        self.classes = tuple(map(str, identities.tolist()))
+            pixels = pixels[np.isin(data.train.pids, wanted)]
+        labels, _ = class_labels(crops.pids)
         images = Images(pixels, size, compute.device)
         self.training_set = TrainingSet(images, labels, pad=config.data.pad, flip=config.data.flip)
         self.facts = DatasetFacts(
@@ -67,6 +75,7 @@ class ReidTask:
             gallery=len(data.gallery),
             boxes=len(data.boxes) if data.boxes is not None else None,
             labels=labels_digest((data.query, data.gallery, data.boxes)),
+            content=found.facts,
         )
 
     def judge(
@@ -99,14 +108,11 @@ class ReidTask:
         return Judged(done.evaluation, scored_queries(done.single, done.multi))
 
 
-def _first_identities(train: Crops, wanted: int | None) -> Crops:
-    """Returns the crops of the first ``wanted`` identities, by pid."""
-    identities = np.unique(train.pids)
-    if wanted is None:
-        return train
-    if wanted > len(identities):
-        raise UserError(
-            f"data.identities: {wanted} is more than the {len(identities)} of the training set",
-            "lower data.identities, or leave it out for all",
-        )
-    return train.select(np.isin(train.pids, identities[:wanted]))
+def check_data(data: ReidData, settings: EvalConfig) -> None:
+    """Checks by labels alone that networks can be judged on a data set.
+
+    Raises:
+        UserError: no query has a match, or there are fewer images than the settings need.
+    """
+    query, gallery = (Labels(part.pids, part.camids) for part in (data.query, data.gallery))
+    check_labels(query, gallery, asked_of(settings, settings.engine))

@@ -55,6 +55,7 @@ class Extraction:
         """Returns the N x C float16 table, extracting the rows that it lacks.
 
         Raises:
+            UserError: the logits are not finite: such knowledge is not kept.
             KeyboardInterrupt: a signal asked for a stop; whole blocks are kept.
         """
         table = self._begun()
@@ -103,11 +104,15 @@ class Extraction:
         first = sum(rows for rows, _ in self._blocks)
         block: list[Tensor] = []
         before, began = self._phase.seconds, time.perf_counter()
+        finite = torch.ones((), dtype=torch.bool, device=self._loop.compute.device)
         for logits in self._logits(first):
             block.append(to_half(logits))
+            finite &= torch.isfinite(logits).all()
             done = first + sum(map(len, block))
             full = len(block) * self._batch * 2 * table.shape[1] >= BLOCK_BYTES
             if full or done == len(table) or interrupts.asked is not None:
+                if not bool(finite):
+                    raise self._poisoned()
                 table.write(first, torch.cat(block))
                 self._blocks.append((done - first, _digest(table, first, done - first)))
                 first, block = done, []
@@ -116,6 +121,12 @@ class Extraction:
                 checkpoint.save(self._phase, self._loop.folder, done, {}, facts)
             if interrupts.asked is not None:
                 interrupts.stop()
+
+    def _poisoned(self) -> UserError:
+        return UserError(
+            f"phase {self._phase.name!r}: the network answers NaN or infinity for training images",
+            "learn from another network: train it with a lower optim.lr",
+        )
 
     @torch.inference_mode()
     def _logits(self, first: int) -> Iterator[Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,10 +13,12 @@ from torch import Tensor
 
 from reid_srdl.data.batches import Batch, TrainingSet
 from reid_srdl.errors import UserError
+from reid_srdl.records.cost import Mark
 from reid_srdl.seeds import derive
 from reid_srdl.training import checkpoint
 from reid_srdl.training.interrupts import Interrupts
 from reid_srdl.training.losses import knowledge_in
+from reid_srdl.training.marks import PoisonedError, check_finite, marks_of
 from reid_srdl.training.meter import Meter, NonFiniteLossError
 from reid_srdl.training.monitor import EpochRow, Monitor
 from reid_srdl.training.optimisation import Optimisation
@@ -139,8 +142,10 @@ class Fitting:
 
     def _finish(self, row: EpochRow) -> None:
         """Keeps a finished epoch: what holds NaN never replaces a good checkpoint."""
-        self._refuse_poison(row.epoch)
         phase = self._phase
+        self._refuse_poison(row.epoch)
+        if row.epoch == self._fit.epochs:
+            row = self._marked(row)
         phase.rows.append(row)
         phase.seconds += row.seconds
         self._save(len(phase.rows) * phase.steps, {}, {})
@@ -188,18 +193,48 @@ class Fitting:
             self._resumed = saved
 
     def _refuse_poison(self, epoch: int) -> None:
-        for owner, module in self._parts.trained().items():
-            for name, value in module.state_dict().items():
-                if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-                    raise self._stopped(f"{owner}.{name} holds NaN or infinity", epoch - 1)
+        try:
+            for name, module in self._parts.trained().items():
+                check_finite(name, module)
+        except PoisonedError as error:
+            raise self._stopped(f"{error} after epoch {epoch}") from None
+
+    def _marked(self, row: EpochRow) -> EpochRow:
+        """Returns the last epoch with what is wrong with each network, which is told as well."""
+        rows, size = dict(row.networks), self._loop.optimisation.batch_size
+        for name, network in self._parts.networks.items():
+            try:
+                marks = marks_of(network, rows[name], self._images, self._loop.compute, size)
+            except PoisonedError as error:
+                raise self._stopped(f"{error} after epoch {row.epoch}") from None
+            rows[name] = rows[name].model_copy(update={"marks": marks})
+            for mark in marks:
+                self._loop.monitor.warned(f"phase {row.phase!r}: {name} is {mark}: {_WAYS[mark]}")
+        return row.model_copy(update={"networks": rows})
 
     def _not_finite(self, error: NonFiniteLossError, epoch: int) -> UserError:
         where = f"epoch {epoch + 1}, batch {error.step + 1} of {self._phase.steps}"
-        return self._stopped(f"the loss is {error.value} at {where}", epoch)
+        return self._stopped(f"the loss is {error.value} at {where}")
 
-    def _stopped(self, why: str, epoch: int) -> UserError:
-        kept = f"the checkpoint of epoch {epoch} is kept" if epoch else "no epoch was finished"
+    def _stopped(self, why: str) -> UserError:
+        """Returns the error whose hint is the command that starts anew from what is good."""
+        loop, done = self._loop, len(self._phase.rows)
+        run = shlex.quote(str(loop.folder.parent))
+        lower = f"--set optim.lr={0.3 * loop.optimisation.decay.lr:.2g}"
+        if done:
+            kept = f"the checkpoint of epoch {done} is kept"
+            origin = f"--from {run}:{self._phase.name}@{done} {lower}"
+        else:
+            kept = "no epoch was finished"
+            config = shlex.quote(str(loop.folder.parent / "config.yaml"))
+            origin = f"--config {config} --name {shlex.quote(loop.folder.parent.name)}-2 {lower}"
         return UserError(
-            f"phase {self._phase.name!r}: {why} ({kept}: {self._loop.folder})",
-            "train under another --name with a lower optim.lr, or with --precision fp32",
+            f"phase {self._phase.name!r}: {why} ({kept}: {loop.folder})",
+            f"lower optim.lr: reid-srdl train {origin}",
         )
+
+
+_WAYS: dict[Mark, str] = {
+    "at chance": "it learned nothing; try optim.warmup=0.1, or a lower optim.lr",
+    "collapsed": "most of its features are the same for all images; try a lower optim.lr",
+}

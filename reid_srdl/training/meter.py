@@ -49,6 +49,7 @@ class Meter:
         self._names: dict[str, list[str]] = {}
         self._counted: dict[str, bool] = {}
         self._losses = torch.zeros(0, device=device)
+        self._ces = torch.zeros(0, device=device)
         self._correct = torch.zeros(0, dtype=torch.int64, device=device)
         self._first = 0
         self._began = self._looked = time.perf_counter()
@@ -60,12 +61,14 @@ class Meter:
             self._counted = {name: a.correct is not None for name, a in answers.items()}
             count = sum(map(len, self._names.values()))
             self._losses = self._losses.new_zeros(self.steps, count)
+            self._ces = self._ces.new_zeros(self.steps, len(answers))
             self._correct = self._correct.new_zeros(len(answers))
         terms = [term.detach() for answer in answers.values() for term in answer.terms.values()]
         self._losses[self.done] = torch.stack(terms)
         for place, answer in enumerate(answers.values()):
-            if answer.correct is not None:
+            if answer.correct is not None and answer.ce is not None:
                 self._correct[place] += answer.correct
+                self._ces[self.done, place] = answer.ce
         self.done, self.lr = self.done + 1, lr
 
     def look(self) -> Progress | None:
@@ -85,8 +88,8 @@ class Meter:
         )
 
     def check(self) -> None:
-        """Raises NonFiniteLossError at the first step whose loss is not finite."""
-        totals = self._losses[: self.done].sum(dim=1)
+        """Raises NonFiniteLossError at the first step whose loss or cross-entropy is not finite."""
+        totals = self._losses[: self.done].sum(dim=1) + 0 * self._ces[: self.done].sum(dim=1)
         bad = (~torch.isfinite(totals)).nonzero()
         if len(bad):
             step = int(bad[0])
@@ -112,17 +115,23 @@ class Meter:
         means = iter(self._losses[: self.done].double().mean(dim=0).tolist())
         images = self.done * self.batch_size
         correct = (self._correct / images).tolist()
+        ces = self._ces[: self.done].double().mean(dim=0).tolist()
         return {
             name: NetworkRow(
                 terms={term: next(means) for term in terms},
                 accuracy=correct[place] if self._counted[name] else None,
+                ce=ces[place] if self._counted[name] else None,
             )
             for place, (name, terms) in enumerate(self._names.items())
         }
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
         """Returns tensors and facts that ``restore`` takes up again."""
-        tensors = {"losses": self._losses[: self.done], "correct": self._correct}
+        tensors = {
+            "losses": self._losses[: self.done],
+            "ces": self._ces[: self.done],
+            "correct": self._correct,
+        }
         facts = {"names": self._names, "counted": self._counted, "seconds": self.took()}
         return tensors, facts
 
@@ -134,4 +143,6 @@ class Meter:
         self.seconds = float(facts["seconds"])  # type: ignore[arg-type]
         self._losses = self._losses.new_zeros(self.steps, before.shape[1])
         self._losses[: self.done] = before.to(self._losses.device)
+        self._ces = self._ces.new_zeros(self.steps, tensors["ces"].shape[1])
+        self._ces[: self.done] = tensors["ces"].to(self._ces.device)
         self._correct = tensors["correct"].to(self._correct.device)

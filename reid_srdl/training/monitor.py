@@ -8,6 +8,8 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from reid_srdl.records.cost import Mark
+
 
 class NetworkRow(BaseModel):
     """One network's epoch.
@@ -16,12 +18,16 @@ class NetworkRow(BaseModel):
         terms: each term of its loss, averaged over the epoch.
         accuracy: share of training images whose largest logit was their label's, in training mode;
             None where the phase computes no logits.
+        ce: cross-entropy of the logits with the labels, in nats, whatever the loss; None likewise.
+        marks: what is wrong with the network that the phase ends with, see `training.marks`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     terms: dict[str, float]
     accuracy: float | None
+    ce: float | None = None
+    marks: tuple[Mark, ...] = ()
 
     @property
     def loss(self) -> float:

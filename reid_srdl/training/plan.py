@@ -21,7 +21,7 @@ from reid_srdl.training.losses import CrossEntropy, LabelLoss, Loss, modules_of
 from reid_srdl.training.phases import Extract, Fit, MacCount, Phase
 from reid_srdl.training.schedule import Span
 from reid_srdl.training.setting import Setting
-from reid_srdl.training.teacher import Teacher, read_teacher
+from reid_srdl.training.teacher import Student, Teacher, read_teacher
 from reid_srdl.training.values import Head, Knowledge, Model, Only, View
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Planner:
         classes: the names of the data set's classes, in the order of their labels.
         phases: the phases so far, in order.
         teachers: each finished run that served as a teacher, by its weights' digest.
+        started: a model started from the setting's ``origin``.
     """
 
     supervised: LabelLoss = CrossEntropy()
@@ -48,6 +49,7 @@ class Planner:
         self.classes = setting.data.classes
         self.phases: list[Phase] = []
         self.teachers: dict[str, Teacher] = {}
+        self.started = False
 
     # Networks and their parts
 
@@ -64,6 +66,9 @@ class Planner:
             spec["classes"] = len(view.classes)
         wanted = replace(own, **spec)
         start = self.setting.start if wanted.name == own.name else "random"
+        if self.setting.origin and draw == "init" and wanted == own:
+            start = self.setting.origin
+            self.started = True
         seed = derive(self.setting.seed, "init", draw)
         key = key_of(spec=wanted, start=start, seed=seed)
         return Model(key, wanted, view, self._make(wanted, seed, start))
@@ -95,7 +100,8 @@ class Planner:
             model = self.new_model(name, name=source)
             return self.fit(model, epochs=epochs, loss=self.supervised, name=name)
         data = self.setting.data
-        teacher = read_teacher(run, classes=len(self.classes), size=data.size, dataset=data.name)
+        student = Student(data.name, data.classes, data.size, self.setting.content)
+        teacher = read_teacher(run, student)
         self.teachers[teacher.digest] = teacher
         key = key_of(weights=teacher.digest)
         return Model(key, teacher.spec, None, self._read(teacher))

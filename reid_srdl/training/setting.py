@@ -41,7 +41,11 @@ class Setting:
         optimisation: how ``fit`` descends.
         seed: what all random draws derive from.
         precision, compile: how it computes, because other kernels round otherwise.
+        origin: digest of a checkpoint that the network starts from where it is drawn first; empty:
+            from ``start``.
         source: digest of the file of a method of one's own; empty for a row of METHODS.
+        content: digest of the training set's files, which a teacher of people must share. It is in
+            no key: the pixels themselves are.
     """
 
     network: NetworkSpec
@@ -51,4 +55,6 @@ class Setting:
     seed: int
     precision: str
     compile: bool = False
+    origin: str = ""
     source: str = ""
+    content: str = ""

@@ -16,7 +16,7 @@ from reid_srdl.training.losses import Outputs, needs_of
 from reid_srdl.training.parts import Parts
 from reid_srdl.training.phases import Fit
 from reid_srdl.training.precision import Compute
-from reid_srdl.training.terms import Terms
+from reid_srdl.training.terms import Terms, cross_entropy
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,12 @@ class Answer:
     Attributes:
         terms: each term of its loss.
         correct: images whose largest logit was their label's; None where it gave no logits.
+        ce: mean cross-entropy of its logits with the labels, whatever the loss; None likewise.
     """
 
     terms: Terms
     correct: Tensor | None
+    ce: Tensor | None
 
 
 class Step:
@@ -147,10 +149,12 @@ class Step:
         peers = {other: detached(output) for other, output in outputs.items() if other != name}
         heads = {**self._parts.heads, **self._parts.modules[name]}
         terms = self._fit.losses[name](Outputs(own, peers, frozen, heads), batch)
-        correct = None
+        correct = ce = None
         if own.logits is not None:
-            correct = (own.logits.detach().argmax(dim=1) == batch.labels).sum()
-        return Answer(terms, correct)
+            logits = own.logits.detach()
+            correct = (logits.argmax(dim=1) == batch.labels).sum()
+            ce = terms["ce"].detach() if "ce" in terms else cross_entropy(logits, batch)
+        return Answer(terms, correct, ce)
 
 
 def detached(output: Output) -> Output:

@@ -8,7 +8,8 @@ from pathlib import Path
 from reid_srdl.errors import UserError
 from reid_srdl.files import file_digest
 from reid_srdl.models.spec import NetworkSpec
-from reid_srdl.models.spec_files import read_spec
+from reid_srdl.models.spec_files import read_origin, read_spec
+from reid_srdl.records.belonging import check_classes, check_weights
 from reid_srdl.records.cost import Work
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.store import read_record
@@ -37,39 +38,58 @@ class Teacher:
     work: Work
 
 
-def read_teacher(
-    run: Path, *, classes: int, size: tuple[int, int], dataset: str | None = None
-) -> Teacher:
+@dataclass(frozen=True)
+class Student:
+    """What a teacher must fit.
+
+    Attributes:
+        dataset: the name of the student's data set.
+        classes: the names of its classes or identities, in the order of their labels.
+        size: (height, width) of its images in pixels.
+        content: digest of its training set's files.
+    """
+
+    dataset: str
+    classes: tuple[str, ...]
+    size: tuple[int, int]
+    content: str = ""
+
+
+def read_teacher(run: Path, student: Student) -> Teacher:
     """Reads what a finished run is as a teacher.
+
+    NOTE: the same classes in another order are refused, too: tables of knowledge go by position.
 
     Args:
         run: the run's folder.
-        classes: C of the student; a teacher's logits must be as many.
-        size: (height, width) of the student's images in pixels.
-        dataset: the student's data set; None: any.
+        student: what it must fit.
 
     Raises:
-        UserError: no finished run, no weights in it, or one that was trained on another data set,
-            on another number of classes, or takes images of another size only.
+        UserError: no finished run, no weights in it or those of another run; or it was trained on
+            another data set, other classes or other people, or takes images of another size only.
     """
     record = read_record(run)
-    if dataset is not None and record.dataset.name != dataset:
+    if record.dataset.name != student.dataset:
         raise UserError(
             f"{run}: this teacher was trained on {record.dataset.name}, not on the student's "
-            f"{dataset}",
+            f"{student.dataset}",
             "name a teacher that was trained on the same data set",
         )
     weights = RunFolder(run).weights(record.network)
-    spec = read_spec(weights)
-    if spec.classes != classes:
+    spec, origin = read_spec(weights), read_origin(weights)
+    check_weights(weights, origin, record, record.network)
+    check_classes(f"{run}: this teacher", origin.classes, "the student", student.classes)
+    content = record.dataset.content
+    if record.dataset.task == "reid" and (content is None or content.train != student.content):
         raise UserError(
-            f"{run}: this teacher tells {spec.classes:,} classes apart, the student {classes:,}",
-            "name a teacher that was trained on the same classes",
+            f"{run}: this teacher was trained on other images than the student's: people of the "
+            f"same number may be others",
+            "name a teacher that was trained on the same data",
         )
-    if spec.size not in (None, size):
+    if spec.size not in (None, student.size):
         raise UserError(
             f"{run}: this teacher takes images of {_pixels(spec.size)}, the student's are "
-            f"{_pixels(size)}",
+            f"{_pixels(student.size)}",
             "set data.height and data.width to the teacher's, or name another teacher",
         )
     return Teacher(

@@ -42,6 +42,7 @@ class Trainer(Planner):
         folder: where finished and half-finished phases are kept.
         monitor: told of the progress.
         weights: file of the run's own network's first weights; None: random ones.
+        origin: file of the network that it starts from, where the setting names an ``origin``.
         extract_batch: images of a batch in ``extract``.
         checkpoint_seconds: between checkpoints within an epoch.
     """
@@ -55,12 +56,13 @@ class Trainer(Planner):
         folder: Path,
         monitor: Monitor,
         weights: Path | None = None,
+        origin: Path | None = None,
         extract_batch: int = 128,
         checkpoint_seconds: float = 600.0,
     ) -> None:
         super().__init__(setting)
         self._training_set, self._compute = training_set, compute
-        self._weights, self._extract_batch = weights, extract_batch
+        self._weights, self._origin, self._extract_batch = weights, origin, extract_batch
         self._tables: dict[str, Tensor | LogitTable] = {}
         self._loop = Loop(
             setting.optimisation,
@@ -89,6 +91,8 @@ class Trainer(Planner):
         raise UserError(f"no finished phase {name!r} in this run", f"name one of {known}")
 
     def _make(self, spec: NetworkSpec, seed: int, start: str) -> Network:
+        if start == self.setting.origin and self._origin is not None:
+            return self._placed(load_network(self._origin))
         weights = None if start == "random" else self._weights
         return self._placed(build(spec, seed=seed, imagenet_weights=weights))
 

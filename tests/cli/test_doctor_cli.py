@@ -16,6 +16,7 @@ from reid_srdl import machine
 from reid_srdl.data.reid.crops import Crops, ReidData
 from reid_srdl.errors import UserError
 from reid_srdl.jobs import doctor
+from reid_srdl.records.machine import Choice, Data, FoundData
 from reid_srdl.retrieval.counting.kernels.integer_product import is_exact
 
 HEAVY = ("torch", "torchvision", "faiss", "scipy", "onnxruntime")
@@ -89,7 +90,7 @@ def test_the_data_folder_is_told_when_it_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("REID_SRDL_DATA", raising=False)
-    assert doctor.inspect().data == doctor.Data(None, exists=False, found=())
+    assert doctor.inspect().data == Data(None, exists=False, found=())
     told = run_blocked(HEAVY, "doctor", REID_SRDL_DATA=str(tmp_path / "gone"), COLUMNS="300")
     assert "gone: no such folder" in told
 
@@ -125,14 +126,14 @@ def test_data_sets_under_the_data_folder_are_found(
     monkeypatch.setenv("REID_SRDL_DATA", str(tmp_path))
     stand_in(monkeypatch, {"market1501": tmp_path / "Market", "walkers": tmp_path / "w"})
     found = doctor.inspect().data.found
-    assert found == tuple(doctor.FoundData(name, ONE_EACH) for name in ("market1501", "walkers"))
+    assert found == tuple(FoundData(name, ONE_EACH) for name in ("market1501", "walkers"))
 
 
 def test_a_zip_is_told_and_not_extracted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REID_SRDL_DATA", str(tmp_path))
     (tmp_path / "Market.zip").touch()
     stand_in(monkeypatch, {"market1501": tmp_path / "extracted"})
-    assert doctor.inspect().data.found == (doctor.FoundData("market1501", packed=True),)
+    assert doctor.inspect().data.found == (FoundData("market1501", packed=True),)
 
 
 def test_a_classification_set_is_found_without_reading_it(tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ def test_a_folder_that_is_a_set_itself_is_told_once(
 ) -> None:
     monkeypatch.setenv("REID_SRDL_DATA", str(tmp_path))
     stand_in(monkeypatch, {"market1501": tmp_path, "folder": tmp_path, "walkers": tmp_path})
-    assert doctor.inspect().data.found == (doctor.FoundData(tmp_path.name, ONE_EACH),)
+    assert doctor.inspect().data.found == (FoundData(tmp_path.name, ONE_EACH),)
 
 
 def test_auto_is_what_the_trainer_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,5 +159,5 @@ def test_auto_is_what_the_trainer_chooses(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(precision, "cpu_has_bf16", lambda: False)
     chosen = precision.choose()
     auto = doctor.inspect().auto
-    assert auto == doctor.Choice(str(chosen.device), chosen.precision, machine.available_cores())
+    assert auto == Choice(str(chosen.device), chosen.precision, machine.available_cores())
     assert doctor.inspect().torch.bf16 is False

@@ -16,8 +16,9 @@ from pydantic import Field
 
 import reid_srdl
 from reid_srdl.cli import options
-from reid_srdl.cli.generated import flags, marked, with_options
+from reid_srdl.cli.generated import with_options
 from reid_srdl.config import AnyConfig, Config, MethodOptions, TrainConfig
+from reid_srdl.config.marked import flags, marked
 from reid_srdl.config.option import HOW, PANELS, Option
 from reid_srdl.config.section import Section, keys_of
 from tests.small_set import write_small_set

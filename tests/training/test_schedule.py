@@ -1,10 +1,14 @@
 import itertools
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reid_srdl.methods.srdl import SRDLOptions, srdl
+from reid_srdl.training.optimisation import Optimisation
 from reid_srdl.training.schedule import StepDecay
+from tests.training import tiny
 
 
 def test_srdl_rates_of_200_epochs() -> None:
@@ -32,3 +36,38 @@ def test_rates_never_rise_and_end_at_the_last(total: int) -> None:
     assert all(later <= earlier for earlier, later in itertools.pairwise(rates))
     if total >= 4:
         assert rates[-1] == pytest.approx(0.01)
+
+
+@given(
+    total=st.integers(1, 3000),
+    warmup=st.floats(0.001, 0.4),
+    lr=st.floats(1e-4, 10),
+)
+def test_a_warmup_is_linear_from_a_tenth(total: int, warmup: float, lr: float) -> None:
+    with_it, without = StepDecay(lr, warmup=warmup), StepDecay(lr)
+    for step in range(0, total, max(total // 50, 1)):
+        share = step / (warmup * total)
+        expected = lr * (0.1 + 0.9 * share) if share < 1 else without.at(step, total)
+        assert with_it.at(step, total) == pytest.approx(expected)
+    assert with_it.at(0, total) == pytest.approx(lr / 10)
+
+
+def test_without_a_warmup_rates_are_what_they_were_to_the_bit() -> None:
+    for total in (1, 7, 100, 391):
+        for step in range(total):
+            passed = (step >= 0.5 * total - 1e-9) + (step >= 0.75 * total - 1e-9)
+            assert StepDecay(0.1).at(step, total) == 0.1 * 0.1**passed
+
+
+def test_each_stage_of_srdl_warms_up(tmp_path: Path) -> None:
+    decay = StepDecay(0.1, (0.75,), 0.1, warmup=0.5)
+    recorder = tiny.Recorder()
+    trainer = tiny.trainer(tmp_path, recorder, optimisation=Optimisation(decay, 0.9, True, 2e-4, 8))
+    srdl(trainer, 4, SRDLOptions())
+    told = [(row.phase, row.lr) for row in recorder.rows]
+    assert told == [  # 3 steps an epoch, 6 a stage: 3 of them rise, the last of each epoch is told
+        ("first", pytest.approx(0.07)),
+        ("first", pytest.approx(0.01)),
+        ("second", pytest.approx(0.07)),
+        ("second", pytest.approx(0.01)),
+    ]

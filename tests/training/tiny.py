@@ -86,6 +86,7 @@ def setting(
     optimisation: Optimisation | None = None,
     compute: Compute | None = None,
     name: str = "walkers",
+    content: str = "",
 ) -> Setting:
     images = images or training_set()
     compute = compute or choose("cpu", "fp32", 1)
@@ -98,6 +99,7 @@ def setting(
         optimisation=optimisation or Optimisation(StepDecay(0.1), 0.9, True, 2e-4, 8),
         seed=seed,
         precision=compute.precision,
+        content=content,
         compile=compute.compile,
     )
 

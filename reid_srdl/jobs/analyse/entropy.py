@@ -7,8 +7,10 @@ from pathlib import Path
 from reid_srdl.analysis.entropy import mean_cross_entropy
 from reid_srdl.jobs.analyse.named_networks import phase_file
 from reid_srdl.jobs.analyse.place import Place, clean_splits, finite
+from reid_srdl.jobs.networks import check_trained_on
 from reid_srdl.methods import OPTIONS
 from reid_srdl.records.analyses import Entropies, PhaseEntropy
+from reid_srdl.records.belonging import read_run
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.store import read_record
 from reid_srdl.training.checkpoint import network_in
@@ -29,18 +31,19 @@ def training_entropies(
         where nothing was.
 
     Raises:
-        UserError: no finished run, or data that cannot be read.
+        UserError: no finished run, or data that cannot be read, or others than it was trained on.
     """
     place = place or Place()
-    folder, record = RunFolder(run), read_record(run)
+    folder = RunFolder(run)
+    config, record = read_run(folder, OPTIONS) if measure else (None, read_record(run))
     phases = [phase for phase in record.phases if phase.kind == "fit"]
     fits = [(phase, member) for phase in phases for member in phase.networks]
     clean: dict[str, float | None] = {}
     device = None
     files = {member: phase_file(folder, phase) for phase, member in fits} if measure else {}
-    if any(files.values()):
-        config = folder.read_config(OPTIONS)
+    if config is not None and any(files.values()):
         task, compute = place.opened(config)
+        check_trained_on(run, record, task)
         device = compute.device_name
         with compute.activated():
             split = clean_splits(task, config.eval.batch_size, None, 0)["train"]

@@ -8,13 +8,13 @@ from pathlib import Path
 from reid_srdl.config import AnyConfig
 from reid_srdl.errors import UserError
 from reid_srdl.files import file_digest
+from reid_srdl.jobs.networks import network_of
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models.network import Network
-from reid_srdl.models.weights import load_network
 from reid_srdl.records.analyses import Subject
+from reid_srdl.records.belonging import origin_of, read_run
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.run import Phase, RunRecord
-from reid_srdl.records.store import read_record
 from reid_srdl.training.checkpoint import network_in
 
 
@@ -27,12 +27,16 @@ class Named:
         subject: what a record says of it.
         config: the run's configuration.
         folder: the run's folder.
+        record: the run's record.
+        classes: the names of what its logits stand for, in their order.
     """
 
     network: Network
     subject: Subject
     config: AnyConfig
     folder: RunFolder
+    record: RunRecord
+    classes: tuple[str, ...]
 
 
 def named_network(text: str) -> Named:
@@ -47,13 +51,15 @@ def named_network(text: str) -> Named:
     """
     run, name = _parted(text)
     folder = RunFolder(run)
-    record, config = read_record(run), folder.read_config(OPTIONS)
+    config, record = read_run(folder, OPTIONS)
     name = name or record.network
     weights = folder.weights(name)
     if weights.is_file():
-        network, model, path = load_network(weights), record.model, weights
+        network, model, path = network_of(folder, record, name), record.model, weights
+        classes = origin_of(folder, record, name).classes
     else:
         network, model, path = _of_phase(folder, record, name)
+        classes = _all_classes(folder, record, name, network)
     subject = Subject(
         run=record.name,
         network=name,
@@ -63,13 +69,31 @@ def named_network(text: str) -> Named:
         seed=record.seed,
         weights=file_digest(path),
     )
-    return Named(network, subject, config, folder)
+    return Named(network, subject, config, folder, record, classes)
 
 
 def phase_file(folder: RunFolder, phase: Phase) -> Path | None:
     """Returns the newest file of a record's ``fit`` phase; None where it is gone."""
     stem = f"{phase.name}-{(phase.key or '')[:16]}"
     return max(folder.phases.glob(f"{stem}.*.safetensors"), default=None)
+
+
+def _all_classes(
+    folder: RunFolder, record: RunRecord, name: str, network: Network
+) -> tuple[str, ...]:
+    """Returns the names of the classes of a phase's network: all that the run was trained on.
+
+    Raises:
+        UserError: it knows some of them only, and its file does not say which.
+    """
+    classes = origin_of(folder, record, record.network).among
+    if network.spec.classes != len(classes):
+        raise UserError(
+            f"{folder.path}: {name!r} knows {network.spec.classes:,} of the run's {len(classes):,} "
+            "classes, and a phase's file does not name them",
+            "name a network that the method returned",
+        )
+    return classes
 
 
 def _parted(text: str) -> tuple[Path, str | None]:

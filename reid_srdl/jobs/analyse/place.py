@@ -18,6 +18,7 @@ from reid_srdl.config import AnyConfig
 from reid_srdl.data.batches import Images
 from reid_srdl.errors import FileError
 from reid_srdl.files import write_json
+from reid_srdl.report.progress import Display
 from reid_srdl.seeds import generator
 from reid_srdl.tasks import open_task
 from reid_srdl.tasks.classification import ClassificationTask
@@ -68,6 +69,15 @@ class Place:
         compute = choose(self.device, precision, config.train.threads)
         data = config.data.model_copy(update={"dir": self.data_dir or config.data.dir})
         return open_task(config.model_copy(update={"data": data}), compute, self.steps), compute
+
+
+@contextlib.contextmanager
+def displayed(
+    data_dir: Path | None, device: str, refused: Callable[[FileError], None]
+) -> Iterator[Place]:
+    """Yields a place whose progress a display shows."""
+    with Display() as display:
+        yield Place(data_dir, device, display.steps, refused)
 
 
 class CleanSplit:

@@ -9,8 +9,9 @@ from reid_srdl.analysis.entropy import mean_cross_entropy
 from reid_srdl.analysis.width import loss_curves
 from reid_srdl.jobs.analyse.named_networks import Named, named_network
 from reid_srdl.jobs.analyse.place import Place, clean_splits, finite, without_tf32
+from reid_srdl.jobs.networks import check_trained_on
 from reid_srdl.records.analyses import Width, WidthSettings, read_width
-from reid_srdl.records.store import read_record
+from reid_srdl.records.belonging import check_classes
 
 
 def measure_width(
@@ -45,7 +46,8 @@ def measure_width(
         The width, and the file under ``RUN/analyses`` that records it.
 
     Raises:
-        UserError: no finished run, no such network, or data that cannot be read.
+        UserError: no finished run, no such network, or data that cannot be read or are others than
+            the run was trained on.
     """
     place = place or Place()
     named = named_network(text)
@@ -63,6 +65,8 @@ def measure_width(
     if known and not again and (known.subject, known.settings) == (named.subject, settings):
         return known, kept
     task, compute = place.opened(named.config, "fp32")
+    check_trained_on(named.folder.path, named.record, task)
+    check_classes(text, named.classes, "the data", task.classes)
     with compute.activated(), without_tf32():
         splits = clean_splits(task, named.config.eval.batch_size, subset, seed)
         network = named.network.to(compute.device)
@@ -93,4 +97,4 @@ def measure_width(
 
 
 def _result_of(named: Named) -> str:
-    return read_record(named.folder.path).network
+    return named.record.network

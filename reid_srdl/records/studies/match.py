@@ -15,6 +15,7 @@ from reid_srdl.records.store import CONFIG, RECORD, read_any_record, run_folders
 from reid_srdl.records.studies.plan import MACHINE, Plan, RunPlan, run_key, with_teacher
 
 ReadConfig = Callable[[Mapping[str, Any]], AnyConfig]
+ContentOf = Callable[[AnyConfig], tuple[str, str] | None]  # digests of train and test, if known
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,21 @@ def finished_runs(runs: Path, read_config: ReadConfig) -> tuple[list[FoundRun], 
     return found, problems
 
 
-def match(plan: Plan, runs: Path, finished: Iterable[FoundRun]) -> dict[str, FoundRun]:
+def match(
+    plan: Plan, runs: Path, finished: Iterable[FoundRun], content_of: ContentOf | None = None
+) -> dict[str, FoundRun]:
     """Returns the finished run of each planned run, by the plan's names.
 
     Any finished run below ``runs`` counts that computed the same from the same seed: the study's
     own folder goes before others, there the newest. Of a run that was taught by another cell's run
-    the record holds the teacher's name, which must be that run's.
+    the record holds the teacher's name, which must be that run's. All runs on one data set are of
+    one content: that of the study's data, or where nobody knows it of the first run that counts.
+
+    Args:
+        plan: the study's runs.
+        runs: the folder of all runs.
+        finished: the finished ones.
+        content_of: tells the content of a configuration's data where they stand now.
     """
     own = study_folder(runs, plan).resolve()
     ranked = sorted(
@@ -72,6 +82,7 @@ def match(plan: Plan, runs: Path, finished: Iterable[FoundRun]) -> dict[str, Fou
         key=lambda run: (run.folder.resolve().parent == own, run.record.created),
         reverse=True,
     )
+    ranked = _of_one_content(plan, ranked, content_of)
     by_key: dict[tuple[str, int], list[FoundRun]] = {}
     for run in ranked:
         by_key.setdefault((run_key(run.config), run.record.seed), []).append(run)
@@ -88,6 +99,32 @@ def match(plan: Plan, runs: Path, finished: Iterable[FoundRun]) -> dict[str, Fou
         if (best := next(chosen, None)) is not None:
             found[wanted.name] = best
     return found
+
+
+def _of_one_content(
+    plan: Plan, ranked: Iterable[FoundRun], content_of: ContentOf | None
+) -> list[FoundRun]:
+    """Leaves out runs on another content than the study's; of each data set and split one counts.
+
+    Runs that are no run of the study decide nothing.
+    """
+    wanted: dict[tuple[str, int], tuple[str, str] | None] = {}
+    keys = {run.key for run in plan.runs}
+    kept = []
+    for run in ranked:
+        data = (run.config.data.name, run.config.data.split)
+        if data not in wanted and content_of is not None and (known := content_of(run.config)):
+            wanted[data] = known
+        if data not in wanted and run_key(run.config) in keys:
+            wanted[data] = _content(run)
+        if data not in wanted or wanted[data] == _content(run):
+            kept.append(run)
+    return kept
+
+
+def _content(run: FoundRun) -> tuple[str, str] | None:
+    known = run.record.dataset.content
+    return None if known is None else (known.train, known.test)
 
 
 def _is_taught(run: FoundRun, wanted: RunPlan, teachers: Collection[str]) -> bool:

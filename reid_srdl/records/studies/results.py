@@ -233,6 +233,9 @@ def _notes(
         names = [run.name for run in plan.runs if run.cells and run.name in found]
         if unmeasured := [name for name in names if name not in widths]:
             yield f"width not measured: {', '.join(unmeasured)}"
+    for run in found.values():
+        if run.record.marks:
+            yield f"{run.record.name}: {', '.join(run.record.marks)}"
     yield from _places(found)
 
 

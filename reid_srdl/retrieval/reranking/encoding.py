@@ -18,13 +18,14 @@ Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
 
 
-def encoded(x: Float32s, found: Neighbours, k1: int, k2: int) -> Any:
+def encoded(x: Float32s, found: Neighbours, k1: int, k2: int, power: int = 1) -> Any:
     """Returns V, N x N, sparse (CSR, float64).
 
     Args:
         x: N x D.
         found: the k1 + 1 nearest of each, itself included, and the largest distances.
         k1, k2: see `rerank`.
+        power: of d in equation 7.
     """
     near, half = found.near, int(np.around(k1 / 2)) + 1
     full, narrow = _reciprocal(near), _reciprocal(near[:, :half])
@@ -32,7 +33,7 @@ def encoded(x: Float32s, found: Neighbours, k1: int, k2: int) -> Any:
 
     def weights(part: slice) -> Any:
         sets = _expanded(full[part], narrow, across, sizes)
-        return _weighted(x, sets, part.start, found.largest)
+        return _weighted(x, sets, part.start, found.largest, power)
 
     v = _stacked(weights, len(x))
     if k2 == 1:
@@ -81,13 +82,15 @@ def _expanded(own: Any, narrow: Any, across: Any, sizes: Any) -> Any:
     return sets
 
 
-def _weighted(x: Float32s, sets: Any, start: int, largest: Float64s) -> Any:
+def _weighted(x: Float32s, sets: Any, start: int, largest: Float64s, power: int) -> Any:
     """Returns some rows of V before their averaging (equation 7)."""
     from scipy import sparse
 
     sizes = np.diff(sets.indptr)
     own = np.repeat(np.arange(len(sizes)), sizes)
     d = pair_distances(x, own + start, sets.indices) / largest[own + start]
+    if power != 1:
+        d **= power
     weights = np.exp(-d)
     sums = np.bincount(own, weights, minlength=len(sizes))
     return sparse.csr_array((weights / sums[own], sets.indices, sets.indptr), shape=sets.shape)

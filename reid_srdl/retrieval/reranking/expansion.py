@@ -12,7 +12,7 @@ Neighbours come from FAISS's Flat index, in its float32 order; labels play no pa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -20,8 +20,9 @@ import numpy as np
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.counting.frame import frame_for
 from reid_srdl.retrieval.index import FlatIndex
+from reid_srdl.retrieval.listing import RankList
 from reid_srdl.retrieval.protocol import Labels
-from reid_srdl.retrieval.ranks import Ranker, Ranks
+from reid_srdl.retrieval.ranks import Lister, Ranks
 from reid_srdl.retrieval.rows import Rows, rows_of
 
 _VALUES = 1 << 21  # neighbours' feature values gathered at once
@@ -38,7 +39,7 @@ class ExpandedRanker:
         alpha: of alpha-QE.
     """
 
-    inner: Ranker
+    inner: Lister
     how: Literal["aqe", "alpha-qe"]
     n: int = 10
     alpha: float = 3.0
@@ -58,8 +59,25 @@ class ExpandedRanker:
     ) -> Iterator[Ranks]:
         """Yields the ranks of all matches of the expanded queries."""
         if len(queries):
-            expanded = expand(queries, gallery, self.how, n=self.n, alpha=self.alpha)
+            expanded = self._expanded(queries, gallery)
             yield from self.inner.ranks(expanded, query_labels, gallery, gallery_labels, progress)
+
+    def lists(
+        self,
+        queries: Rows,
+        query_labels: Labels,
+        gallery: Rows,
+        gallery_labels: Labels,
+        k: int,
+        distance: str,
+    ) -> Iterator[RankList]:
+        """Yields the first k images of each expanded query, with the distances from it."""
+        there = query_labels, gallery, gallery_labels
+        for found in self.inner.lists(self._expanded(queries, gallery), *there, k, distance):
+            yield replace(found, measure=f"{found.measure}, {self.how}")
+
+    def _expanded(self, queries: Rows, gallery: Rows) -> Rows:
+        return expand(queries, gallery, self.how, n=self.n, alpha=self.alpha)
 
     def told(self) -> dict[str, str]:
         """Names the expansion and its parameters, and what the inner ranker tells."""
@@ -81,10 +99,12 @@ def expand(
         UserError: n is outside the gallery, or alpha-QE is asked for on features that are not
             L2-normalised.
     """
-    normalized = queries.lengths is not None
+    normalized = queries.normalized
     if not 1 <= n <= len(gallery):
         raise UserError(
-            f"query expansion by {n} of {len(gallery):,} images", "choose a smaller n", usage=True
+            f"query expansion by {n} of {len(gallery):,} images",
+            f"choose --expand-n from 1 to {len(gallery)}",
+            usage=True,
         )
     if how == "alpha-qe" and not normalized:
         raise UserError(

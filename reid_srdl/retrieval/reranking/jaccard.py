@@ -133,14 +133,24 @@ class FinalDistances:
         largest: the largest squared distance from each.
         queries: how many of the rows are queries.
         lambda_: weight of the original distance.
+        power: of d / L in equation 12; there are estimates for 1 alone.
 
     Attributes:
         unshared: what the final distance is at least where J is 1.
+        estimated: whether there are estimates.
     """
 
     def __init__(
-        self, x: Float32s, squares: Float64s, largest: Float64s, queries: int, lambda_: float
+        self,
+        x: Float32s,
+        squares: Float64s,
+        largest: Float64s,
+        queries: int,
+        lambda_: float,
+        *,
+        power: int = 1,
     ) -> None:
+        self._power, self.estimated = power, power == 1
         self._x, self._gallery, self._largest = x, x[queries:], largest
         self._squares, self._lambda = squares, lambda_
         self._gallery_squares = squares[queries:].astype(np.float32)
@@ -152,7 +162,8 @@ class FinalDistances:
         final = self.least(m)
         if self._lambda:
             d = pair_distances(self._x, query, gallery + len(self._x) - len(self._gallery))
-            final += self._lambda * (d / self._largest[query])
+            share = d / self._largest[query]
+            final += self._lambda * (share if self._power == 1 else share**self._power)
         return final
 
     def least(self, m: Float64s) -> Float64s:

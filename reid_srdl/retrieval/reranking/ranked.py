@@ -24,6 +24,7 @@ from reid_srdl.retrieval.reranking.jaccard import FinalDistances, Shared, Shared
 
 _QUERIES = 256  # queries that a thread ranks at once,
 _VALUES = 1 << 23  # or fewer, with no more estimates than these: 32 MiB
+_PAIRS = 1 << 20  # or with no more pairs than these, where there are no estimates
 _MASKED = 1 << 20  # estimates compared at once
 
 Float32s = NDArray[np.float32]
@@ -45,7 +46,8 @@ def reranked(
     if not len(query):
         return
     counter = _Counter(final, shared, same)
-    rows = max(1, min(_QUERIES, _VALUES // len(gallery)))
+    values = _VALUES if final.estimated else _PAIRS
+    rows = max(1, min(_QUERIES, values // len(gallery)))
     runs = [query[slice(*part)] for part in parts(len(query), rows, threads())]
     ranks = np.concatenate(list(each(counter.ranks, runs)))
     yield Ranks(query, np.append(0, np.cumsum(sizes)), ranks)
@@ -134,12 +136,16 @@ class _Counter:
         """Returns the ranks of the matches of some queries that have one, query after query."""
         run = self._run(query)
         row = run.matches.row
-        low, high = self._final.windows(query[row], run.finals)
-        low[run.near[row]], high[run.near[row]] = -np.inf, np.inf
+        if self._final.estimated:
+            low, high = self._final.windows(query[row], run.finals)
+            low[run.near[row]], high[run.near[row]] = -np.inf, np.inf
+        else:  # all others are rivals of all matches
+            low, high = (np.full(len(row), end, np.float32) for end in (-np.inf, np.inf))
         groups = _Groups(row, low, high)
         rivals = [self._near_rivals(run, groups)]
         if not run.near.all():
-            rivals.append(self._far_rivals(run, groups))
+            far = self._far_rivals if self._final.estimated else self._all_rivals
+            rivals.append(far(run, groups))
         before = np.arange(len(row)) - np.searchsorted(row, row)  # matches of the same query
         ranks: Int64s = 1 + before + groups.below[groups.of]
         ranks += self._rivals_ahead(run, groups, rivals)
@@ -187,6 +193,15 @@ class _Counter:
         of, columns = np.concatenate(group), np.concatenate(column)
         rows = groups.row[of]
         return _Rivals(of, _Pairs(rows, columns, run.shared.of(rows, columns)))
+
+    def _all_rivals(self, run: _Run, groups: _Groups) -> _Rivals:
+        """Returns all images of other identities as the other queries' rivals."""
+        rows = np.flatnonzero(~run.near)
+        row, column = np.repeat(rows, self._count), np.tile(np.arange(self._count), len(rows))
+        same = np.isin(row * self._count + column, run.same.row * self._count + run.same.column)
+        row, column = row[~same], column[~same]
+        rivals = _Pairs(row, column, run.shared.of(row, column))
+        return _Rivals(np.searchsorted(groups.row, row), rivals)
 
     def _estimates(self, run: _Run, rows: Int64s) -> Float32s:
         """Returns the estimates of some of a run's queries; infinity for their own identity."""

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.arithmetic.parallel import each, parts
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, squared_norms
+from reid_srdl.retrieval.listing import RankList, counts
 from reid_srdl.retrieval.protocol import Labels
 from reid_srdl.retrieval.ranks import Ranks
 from reid_srdl.retrieval.reranking.encoding import encoded
@@ -57,6 +58,8 @@ class KReciprocalRanker:
         k1: neighbours that may be reciprocal.
         k2: neighbours over which V is averaged; 1: none.
         lambda_: weight of the original distance.
+        power: of the normalised distance d: 2 for torchreid's own, whose engine squares again what
+            is squared; junk counts there.
     """
 
     independent: ClassVar[bool] = False  # queries are each other's neighbours
@@ -64,6 +67,7 @@ class KReciprocalRanker:
     k1: int = 20
     k2: int = 6
     lambda_: float = 0.3
+    power: Literal[1, 2] = 1
 
     def ranks(
         self,
@@ -78,29 +82,67 @@ class KReciprocalRanker:
         Raises:
             UserError: k1 or k2 does not fit the number of images.
         """
-        if not len(queries):
-            return
+        if len(queries):
+            final, shared = self._prepared(queries, gallery, progress)
+            yield from reranked(final, shared, query_labels, gallery_labels)
+
+    def lists(
+        self,
+        queries: Rows,
+        query_labels: Labels,
+        gallery: Rows,
+        gallery_labels: Labels,
+        k: int,
+        distance: str,
+    ) -> Iterator[RankList]:
+        """Yields the first k images of each query, with their final distances."""
+        final, shared = self._prepared(queries, gallery)
+        everyone = np.arange(len(gallery))
+        for query in range(len(queries)):
+            positions = everyone[counts(query, query_labels, gallery_labels, everyone)]
+            m = shared.of(np.array([query])).of(np.zeros_like(positions), positions)
+            distances = final.pairs(np.full_like(positions, query), positions, m)
+            first = np.lexsort((positions, distances))[:k]
+            match = gallery_labels.pids[positions[first]] == query_labels.pids[query]
+            measure = f"k-reciprocal of {distance}"
+            yield RankList(query, positions[first], distances[first], match, measure)
+
+    def _prepared(
+        self,
+        queries: Rows,
+        gallery: Rows,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[FinalDistances, Shared]:
+        """Returns the final distances and what images share."""
         count = len(queries) + len(gallery)
         if not 1 <= self.k2 <= self.k1 + 1 <= count:
             raise UserError(
                 f"k1 = {self.k1}, k2 = {self.k2} for {count:,} images",
-                "choose 1 <= k2 <= k1 + 1, and k1 below the number of images",
+                f"choose --rerank-k1 from 1 to {count - 1}, and --rerank-k2 from 1 to k1 + 1",
                 usage=True,
             )
         frame = frame_for(queries, gallery)
         x = _placed(frame, queries, gallery)
         squares = squared_norms(x)
         found = find_neighbours(x, squares, self.k1 + 1, progress)
-        shared = Shared(encoded(x, found, self.k1, self.k2), len(queries))
-        final = FinalDistances(x, squares, found.largest, len(queries), self.lambda_)
-        yield from reranked(final, shared, query_labels, gallery_labels)
+        v = encoded(x, found, self.k1, self.k2, self.power)
+        shared = Shared(v, len(queries))
+        final = FinalDistances(
+            x, squares, found.largest, len(queries), self.lambda_, power=self.power
+        )
+        return final, shared
 
     def told(self) -> dict[str, str]:
         """Names the method and its parameters."""
+        what = "squared Euclidean distances over each image's largest; junk takes no part"
+        if self.power == 2:
+            what = (
+                "as torchreid's engine calls its re_ranking, in wider arithmetic: distances "
+                "squared again, over each image's largest; pid -1 takes part"
+            )
         return {
             "rerank_note": f"k-reciprocal (Zhong et al. 2017): k1 {self.k1}, k2 {self.k2}, "
-            f"lambda {self.lambda_:g}; squared Euclidean distances over each image's largest; "
-            "junk takes no part"
+            f"lambda {self.lambda_:g}; {what}"
         }
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from scipy import stats
 
+from reid_srdl.records.content import ContentFacts
 from reid_srdl.records.studies import Plan, gather
 from reid_srdl.records.studies.match import FoundRun, finished_runs, match
 from tests.records.factory import FIRST_OF_MAY
-from tests.records.studies.made import configure, finished, plan, write_runs
+from tests.records.studies.made import CIFAR, configure, finished, plan, write_runs
 from tests.records.studies.test_plan import TAUGHT
 
 PLAIN = {0: 0.69, 1: 0.688, 2: 0.695}
@@ -150,3 +151,26 @@ def test_records_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     assert len(problems) == 1
     assert "plain-seed0" in problems[0]
     assert finished_runs(tmp_path / "nowhere", configure) == ([], [])
+
+
+def test_only_runs_on_one_content_are_a_study_s(tmp_path: Path) -> None:
+    planned = plan(tmp_path)
+    here, there = (
+        ContentFacts(train=digit * 32, test="f" * 32, by="bytes", classes="c" * 32)
+        for digit in "ab"
+    )
+    own, others = tmp_path / "runs/studies" / planned.folder_name, tmp_path / "runs/others"
+    for seed, folder, content in ((0, own, here), (1, others, here), (2, others, there)):
+        dataset = CIFAR.model_copy(update={"content": content})
+        run = planned.run_of("plain", seed)
+        write_runs(folder, finished(run, {"vanilla": PLAIN[seed]}, dataset=dataset))
+    made, _ = finished_runs(tmp_path / "runs", configure)
+
+    def seeds(content: ContentFacts | None) -> list[int]:
+        told = None if content is None else (lambda _: (content.train, content.test))
+        found = match(planned, tmp_path / "runs", made, told)
+        return sorted(run.record.seed for run in found.values())
+
+    assert seeds(None) == seeds(here) == [0, 1]
+    assert seeds(there) == [2]
+    assert seeds(here.model_copy(update={"test": "e" * 32})) == []

@@ -1,0 +1,110 @@
+"""What can be known before the first epoch: nothing is trained that cannot be judged or kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from shutil import disk_usage
+
+import torch
+
+from reid_srdl.config import AnyConfig, EvalConfig
+from reid_srdl.config.marked import as_keys
+from reid_srdl.data.classes.samples import ClassData
+from reid_srdl.data.readable import check_readable
+from reid_srdl.data.reid.crops import ReidData
+from reid_srdl.errors import UserError
+from reid_srdl.evaluation import asked_of, check_settings
+from reid_srdl.jobs.planning import RunPlan
+from reid_srdl.models.build import build
+from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.tasks.reid import check_data
+from reid_srdl.tasks.task import Steps
+from reid_srdl.training.phases import Phase
+
+_KEPT = 2  # checkpoints of a phase
+_LOGIT = 2  # bytes, float16
+
+
+def check_evaluable(config: AnyConfig, data: ReidData | ClassData, steps: Steps) -> None:
+    """Checks that the networks can be judged once they are trained.
+
+    Args:
+        config: the experiment.
+        data: its data set, as loaded.
+        steps: told of the images that are read.
+
+    Raises:
+        UserError: settings that contradict each other or do not fit the data, queries without a
+            match, or test images that cannot be read.
+    """
+    if not config.eval.enabled:
+        return
+    if isinstance(data, ReidData):
+        check_evaluation(config.eval, data)
+    check_readable(data, (config.data.height, config.data.width), steps)
+
+
+def check_evaluation(settings: EvalConfig, data: ReidData) -> None:
+    """Checks the settings of an evaluation against each other and against the labels.
+
+    Raises:
+        UserError: they contradict each other, there are too few images, or no query has a match.
+    """
+    try:
+        check_settings(asked_of(settings, settings.engine))
+        check_data(data, settings)
+    except UserError as error:
+        raise UserError(
+            as_keys(error.what),
+            f"{as_keys(error.hint)}; or train with --no-eval, and run eval later",
+            usage=error.exit_status == 2,
+        ) from None
+
+
+def check_room(plan: RunPlan, folder: Path) -> None:
+    """Checks that what a plan writes has room on the disk of its folder.
+
+    Raises:
+        UserError: it has not.
+    """
+    needed = bytes_of(plan) - sum(path.stat().st_size for path in _files(folder))
+    place = next(above for above in (folder, *folder.parents) if above.exists())
+    free = disk_usage(place).free
+    if needed > free:
+        raise UserError(
+            f"{folder}: about {_gib(needed)} will be written for checkpoints, knowledge and "
+            f"weights, but {_gib(free)} are free there",
+            "make room on that disk, or name a place on another one by --runs",
+        )
+
+
+def bytes_of(plan: RunPlan) -> int:
+    """Returns about how many bytes a plan's run writes: checkpoints, knowledge, weights."""
+    weights = sum(_bytes(model.spec)[0] for model in plan.returned.values())
+    return weights + sum(map(_bytes_of_phase, plan.phases))
+
+
+def _bytes_of_phase(phase: Phase) -> int:
+    if phase.kind == "extract":
+        return sum(spec.classes for spec in phase.specs.values()) * phase.images * _LOGIT
+    return _KEPT * sum(sum(_bytes(spec)) for spec in phase.specs.values())
+
+
+def _bytes(spec: NetworkSpec) -> tuple[int, int]:
+    """Returns the bytes of a network's state, and of what its optimiser keeps of it."""
+    with torch.device("meta"):
+        network = build(spec, seed=0)
+    return _size(network.state_dict().values()), _size(network.parameters())
+
+
+def _size(tensors: Iterable[torch.Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return (path for path in folder.rglob("*.safetensors") if path.is_file())
+
+
+def _gib(count: int) -> str:
+    return f"{count / 2**30:.2f} GiB"

@@ -1,0 +1,104 @@
+"""Number 1: tables, comparisons and studies keep other training and other test data apart."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reid_srdl.errors import UserError
+from reid_srdl.records.content import ContentFacts, PartFacts
+from reid_srdl.records.leaderboard import leaderboard
+from reid_srdl.records.pairing import check_pair
+from reid_srdl.records.per_query import Side
+from reid_srdl.records.run import RunRecord
+from reid_srdl.records.trained_on import TaughtBy, TrainedOn, check_same_content
+from tests.records.factory import DATASET, per_query, record
+
+A, B = "a" * 32, "b" * 32
+
+
+def on(train: str, test: str, seed: int, method: str = "vanilla") -> RunRecord:
+    content = ContentFacts(train=train, test=test, by="bytes", classes="c" * 32)
+    dataset = DATASET.model_copy(update={"content": content})
+    return record(method, seed, 0.5 + seed / 10, dataset=dataset, name=f"{method}-{train[0]}{seed}")
+
+
+def test_01_runs_on_one_content_are_seeds() -> None:
+    board = leaderboard([on(A, A, 0), on(A, A, 1)])
+    assert [row.seeds for row in board.rows] == [(0, 1)]
+    assert not any("never averaged" in note for note in board.notes)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "told"), [(B, A, "training data"), (A, B, "test data"), (B, B, "test data")]
+)
+def test_01_other_content_has_rows_of_its_own(train: str, test: str, told: str) -> None:
+    board = leaderboard([on(A, A, 0), on(train, test, 1), on(A, A, 1, "srdl")])
+    assert sorted(row.seeds for row in board.rows) == [(0,), (1,), (1,)]
+    assert len({row.label for row in board.rows}) == 3
+    assert any(f"{told}=bbbbbbbb" in row.label for row in board.rows)
+    assert any(f"other {told}, never averaged" in note for note in board.notes)
+    (gain,) = board.gains
+    assert gain.row.dataset.content == gain.baseline.dataset.content
+    assert not gain.paired
+
+
+def test_01_no_gain_across_content() -> None:
+    assert leaderboard([on(A, A, 0), on(B, A, 0, "srdl")]).gains == ()
+    assert leaderboard([on(A, A, 0), on(A, B, 0, "srdl")]).gains == ()
+
+
+def test_01_compare_refuses_other_test_images() -> None:
+    side = Side("x", per_query().single_query, content=A, train=A)
+    with pytest.raises(UserError, match=r"other test images \(aaaaaaaa and bbbbbbbb\)"):
+        check_pair(side, dataclasses.replace(side, content=B))
+    told = check_pair(side, dataclasses.replace(side, train=B))
+    assert any("trained on other data" in line for line in told)
+    assert not any("trained on" in line for line in check_pair(side, side))
+
+
+def known(**changes: Any) -> TrainedOn:
+    part = PartFacts(digest=A, files=3, bytes=300, by="bytes")
+    whole = TrainedOn(
+        settings="s", experiment="e", name="folder", folder="/x", train=part, test=part,
+        classes=2, class_names=A,
+    )  # fmt: skip
+    return whole.model_copy(update=changes)
+
+
+digests = st.text("0123456789abcdef", min_size=32, max_size=32)
+parts = st.builds(
+    PartFacts, digest=digests, files=st.integers(0, 9), bytes=st.integers(0, 9),
+    by=st.sampled_from(("bytes", "names")),
+)  # fmt: skip
+teachers = st.builds(TaughtBy, run=st.just("t"), experiment=digests, weights=digests)
+
+
+@given(
+    st.one_of(
+        st.fixed_dictionaries({"train": parts}),
+        st.fixed_dictionaries({"test": parts}),
+        st.fixed_dictionaries({"class_names": digests}),
+        st.fixed_dictionaries({"classes": st.integers(3, 9)}),
+        st.fixed_dictionaries({"weights": digests}),
+        st.fixed_dictionaries({"method": digests}),
+        st.fixed_dictionaries({"teachers": st.lists(teachers, min_size=1).map(tuple)}),
+        st.fixed_dictionaries({"name": st.sampled_from(("cifar10", "market1501"))}),
+    )
+)
+def test_01_any_difference_is_refused_and_places_are_none(changes: dict[str, Any]) -> None:
+    moved = known(folder="/elsewhere")
+    check_same_content(Path("r"), known(), moved)
+    if changes.get("class_names") == A:
+        return
+    with pytest.raises(UserError) as caught:
+        check_same_content(Path("r"), known(), known(folder="/elsewhere", **changes))
+    assert "/x" in caught.value.what
+    assert "/elsewhere" in caught.value.what
+    assert "\n" not in caught.value.what
+    assert "--name" in caught.value.hint
