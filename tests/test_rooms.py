@@ -34,6 +34,7 @@ ROOMS = (
     "machine",
     "failures",
     "yaml_text",
+    "seals",
     "files",
     "places",
     "texts",

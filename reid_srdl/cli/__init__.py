@@ -14,6 +14,7 @@ from reid_srdl.cli import (
     extract,
     index_study,
     leaderboard,
+    runs,
     search,
     study,
     train,
@@ -60,6 +61,8 @@ app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
 app.add_typer(analyse.app)
 app.add_typer(data.app)
 app.add_typer(study.app)
+app.add_typer(runs.app)
+app.add_typer(runs.cache_app)
 
 
 def main() -> None:

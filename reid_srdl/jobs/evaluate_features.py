@@ -29,6 +29,7 @@ from reid_srdl.retrieval.feature_files import load_features
 from reid_srdl.retrieval.features import Features
 from reid_srdl.retrieval.rank_lists import check_lists
 from reid_srdl.retrieval.sharing.sharding import Alone, Group
+from reid_srdl.seals import LOCK, SEALS
 
 
 def evaluate_features(
@@ -96,9 +97,10 @@ def _folder(runs: Path, name: str) -> Path:
     folder = runs / name
     if not folder.exists():
         return folder
-    leftover = f".{RECORD}."  # of a process that was killed while it wrote
+    leftovers = (f".{RECORD}.", f".{SEALS}.")  # of a process that was killed while it wrote
     others = not folder.is_dir() or any(
-        path.name != RECORD and not path.name.startswith(leftover) for path in folder.iterdir()
+        path.name not in (RECORD, SEALS, LOCK) and not path.name.startswith(leftovers)
+        for path in folder.iterdir()
     )
     if others:
         raise UserError(

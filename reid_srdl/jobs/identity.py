@@ -8,7 +8,7 @@ from reid_srdl.config import AnyConfig, fingerprint, run_keys
 from reid_srdl.data.file_digests import file_digest
 from reid_srdl.errors import UserError
 from reid_srdl.methods import own
-from reid_srdl.records.content import names_digest, part_facts
+from reid_srdl.records.content import part_facts
 from reid_srdl.records.trained_on import TaughtBy, TrainedOn
 from reid_srdl.tasks.data import TaskData
 from reid_srdl.training.teacher import Student, Teacher, read_teacher
@@ -39,8 +39,7 @@ def trained_on(
         folder=str(config.data.dir or found.data.root),
         train=train,
         test=test,
-        classes=len(found.classes),
-        class_names=names_digest(found.classes),
+        classes=tuple(found.classes),
         weights=None if weights is None else file_digest(weights),
         teachers=tuple(
             TaughtBy(run=one.run, experiment=one.experiment, weights=one.digest) for one in teachers

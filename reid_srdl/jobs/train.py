@@ -28,6 +28,7 @@ from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.run import RunRecord
 from reid_srdl.records.store import read_record, write_record
 from reid_srdl.records.trained_on import TrainedOn
+from reid_srdl.seals import sealed
 from reid_srdl.tasks import open_task
 from reid_srdl.tasks.data import TaskData, read_data
 from reid_srdl.tasks.task import Judged, Task
@@ -101,7 +102,10 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
         models = run_program(config, trainer, config.train.epochs)
         for name, model in models.items():
             origin = _origin(config, known, name, model)
-            save_network(folder.weights(name), model.network, origin)
+            with sealed(folder.weights(name)):
+                save_network(folder.weights(name), model.network, origin)
+        with sealed(folder.metrics):
+            pass  # it is whole now
         record = summarise(
             config,
             opened.plan,

@@ -22,10 +22,14 @@ from reid_srdl.models.build import build
 from reid_srdl.models.network import Network
 from reid_srdl.models.origin import ORIGIN, Origin
 from reid_srdl.models.spec_files import FACTS, HINT, SPEC, spec_in
+from reid_srdl.seals import check_seal
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Writes named tensors and JSON-able facts to one file, whole or not at all."""
+    """Writes named tensors and JSON-able facts to one file, whole or not at all.
+
+    The same tensors and facts make the same file, to the byte.
+    """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(facts)
     # One value: safetensors writes several in an order that changes from process to process.
@@ -77,9 +81,10 @@ def load_network(path: Path) -> Network:
     """Builds the network that a weights file describes and loads its weights.
 
     Raises:
-        UserError: the file is missing, foreign or damaged; it has no spec, or one that no network
-            satisfies; its weights do not fit.
+        UserError: the file is missing, foreign, damaged, or not what its run wrote; it has no
+            spec, or one that no network satisfies; its weights do not fit.
     """
+    check_seal(path)
     tensors, facts = read_tensors(path, hint=HINT)
     spec = spec_in(facts, path)
     unfit = UserError(f"{path}: its weights do not fit {spec.name}", HINT)

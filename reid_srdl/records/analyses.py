@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reid_srdl.analysis.class_scores import ClassScores
+from reid_srdl.errors import UserError
+from reid_srdl.seals import check_seal
 
 Loss = Annotated[float, Field(ge=0)] | None  # None where it is not finite
 
@@ -150,6 +152,7 @@ class EnsembleRecord(_Part):
 def read_width(path: Path) -> Width | None:
     """Reads a width; None where there is none, or one that this version does not understand."""
     try:
+        check_seal(path)
         return Width.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError):
+    except (UserError, OSError, UnicodeDecodeError, ValidationError):
         return None

@@ -11,7 +11,7 @@ import filelock
 
 from reid_srdl.config import AnyConfig, MethodOptions, fingerprint, read_yaml, resolve, to_yaml
 from reid_srdl.errors import UserError
-from reid_srdl.files import remove_leftovers, write_text
+from reid_srdl.files import remove_leftovers
 from reid_srdl.places import writing
 from reid_srdl.records.trained_on import (
     TrainedOn,
@@ -19,6 +19,7 @@ from reid_srdl.records.trained_on import (
     read_trained_on,
     write_trained_on,
 )
+from reid_srdl.seals import LOCK, SEALS, check_seal, write_sealed
 
 _RESTORE = "restore the file, or move the folder away and train again"
 
@@ -65,6 +66,7 @@ class RunFolder:
                 f"{self.path}: not a run folder (no {self.config.name} in it)",
                 "name a folder that reid-srdl train wrote, e.g. runs/NAME",
             )
+        check_seal(self.config)
         try:
             tree = read_yaml(self.config)
             config = resolve(tree, methods)
@@ -149,11 +151,13 @@ class RunFolder:
         if known == now and self.config.exists():
             return
         if not self.config.exists() or (known is not None and known.folder != now.folder):
-            write_text(self.config, to_yaml(config), "the run's configuration")
+            write_sealed(self.config, to_yaml(config), "the run's configuration")
         write_trained_on(self.trained_on, now)
 
     def _foreign_files(self) -> Iterator[Path]:
-        return (path for path in self.path.iterdir() if path.name != ".lock")
+        # of a process that was killed in its first moment
+        own = (".lock", LOCK, SEALS)
+        return (path for path in self.path.iterdir() if path.name not in own)
 
 
 def _missing(whole: Mapping[str, Any], tree: object, above: str = "") -> str:

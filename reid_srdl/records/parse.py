@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from reid_srdl.errors import UserError
 from reid_srdl.records.part import RecordPart
+from reid_srdl.seals import check_seal, way_out
 
 SCHEMA_VERSION = 2
-_MEND = "restore the file, or run again"
 R = TypeVar("R", bound=RecordPart)
 
 
@@ -29,7 +29,7 @@ def read_text(path: Path) -> str:
         raise
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise UserError(f"{path}: {reason}", _MEND) from None
+        raise UserError(f"{path}: {reason}", way_out(path)) from None
 
 
 def read_tree(path: Path, text: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def read_tree(path: Path, text: str) -> dict[str, Any]:
     try:
         tree = json.loads(text)
     except (ValueError, RecursionError):
-        raise UserError(f"{path}: damaged, not valid JSON", _MEND) from None
+        raise UserError(f"{path}: damaged, not valid JSON", way_out(path)) from None
     version = tree.get("schema_version") if isinstance(tree, dict) else None
     if not isinstance(version, int):
         raise UserError(f"{path}: not a record of a run", "give a folder that reid-srdl wrote")
@@ -59,12 +59,15 @@ def parse(path: Path, text: str, kind: type[R]) -> R:
     """Returns a record of a kind.
 
     Raises:
-        UserError: what it holds is no such record; the first fault is named.
+        UserError: what it holds is no such record, the first fault is named; or it does not have
+            its checksum.
     """
     try:
-        return kind.model_validate_json(text)
+        record = kind.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "record"
         more = f" and {error.error_count() - 1} more" if error.error_count() > 1 else ""
-        raise UserError(f"{path}: damaged: {where}: {first['msg']}{more}", _MEND) from None
+        raise UserError(f"{path}: damaged: {where}: {first['msg']}{more}", way_out(path)) from None
+    check_seal(path)
+    return record

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from reid_srdl.errors import UserError
-from reid_srdl.files import write_json
-from reid_srdl.records.content import PartFacts
+from reid_srdl.records.content import PartFacts, names_digest
 from reid_srdl.records.parse import parse, read_text, read_tree
-from reid_srdl.records.part import Count, RecordPart
+from reid_srdl.records.part import RecordPart
+from reid_srdl.seals import write_sealed
+from reid_srdl.texts import json_text
 
 _SHOWN = 8  # hexadecimal digits of a digest in a message
 
@@ -41,8 +42,7 @@ class TrainedOn(RecordPart):
         name: the data set's name.
         folder: where it stood last.
         train, test: its content.
-        classes: how many classes or identities are trained on.
-        class_names: digest of their names, in the order of their labels.
+        classes: names of the classes or identities that are trained on, by their labels.
         weights: digest of the file of the first weights; None: they are random.
         teachers: finished runs that teach.
         method: digest of the file of a method of one's own.
@@ -55,8 +55,7 @@ class TrainedOn(RecordPart):
     folder: str
     train: PartFacts
     test: PartFacts
-    classes: Count
-    class_names: str
+    classes: tuple[str, ...]
     weights: str | None = None
     teachers: tuple[TaughtBy, ...] = ()
     method: str | None = None
@@ -66,7 +65,7 @@ class TrainedOn(RecordPart):
         if self.name != other.name:
             yield f"data set {self.name}, not {other.name}"
             return
-        if (self.class_names, self.classes) != (other.class_names, other.classes):
+        if self.classes != other.classes:
             yield f"classes: {_count(self)} there, {_count(other)} here"
         for what, ours, theirs in (
             ("training images", self.train, other.train),
@@ -86,7 +85,8 @@ class TrainedOn(RecordPart):
 
 def write_trained_on(path: Path, known: TrainedOn) -> None:
     """Writes ``data.json``, whole or not at all."""
-    write_json(path, known.model_dump(mode="json"), "what the run is trained on")
+    text = json_text(known.model_dump(mode="json")) + "\n"
+    write_sealed(path, text, "what the run is trained on")
 
 
 def read_trained_on(path: Path) -> TrainedOn | None:
@@ -127,7 +127,7 @@ def check_same_content(folder: Path, known: TrainedOn, now: TrainedOn) -> None:
 
 def _same_data(one: TrainedOn, other: TrainedOn) -> bool:
     return all(
-        getattr(one, key) == getattr(other, key) for key in ("name", "train", "test", "class_names")
+        getattr(one, key) == getattr(other, key) for key in ("name", "train", "test", "classes")
     )
 
 
@@ -136,7 +136,7 @@ def _told(part: PartFacts) -> str:
 
 
 def _count(known: TrainedOn) -> str:
-    return f"{known.classes:,} ({known.class_names[:_SHOWN]})"
+    return f"{len(known.classes):,} ({names_digest(known.classes)[:_SHOWN]})"
 
 
 def _short(digest: str | None) -> str:

@@ -6,19 +6,19 @@ import json
 import textwrap
 from pathlib import Path
 
-from reid_srdl.files import write_text
 from reid_srdl.records.evaluated import Evaluated, EvaluationsRecord
 from reid_srdl.records.part import RecordPart
+from reid_srdl.seals import write_sealed
 
 
 def write_evaluations(path: Path, record: EvaluationsRecord) -> None:
-    """Writes a record, its evaluations last, whole or not at all.
+    """Writes a record, its evaluations last, whole or not at all, with its checksum.
 
     One file holds everything, so that a reader never pairs scores with another's per-query results.
     """
     items = ",\n".join(textwrap.indent(_evaluation(one), "    ") for one in record.evaluations)
     head = _without(record, "evaluations")
-    write_text(path, f'{head},\n  "evaluations": [\n{items}\n  ]\n}}\n')
+    write_sealed(path, f'{head},\n  "evaluations": [\n{items}\n  ]\n}}\n')
 
 
 def _evaluation(one: Evaluated) -> str:

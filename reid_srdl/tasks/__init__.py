@@ -32,6 +32,7 @@ def open_task(
         raise UserError(
             f"optim.batch_size: {config.optim.batch_size} is more than the "
             f"{len(task.training_set)} training images",
-            "lower optim.batch_size",
+            f"lower optim.batch_size: --batch-size {max(len(task.training_set), 2)} or less",
+            usage=True,
         )
     return task

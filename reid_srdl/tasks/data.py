@@ -57,6 +57,7 @@ def read_data(config: AnyConfig, steps: Steps) -> TaskData:
                 f"data.identities: {section.identities} is more than the {len(classes)} of the "
                 "training set",
                 "lower data.identities, or leave it out for all",
+                usage=True,
             )
         classes = classes[: section.identities]
     return TaskData(data, content_of(data, steps), classes)

@@ -220,7 +220,7 @@ class Fitting:
         """Returns the error whose hint is the command that starts anew from what is good."""
         loop, done = self._loop, len(self._phase.rows)
         run = shlex.quote(str(loop.folder.parent))
-        lower = f"--set optim.lr={0.3 * loop.optimisation.decay.lr:.2g}"
+        lower = f"--set optim.lr={min(0.3 * loop.optimisation.decay.lr, 0.03):.2g}"
         if done:
             kept = f"the checkpoint of epoch {done} is kept"
             origin = f"--from {run}:{self._phase.name}@{done} {lower}"

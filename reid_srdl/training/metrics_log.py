@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reid_srdl.errors import FileError
 from reid_srdl.files import append_line, write_text
+from reid_srdl.seals import unseal
 from reid_srdl.training.monitor import EpochRow, Progress
 
 
@@ -24,6 +25,7 @@ class MetricsLog:
     def phase_opened(self, name: str, kind: str, rows: list[EpochRow]) -> None:
         """Writes the file anew with the epochs that are known to be done."""
         self._rows += rows
+        unseal(self._path)
         self._rewrite()
 
     def progressed(self, progress: Progress) -> None:

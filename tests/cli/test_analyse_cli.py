@@ -17,6 +17,7 @@ from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.cli import app
 from reid_srdl.errors import FileError, UserError
 from reid_srdl.records.store import read_record
+from reid_srdl.seals import write_sealed
 from tests.class_set import write_class_folder
 from tests.cli.run import reid_srdl
 from tests.small_set import write_small_set
@@ -103,11 +104,13 @@ def test_a_width_is_read_back_until_asked_again(place: Path) -> None:
     kept = place / "runs/srdl/analyses/width-first.json"
     assert (place / "runs/srdl/analyses/width-first.svg").exists()
     marked = kept.read_text().replace(first["device"], "marked")
-    kept.write_text(marked)
+    write_sealed(kept, marked)
     assert analyse(*options)[0]["device"] == "marked"
     assert analyse(*options, "--seed", "1")[0]["device"] == first["device"]
-    kept.write_text(marked)
+    write_sealed(kept, marked)
     assert analyse(*options, "--again")[0] == first
+    kept.write_text(marked)  # without its checksum: damaged, and measured again
+    assert analyse(*options)[0] == first
 
 
 def test_relative_distances_are_kept_apart(place: Path) -> None:

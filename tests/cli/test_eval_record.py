@@ -12,6 +12,7 @@ from reid_srdl.records.run import FeaturesRecord
 from reid_srdl.records.store import read_any_record, write_record
 from reid_srdl.retrieval.feature_files import save_features
 from reid_srdl.retrieval.features import Features
+from reid_srdl.seals import LOCK, SEALS
 from tests.cli.run import assert_told, reid_srdl
 from tests.records.factory import DATASET, record
 from tests.retrieval.brute import random_features
@@ -42,7 +43,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_record_stands_alone_and_says_all_of_it(place: Path) -> None:
-    assert [path.name for path in (place / "runs/worse").iterdir()] == ["record.json"]
+    there = {path.name for path in (place / "runs/worse").iterdir()}
+    assert there - {LOCK} == {"record.json", SEALS}
     found = read_any_record(place / "runs/worse")
     assert isinstance(found, FeaturesRecord)
     (evaluated,) = found.evaluations

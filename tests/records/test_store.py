@@ -31,7 +31,11 @@ def test_a_record_reads_back_as_it_was_written(tmp_path: Path) -> None:
     kept = read.evaluations[0].per_query
     assert kept is not None
     assert kept.single_query.ap[3] == 0.1 + 0.2  # not rounded on the way
-    assert [child.name for child in path.parent.iterdir()] == ["record.json"]
+    assert [child.name for child in path.parent.iterdir()] == [
+        ".checksums.lock",
+        "checksums.json",
+        "record.json",
+    ]
 
 
 @pytest.mark.parametrize("kept", [[], ["a"], ["a", "b"]])

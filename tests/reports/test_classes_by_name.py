@@ -17,6 +17,7 @@ from reid_srdl.models.spec_files import read_origin
 from reid_srdl.models.weights import load_network, save_network
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.store import read_record
+from reid_srdl.seals import sealed
 from tests.data.conftest import write_image
 from tests.reports.runs import classes, people, run, run_classes
 
@@ -62,7 +63,8 @@ def test_02_classes_in_another_order_are_judged_by_name(abc: Path) -> None:
     network.load_state_dict(state)
     names = tuple(ABC[place] for place in turned)
     told = Origin(origin.run, origin.network, origin.experiment, origin.seed, names, names)
-    save_network(weights, network, told)
+    with sealed(weights):
+        save_network(weights, network, told)
     after, _ = evaluate_classes(abc, device="cpu")
     assert after["vanilla"].top1 == before["vanilla"].top1
     assert after["vanilla"].loss == pytest.approx(before["vanilla"].loss)
@@ -76,7 +78,8 @@ def test_02_a_part_of_the_classes_is_judged_on_them(abc: Path) -> None:
 
     part = build(kept, seed=0)
     told = Origin(origin.run, origin.network, origin.experiment, origin.seed, ("cat", "bee"), ABC)
-    save_network(weights, part, told)
+    with sealed(weights):
+        save_network(weights, part, told)
     scores, _ = evaluate_classes(abc, device="cpu")
     assert scores["vanilla"].images == 6  # 3 of each of two classes
 

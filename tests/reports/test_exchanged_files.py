@@ -17,6 +17,7 @@ from reid_srdl.jobs.train import resume
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models.weights import load_network
 from reid_srdl.records.folder import RunFolder
+from reid_srdl.seals import SEALS
 from tests.reports.runs import Listener, people, run
 
 WEIGHTS = Path("weights/vanilla.safetensors")
@@ -66,6 +67,8 @@ def test_fault_07_each_key_of_a_configuration_must_be_there(runs: Path) -> None:
 def test_fault_07_a_changed_value(runs: Path) -> None:
     config = runs / "a/config.yaml"
     config.write_text(config.read_text().replace("lr: 0.1", "lr: 0.2"))
+    assert "damaged, or of another run" in refused(runs / "a")
+    (runs / "a" / SEALS).unlink()
     assert "began with" in refused(runs / "a")
 
 
@@ -79,6 +82,8 @@ def test_fault_07_a_changed_value(runs: Path) -> None:
 )
 def test_fault_07_another_run_s_file(runs: Path, name: str, words: str) -> None:
     shutil.copy(runs / "b" / name, runs / "a" / name)
+    assert "damaged, or of another run" in refused(runs / "a")
+    (runs / "a" / SEALS).unlink()
     assert re.search(words, refused(runs / "a"))
     if name != str(WEIGHTS):
         with pytest.raises(UserError):

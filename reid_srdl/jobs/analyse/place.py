@@ -17,12 +17,13 @@ from torch import Tensor
 from reid_srdl.config import AnyConfig
 from reid_srdl.data.batches import Images
 from reid_srdl.errors import FileError
-from reid_srdl.files import write_json
 from reid_srdl.report.progress import Display
+from reid_srdl.seals import write_sealed
 from reid_srdl.seeds import generator
 from reid_srdl.tasks import open_task
 from reid_srdl.tasks.classification import ClassificationTask
 from reid_srdl.tasks.task import Steps, Task
+from reid_srdl.texts import json_text
 from reid_srdl.training.precision import Compute, choose
 
 _KEPT_BYTES = 2**30  # of images that are kept between passes, because a width takes a hundred
@@ -51,7 +52,7 @@ class Place:
     def keep(self, path: Path, record: BaseModel) -> None:
         """Writes a record; ``refused`` decides what follows where that can't be."""
         try:
-            write_json(path, record.model_dump(mode="json"), "the analysis")
+            write_sealed(path, json_text(record.model_dump(mode="json")) + "\n", "the analysis")
         except FileError as error:
             self.refused(error)
 

@@ -1,0 +1,173 @@
+"""What there is in folders of runs: their states, whether their files are whole, what may go."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import filelock
+
+from reid_srdl.data.places import default_cache_dir
+from reid_srdl.errors import UserError
+from reid_srdl.jobs.soundness import FIT_FILE, Problem, problems_of
+from reid_srdl.methods import OPTIONS
+from reid_srdl.records.folder import RunFolder
+from reid_srdl.records.store import read_any_record, run_folders
+
+State = Literal["running", "finished", "stopped", "damaged", "not a run"]
+# What caches are called; nothing else below the cache's folder is ours to remove.
+_CACHES = ("decoded", "digests", "readable", "cuhk03", "archives")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A folder: its size in bytes, and its state."""
+
+    path: Path
+    size: int
+    state: State
+
+
+@dataclass(frozen=True)
+class Freed:
+    """A file or folder that goes, and its size in bytes."""
+
+    path: Path
+    size: int
+
+
+def list_runs(top: Path) -> list[Listed]:
+    """Returns each run at or below a folder, and what else stands directly in it.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    if not top.is_dir():
+        raise UserError(f"{top}: no such folder", "name the folder of your runs", usage=True)
+    runs = list(run_folders(top))
+    others = [
+        path
+        for path in sorted(top.iterdir())
+        if path.is_dir() and not any(run == path or path in run.parents for run in runs)
+    ]
+    others = [] if top in runs else others
+    found = [Listed(path, _size(path), state_of(path)) for path in runs]
+    return [*found, *(Listed(path, _size(path), "not a run") for path in others)]
+
+
+def state_of(path: Path) -> State:
+    """Returns a run's state; damaged is what its configuration or record says of itself."""
+    folder = RunFolder(path)
+    if not folder.config.exists() and not folder.record.exists():
+        return "not a run"
+    if _is_locked(path):
+        return "running"
+    try:
+        if folder.config.exists():
+            folder.read_config(OPTIONS)
+        if folder.record.exists():
+            read_any_record(path)
+            return "finished"
+    except UserError:
+        return "damaged"
+    return "stopped"
+
+
+def check_run(path: Path, *, repair: bool = False) -> list[Problem]:
+    """Returns what is wrong with each file of a run; repaired is what can be, if asked for.
+
+    Raises:
+        UserError: this is no run, or another process is writing to it.
+    """
+    _check_is_run(path)
+    if not repair:
+        return list(problems_of(path, repair=False))
+    with RunFolder(path).locked():
+        return list(problems_of(path, repair=True))
+
+
+def prune(path: Path, *, dry_run: bool = False) -> list[Freed]:
+    """Frees what a finished run no longer needs, and returns it.
+
+    The last checkpoint of each ``fit`` phase stays: ensembles, analyses and ``--from`` read it.
+    Earlier checkpoints and knowledge go, which the phases can extract again.
+
+    Raises:
+        UserError: this is no finished run, or another process is writing to it.
+    """
+    _check_is_run(path)
+    if state_of(path) != "finished":
+        raise UserError(
+            f"{path}: the run is {state_of(path)}, it needs all that it has",
+            f"finish it first: reid-srdl train --resume {path}",
+        )
+    if dry_run:
+        return list(_unneeded(path))
+    with RunFolder(path).locked():
+        freed = list(_unneeded(path))
+        for one in freed:
+            one.path.unlink()
+    return freed
+
+
+def caches() -> list[Freed]:
+    """Returns each cache and its size."""
+    folder = default_cache_dir()
+    found = [folder / name for name in _CACHES if (folder / name).is_dir()]
+    return [Freed(path, _size(path)) for path in found]
+
+
+def clear_caches() -> list[Freed]:
+    """Removes all caches, which are made again when they are needed, and returns them."""
+    found = caches()
+    for one in found:
+        if not one.path.is_symlink():
+            shutil.rmtree(one.path)
+    return found
+
+
+def _unneeded(path: Path) -> Iterator[Freed]:
+    last: dict[str, Path] = {}
+    for file in sorted(RunFolder(path).phases.glob("*")):
+        fit = FIT_FILE.fullmatch(file.name)
+        if fit is None:
+            if file.suffix == ".npy" or file.name.startswith("start-"):
+                yield Freed(file, file.stat().st_size)
+            continue
+        if before := last.get(fit["stem"]):
+            yield Freed(before, before.stat().st_size)
+        last[fit["stem"]] = file
+
+
+def _check_is_run(path: Path) -> None:
+    if state_of(path) == "not a run":
+        raise UserError(f"{path}: not a run", "name the folder of a run, e.g. runs/NAME")
+
+
+def _is_locked(path: Path) -> bool:
+    lock = path / ".lock"
+    if not lock.exists():
+        return False
+    try:
+        with filelock.FileLock(lock, timeout=0):
+            return False
+    except filelock.Timeout:
+        return True
+    except OSError:  # a place that can only be read: nobody is writing there
+        return False
+
+
+def _size(path: Path) -> int:
+    """Returns the bytes of all files in a folder; links count as links."""
+    total = 0
+    for place, _, files in os.walk(path):
+        for name in files:
+            try:
+                total += (Path(place) / name).lstat().st_size
+            except OSError:  # gone meanwhile
+                continue
+    return total

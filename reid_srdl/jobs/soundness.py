@@ -1,0 +1,214 @@
+"""Every file of a run against its checksum, and the repair of those that others can make again."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reid_srdl.config import fingerprint
+from reid_srdl.errors import UserError
+from reid_srdl.files import file_digest, write_text
+from reid_srdl.methods import OPTIONS
+from reid_srdl.models.origin import Origin
+from reid_srdl.records.folder import RunFolder
+from reid_srdl.records.run import RunRecord
+from reid_srdl.records.store import read_any_record
+from reid_srdl.seals import LOCK, SEALS, check_seal, name_of, read_seals, sealed, way_out
+
+FIT_FILE = re.compile(r"(?P<stem>.+-[0-9a-f]{16})\.[0-9]{10}\.safetensors")
+_OF_THEIR_OWN = ("phases/", "search/")  # they hold checksums
+_UNSEALED = {SEALS, LOCK, ".lock"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a file of a run.
+
+    Attributes:
+        what: the file, and what is wrong with it.
+        hint: what to do.
+        repaired: it was made again, and is what the run wrote.
+    """
+
+    what: str
+    hint: str
+    repaired: bool = False
+
+
+def problems_of(path: Path, *, repair: bool) -> Iterator[Problem]:
+    """Yields what is wrong with each file of a run's folder, and repairs it if asked for."""
+    try:
+        seals = read_seals(path)
+    except UserError as error:
+        yield Problem(error.what, error.hint)
+        return
+    if not seals:
+        yield Problem(f"{path / SEALS}: not there: nothing vouches for the run's files", _NO_SEALS)
+    phases = {file.name: _phase(file) for file in sorted((path / "phases").glob("*.safetensors"))}
+    yield from (found for found in phases.values() if isinstance(found, Problem))
+    whole = {name: found for name, found in phases.items() if not isinstance(found, Problem)}
+    yield from _knowledge(path, whole)
+    for name in sorted(seals):
+        file = path / name
+        gone = not file.is_file()
+        if not gone and file_digest(file) in seals[name]:
+            continue
+        done = repair and _repaired(file, seals[name], path, whole)
+        what = f"{file}: " + ("gone" if gone else "damaged, or of another run")
+        yield Problem(what, way_out(file), done)
+    yield from _strangers(path, seals)
+    yield from _record(path)
+
+
+_NO_SEALS = "it was deleted, or the run is from before there were checksums"
+
+
+def _phase(file: Path) -> Problem | tuple[dict[str, Any], dict[str, Any]]:
+    """Returns tensors and facts of a phase's file, or what is wrong with it."""
+    from reid_srdl.models.weights import read_tensors
+
+    try:
+        tensors, facts = read_tensors(file, hint=way_out(file))
+    except UserError as error:
+        return Problem(error.what, error.hint)
+    stem = FIT_FILE.fullmatch(file.name)
+    key = str(facts.get("key", ""))
+    if stem is not None and not stem["stem"].endswith(f"-{key[:16]}"):
+        return Problem(f"{file}: belongs to another phase", way_out(file))
+    return tensors, facts
+
+
+def _knowledge(path: Path, phases: dict[str, tuple[Any, dict[str, Any]]]) -> Iterator[Problem]:
+    """Yields tables whose blocks are not those that the phase's last file tells."""
+    from reid_srdl.training.logit_table import LogitTable
+
+    for file in sorted((path / "phases").glob("*.npy")):
+        told = [name for name in phases if name.startswith(f"{file.stem}.")]
+        damaged = Problem(f"{file}: damaged, or not what its phase wrote", way_out(file))
+        if not told:
+            yield Problem(f"{file}: no phase vouches for it", way_out(file))
+            continue
+        try:
+            table = LogitTable(file)
+        except UserError:
+            yield damaged
+            continue
+        first = 0
+        for rows, digest in phases[max(told)][1].get("blocks", []):
+            found = hashlib.blake2b(table.bytes_of(first, rows), digest_size=16).hexdigest()
+            if found != digest:
+                yield damaged
+                break
+            first += rows
+
+
+def _strangers(path: Path, seals: dict[str, tuple[str, ...]]) -> Iterator[Problem]:
+    """Yields files in a finished run's folder that nothing vouches for."""
+    if not seals or not (path / "record.json").exists():
+        return
+    for file in sorted(path.rglob("*")):
+        name = file.relative_to(path).as_posix()
+        vouched = name in seals or name in _UNSEALED or name.startswith(_OF_THEIR_OWN)
+        if file.is_file() and not vouched:
+            yield Problem(f"{file}: has no checksum", "look whether it is the run's")
+
+
+def _record(path: Path) -> Iterator[Problem]:
+    """Yields a record that is not of the run's configuration."""
+    folder = RunFolder(path)
+    if not folder.record.exists() or not folder.config.exists():
+        return
+    try:
+        check_seal(folder.config)
+        config, record = folder.read_config(OPTIONS), read_any_record(path)
+    except UserError as error:
+        if "its checksum" not in error.what:  # told already
+            yield Problem(error.what, error.hint)
+        return
+    theirs = record.config.get("train")
+    seed = theirs.get("seed") if isinstance(theirs, dict) else None
+    if isinstance(record, RunRecord) and (record.seed, seed) != (config.train.seed,) * 2:
+        told = f"seed {record.seed} and not {config.train.seed} ({fingerprint(config)[:6]})"
+        yield Problem(f"{folder.record}: of another run: {told}", way_out(folder.record))
+
+
+def _repaired(
+    file: Path,
+    digests: tuple[str, ...],
+    path: Path,
+    phases: dict[str, tuple[Any, dict[str, Any]]],
+) -> bool:
+    """Makes a file again from the phases; only what has its old checksum is kept."""
+    name = name_of(file)
+    if name == "metrics.jsonl":
+        return _repair_metrics(file, digests, path, phases)
+    if name.startswith("weights/"):
+        return any(_repair_weights(file, digests, path / "phases" / one) for one in phases)
+    return False
+
+
+def _repair_weights(file: Path, digests: tuple[str, ...], phase: Path) -> bool:
+    from reid_srdl.models.weights import read_tensors, save_network
+    from reid_srdl.training.checkpoint import network_in
+
+    _, facts = read_tensors(phase)
+    origin = _origin(file)
+    for member in facts.get("specs") or {}:
+        with tempfile.TemporaryDirectory() as folder:
+            made = Path(folder) / "made.safetensors"
+            save_network(made, network_in(phase, facts["key"], member), origin)
+            if file_digest(made) in digests:
+                with sealed(file):
+                    save_network(file, network_in(phase, facts["key"], member), origin)
+                return True
+    return False
+
+
+def _origin(file: Path) -> Origin | None:
+    """Returns what the run's weights file of this name said of where it comes from."""
+    folder = RunFolder(file.parent.parent)
+    try:
+        known, config = folder.read_trained_on(), folder.read_config(OPTIONS)
+    except UserError:  # named already
+        return None
+    if known is None or config.run.name is None:
+        return None
+    return Origin(
+        run=config.run.name,
+        network=file.stem,
+        experiment=known.experiment,
+        seed=config.train.seed,
+        classes=known.classes,
+        among=known.classes,
+    )
+
+
+def _repair_metrics(
+    file: Path,
+    digests: tuple[str, ...],
+    path: Path,
+    phases: dict[str, tuple[Any, dict[str, Any]]],
+) -> bool:
+    from reid_srdl.training.monitor import EpochRow
+
+    try:
+        record = read_any_record(path)
+    except UserError:
+        return False
+    rows: list[str] = []
+    for phase in record.phases:
+        stem = f"{phase.name}-{(phase.key or '')[:16]}."
+        last = max((name for name in phases if name.startswith(stem)), default=None)
+        for row in phases[last][1].get("rows", []) if last else []:
+            rows.append(EpochRow.model_validate(row).model_dump_json())
+    text = "".join(f"{row}\n" for row in rows)
+    if hashlib.sha256(text.encode()).hexdigest() not in digests:
+        return False
+    with sealed(file):
+        write_text(file, text, "the metrics")
+    return True
