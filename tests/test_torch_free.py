@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 HEAVY = ("torch", "torchvision", "torchreid", "faiss", "scipy", "sklearn")
+KINDS = ("pids", "camids")
 COMMANDS = (
     [],
     ["train"],
@@ -26,6 +29,11 @@ COMMANDS = (
     ["data", "check"],
     ["data", "list"],
     ["data", "make"],
+    ["runs", "list"],
+    ["runs", "check"],
+    ["runs", "prune"],
+    ["cache", "list"],
+    ["cache", "clear"],
     ["study"],
     ["study", "run"],
     ["study", "show"],
@@ -75,6 +83,25 @@ def test_every_methods_options_validate_without_torch() -> None:
     done = run_without_heavy(code)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) >= 3
+
+
+def test_features_alone_are_evaluated_without_images_and_records(tmp_path: Path) -> None:
+    """Their modules would make up a fifth of the start."""
+    file = tmp_path / "f.npz"
+    rows = {f"{part}_{kind}": np.arange(4) for part in ("query", "gallery") for kind in KINDS}
+    rows |= {"gallery_camids": np.zeros(4, np.int64), "query_camids": np.ones(4, np.int64)}
+    features = {f"{part}_features": np.eye(4, dtype=np.float32) for part in ("query", "gallery")}
+    np.savez(file, **rows, **features)
+    code = (
+        f"import sys; sys.argv = ['reid-srdl', 'eval', '--features', {str(file)!r}, '--json']\n"
+        "import atexit\n"
+        "unneeded = {'PIL', 'filelock', 'reid_srdl.data', 'reid_srdl.records.run'}\n"
+        "atexit.register(lambda: print(sorted(unneeded & set(sys.modules)), file=sys.stderr))\n"
+        "from reid_srdl.cli import main\nmain()"
+    )
+    done = run_without_heavy(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "[]\n"
 
 
 def test_the_public_names_are_all_there() -> None:

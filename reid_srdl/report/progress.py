@@ -6,13 +6,15 @@ import datetime
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bars
 
-from reid_srdl.training.monitor import EpochRow, NetworkRow, Progress
-from reid_srdl.training.phases import Phase
+if TYPE_CHECKING:
+    from reid_srdl.training.monitor import EpochRow, NetworkRow, Progress
+    from reid_srdl.training.phases import Phase
 
 _QUIET_SECONDS = 20.0  # between lines about one piece of work
 

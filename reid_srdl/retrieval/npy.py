@@ -12,7 +12,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.retrieval.features import check_narrow
 from reid_srdl.retrieval.strangers import check_memory
 
-_STEP_BYTES = 1 << 24
+_STEP_BYTES = 1 << 20
 
 
 def read_header(file: IO[bytes], size: int, what: str) -> tuple[tuple[int, ...], bool, Any]:
