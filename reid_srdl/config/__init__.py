@@ -8,6 +8,7 @@ marks keys that are options, ``effects`` says which keys go together; ``tree`` r
 from reid_srdl.config.effects import If
 from reid_srdl.config.fingerprint import FORMAT, PATHS, PLACES, fingerprint
 from reid_srdl.config.method import Epochs, MethodOptions, Temperature
+from reid_srdl.config.optim import OptimConfig
 from reid_srdl.config.option import Option
 from reid_srdl.config.protocol import Expand, Protocol, Rerank, RulesName
 from reid_srdl.config.resolve import changed, known_keys, resolve
@@ -17,7 +18,6 @@ from reid_srdl.config.schema import (
     DataConfig,
     EvalConfig,
     ModelConfig,
-    OptimConfig,
     RunConfig,
     TaskName,
     TrainConfig,

@@ -7,14 +7,14 @@ Precedence: option > YAML > default. A key that is marked by `Option` is an opti
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator
 
 from reid_srdl.config.effects import If
 from reid_srdl.config.method import MethodOptions
+from reid_srdl.config.optim import IMAGES, OptimConfig
 from reid_srdl.config.option import ENGINE, HOW, OUTPUT, TESTED, WHAT, WHERE, Option
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.config.section import Section
@@ -22,11 +22,8 @@ from reid_srdl.config.source import at_home
 from reid_srdl.config.start import StartText
 
 _PIXELS = 4096  # a side; beyond it a batch of two fills any memory
-_IMAGES = 2**16  # of a batch
 _COUNT = 10**6  # epochs, classes, minutes: more is a slip of the hand
 _CORES = 1024  # threads beyond what machines have end in a crash of the system's allocator
-_FLOAT32 = 1e38  # the rate is a float32 tensor
-_GAMMA, _MILESTONES = 0.1, (0.5, 0.75)
 
 TaskName = Literal["reid", "classification"]
 
@@ -69,6 +66,12 @@ class DataConfig(Section):
         None, ge=2, le=10**9, description="train on the first N identities only"
     )
     split: int = Field(0, ge=0, le=_COUNT, description="which division, where a set has several")
+    validation: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the identities, or of each class's images, held out of training",
+    )
 
     def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
         """Yields a padding that reflects more than the image has."""
@@ -101,48 +104,6 @@ class ModelConfig(Section):
     )
 
     _expands = field_validator("weights")(at_home)
-
-
-def _ascending_fractions(milestones: tuple[float, ...]) -> tuple[float, ...]:
-    edges = (0.0, *milestones, 1.0)
-    if not all(one < next_ for one, next_ in pairwise(edges)):
-        raise ValueError("give fractions between 0 and 1, ascending")
-    return milestones
-
-
-class OptimConfig(Section):
-    """SGD with Nesterov momentum and step decay, as published (SRDL paper, section 4.1)."""
-
-    lr: float = Field(0.1, gt=0, le=_FLOAT32)
-    warmup: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="fraction of a schedule's steps in which the rate rises from a tenth; 0: none",
-    )
-    momentum: float = Field(0.9, ge=0, lt=1)
-    nesterov: bool = True
-    weight_decay: float = Field(2e-4, ge=0, le=100)
-    batch_size: Annotated[
-        int,
-        Option("--batch-size", "Images of a batch; default: the data set's, or {default}.", HOW),
-    ] = Field(32, ge=2, le=_IMAGES)
-    milestones: Annotated[tuple[float, ...], AfterValidator(_ascending_fractions)] = Field(
-        _MILESTONES, description="fractions of a schedule's steps"
-    )
-    gamma: float = Field(_GAMMA, gt=0, le=1)
-
-    def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
-        """Yields Nesterov's momentum without one, and a decay that changes nothing."""
-        if self.nesterov and self.momentum == 0:
-            yield "nesterov", "needs a momentum above 0", ("nesterov", False)
-        if self.gamma != _GAMMA and not self.milestones:
-            yield "gamma", "nothing reads it while optim.milestones is empty", ("gamma", _GAMMA)
-        if self.milestones not in ((), _MILESTONES) and self.gamma == 1:
-            yield "milestones", "they change nothing while optim.gamma is 1", ("gamma", _GAMMA)
-        if self.warmup and any(at <= self.warmup for at in self.milestones):
-            what = f"{self.warmup:g} reaches the first milestone, {min(self.milestones):g}"
-            yield "warmup", what, ("warmup", min(self.milestones) / 2)
 
 
 class TrainConfig(Section):
@@ -202,7 +163,13 @@ class EvalConfig(Protocol):
     ] = False
     batch_size: Annotated[
         int, Option("--batch-size", "Images per forward pass; default: {default}.", TESTED, "eval")
-    ] = Field(128, ge=1, le=_IMAGES)
+    ] = Field(128, ge=1, le=IMAGES)
+    every: int | None = Field(
+        None,
+        ge=1,
+        le=_COUNT,
+        description="epochs between judgements on the validation part; the best is NAME.best",
+    )
     ensembles: tuple[str, ...] = Field(
         (), description="networks whose probabilities are averaged, e.g. srdl+first"
     )
@@ -245,6 +212,16 @@ class Config(Section, Generic[M]):
     train: TrainConfig = Field(default_factory=TrainConfig)
     eval: EvalConfig = Field(default_factory=EvalConfig)
     run: RunConfig = Field(default_factory=RunConfig)
+
+    def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
+        """Yields what reads a section while another one leaves nothing to read."""
+        if self.eval.every is not None and self.data.validation == 0:
+            what = "nothing is held out to judge epochs by while data.validation is 0"
+            yield "eval.every", what, ("data.validation", 0.1)
+        given = (self.model.weights, self.model.start)
+        if self.optim.frozen and self.model.init == "random" and not any(given):
+            what = "it would freeze random weights: nothing is loaded while model.init is random"
+            yield "optim.frozen", what, ("model.init", "imagenet")
 
 
 AnyConfig = Config[MethodOptions]

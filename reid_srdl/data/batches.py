@@ -198,7 +198,8 @@ class TrainingSet:
         self.weight = torch.ones(len(labels), device=images.device)
         self.pad = pad
         self.flip = flip
-        self.key = f"{images.digest()}:{hashlib.blake2b(labels.tobytes()).hexdigest()[:16]}"
+        told = labels.tobytes() if rows is None else labels.tobytes() + rows.tobytes()
+        self.key = f"{images.digest()}:{hashlib.blake2b(told).hexdigest()[:16]}"
 
     def __len__(self) -> int:
         return len(self._rows)

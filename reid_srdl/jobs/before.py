@@ -82,13 +82,18 @@ def check_room(plan: RunPlan, folder: Path) -> None:
 def bytes_of(plan: RunPlan) -> int:
     """Returns about how many bytes a plan's run writes: checkpoints, knowledge, weights."""
     weights = sum(_bytes(model.spec)[0] for model in plan.returned.values())
-    return weights + sum(map(_bytes_of_phase, plan.phases))
+    adaptive = plan.setting.optimisation.name != "sgd"
+    return weights + sum(_bytes_of_phase(phase, adaptive=adaptive) for phase in plan.phases)
 
 
-def _bytes_of_phase(phase: Phase) -> int:
+def _bytes_of_phase(phase: Phase, *, adaptive: bool) -> int:
     if phase.kind == "extract":
         return sum(spec.classes for spec in phase.specs.values()) * phase.images * _LOGIT
-    return _KEPT * sum(sum(_bytes(spec)) for spec in phase.specs.values())
+    adam = 2 if adaptive else 1  # what the optimiser keeps of each weight
+    return _KEPT * sum(
+        (1 + len(phase.keeps)) * state + adam * moved
+        for state, moved in map(_bytes, phase.specs.values())
+    )
 
 
 def _bytes(spec: NetworkSpec) -> tuple[int, int]:

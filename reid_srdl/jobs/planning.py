@@ -43,7 +43,8 @@ class RunPlan:
 
     Attributes:
         setting: what all phases share.
-        returned: the models that it returns, by name, the result first; they hold no network.
+        returned: the models that it returns, by name, the result first, each followed by its other
+            weights that are kept; they hold no network.
         phases: its phases, in order.
         teachers: finished runs that it learns from.
     """
@@ -128,7 +129,14 @@ def _facts(config: AnyConfig, task: Task) -> DataFacts:
     counts = torch.bincount(images.labels.cpu(), minlength=len(task.classes)).tolist()
     size = (config.data.height, config.data.width)
     return DataFacts(
-        config.data.name, images.key, task.classes, tuple(counts), size, images.pad, images.flip
+        config.data.name,
+        images.key,
+        task.classes,
+        tuple(counts),
+        size,
+        images.pad,
+        images.flip,
+        config.data.validation,
     )
 
 
@@ -146,7 +154,8 @@ def _seconds_of_step(
         with torch.inference_mode(), compute.autocast():
             return _timed(lambda: network(clean), device) * asked.passes / len(clean)
     parts = parts_of(asked, _built, device)
-    step = Step(asked, parts, compute, optimizers_of(parts, setting.optimisation))
+    optimisation = setting.optimisation
+    step = Step(asked, parts, compute, optimizers_of(parts, optimisation), optimisation.clip)
     batches = images.epoch(
         setting.optimisation.batch_size,
         setting.seed,

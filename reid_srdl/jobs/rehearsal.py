@@ -7,17 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reid_srdl.config import AnyConfig, run_of
+from reid_srdl.config import AnyConfig, OptimConfig, run_of
 from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.methods import method_of, own
 from reid_srdl.models import NETWORK_NAMES
 from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.records.kept import kept_name
 from reid_srdl.training.optimisation import Optimisation
 from reid_srdl.training.phases import Phase
 from reid_srdl.training.plan import Planner
-from reid_srdl.training.schedule import StepDecay
+from reid_srdl.training.schedule import Cosine, Schedule, StepDecay
 from reid_srdl.training.setting import DataFacts, Setting
-from reid_srdl.training.values import Model, View
+from reid_srdl.training.values import Model, View, named
 
 _ENOUGH = 1000  # epochs that are tried when a program says that it needs more
 
@@ -30,17 +31,21 @@ class Rehearsal:
         returned: the models that it returns, by name, the result first.
         phases: its phases, in order.
         config: the experiment.
+        taught: an averaged network teaches in it.
     """
 
     returned: Mapping[str, Model]
     phases: tuple[Phase, ...]
     config: AnyConfig
+    taught: bool
 
     @property
     def networks(self) -> tuple[str, ...]:
         """Names that ensembles are made of: what is returned, and what ``fit`` phases end with."""
-        fits = (phase for phase in self.phases if phase.kind == "fit")
-        return tuple(dict.fromkeys((*self.returned, *(name for p in fits for name in p.specs))))
+        fits = [phase for phase in self.phases if phase.kind == "fit"]
+        ends = [name for phase in fits for name in phase.specs]
+        kept = [kept_name(name, kind) for p in fits for name in p.specs for kind in p.keeps]
+        return tuple(dict.fromkeys((*self.returned, *ends, *kept)))
 
     @property
     def least_epochs(self) -> int:
@@ -72,7 +77,8 @@ def rehearse(config: AnyConfig) -> Rehearsal:
     """Runs the configured program against a planner, on a data set of which nothing is known.
 
     Raises:
-        UserError: too few epochs, ensembles of unknown networks, a program that fails.
+        UserError: too few epochs, ensembles of unknown networks, an average that was to teach and
+            teaches nobody, a program that fails.
     """
     try:
         done = _rehearsed(config, config.train.epochs)
@@ -87,11 +93,22 @@ def rehearse(config: AnyConfig) -> Rehearsal:
             usage=True,
         ) from None
     check_ensembles(config, done)
+    if config.optim.ema_teaches and not done.taught:
+        raise UserError(
+            f"optim.ema_teaches: nothing in {own.short(config.method.name)} learns from a network "
+            "that is averaged in this run",
+            "leave optim.ema_teaches out",
+            usage=True,
+        )
     return done
 
 
 def run_program(config: AnyConfig, trainer: Planner, epochs: int) -> dict[str, Model]:
     """Runs the configured program against a trainer or a planner.
+
+    Returns:
+        The models that it returns, by name, each followed by its average and its best epoch, as
+        far as they are kept.
 
     Raises:
         UserError: a method of one's own fails, or returns no models; or as the verbs.
@@ -100,12 +117,12 @@ def run_program(config: AnyConfig, trainer: Planner, epochs: int) -> dict[str, M
     program = method_of(name).program
     with told_as_own(config):
         models = program(trainer, epochs, config.method)
-    named = isinstance(models, Mapping) and all(isinstance(key, str) for key in models)
-    if not models or not named or not all(isinstance(m, Model) for m in models.values()):
+    by_name = isinstance(models, Mapping) and all(isinstance(key, str) for key in models)
+    if not models or not by_name or not all(isinstance(m, Model) for m in models.values()):
         raise UserError(
             f"--method {own.short(name)}: returns no models", "return models by name", usage=True
         )
-    return models
+    return named(models)
 
 
 @contextlib.contextmanager
@@ -142,21 +159,40 @@ def setting_of(
         data: the training set.
         start, content, origin: see `Setting`.
     """
-    optim = config.optim
-    decay = StepDecay(optim.lr, optim.milestones, optim.gamma, optim.warmup)
     return Setting(
         network=NetworkSpec(config.model.name, len(data.classes), data.size),
         start=start,
         data=data,
-        optimisation=Optimisation(
-            decay, optim.momentum, optim.nesterov, optim.weight_decay, optim.batch_size
-        ),
+        optimisation=optimisation_of(config.optim),
         seed=config.train.seed,
         precision=config.train.precision,
         compile=config.train.compile,
         origin=origin,
         source=config.method.digest or "",
         content=content,
+        every=config.eval.every,
+    )
+
+
+def optimisation_of(optim: OptimConfig) -> Optimisation:
+    """Returns how ``fit`` descends."""
+    decay: Schedule = Cosine(optim.lr, optim.warmup)
+    if optim.schedule == "step":
+        decay = StepDecay(optim.lr, optim.milestones, optim.gamma, optim.warmup)
+    return Optimisation(
+        decay,
+        optim.momentum,
+        optim.nesterov,
+        optim.weight_decay,
+        optim.batch_size,
+        name=optim.name,
+        betas=optim.betas,
+        decay_norms=optim.decay_norms,
+        new_layers=optim.new_layers,
+        frozen=optim.frozen,
+        clip=optim.clip,
+        ema=optim.ema,
+        ema_teaches=optim.ema_teaches,
     )
 
 
@@ -186,10 +222,12 @@ def check_ensembles(config: AnyConfig, done: Rehearsal) -> None:
 def _rehearsed(config: AnyConfig, epochs: int) -> Rehearsal:
     size, batch = (config.data.height, config.data.width), config.optim.batch_size
     names = ("0", "1")
-    data = DataFacts(config.data.name, "", names, (batch, batch), size, 0, False)
+    data = DataFacts(
+        config.data.name, "", names, (batch, batch), size, 0, False, config.data.validation
+    )
     planner = _Rehearsing(setting_of(config, data))
     returned = run_program(config, planner, epochs)
-    return Rehearsal(returned, tuple(planner.phases), config)
+    return Rehearsal(returned, tuple(planner.phases), config, planner.taught)
 
 
 def _least_epochs(config: AnyConfig) -> int | None:

@@ -154,17 +154,19 @@ def _repaired(
 
 def _repair_weights(file: Path, digests: tuple[str, ...], phase: Path) -> bool:
     from reid_srdl.models.weights import read_tensors, save_network
-    from reid_srdl.training.checkpoint import network_in
+    from reid_srdl.training.checkpoint import network_in, weights_in
 
-    _, facts = read_tensors(phase)
+    tensors, facts = read_tensors(phase)
     origin = _origin(file)
-    for member in facts.get("specs") or {}:
+    members = facts.get("specs") or {}
+    for member, kind in ((name, kind) for name in members for kind in weights_in(tensors, name)):
         with tempfile.TemporaryDirectory() as folder:
             made = Path(folder) / "made.safetensors"
-            save_network(made, network_in(phase, facts["key"], member), origin)
+            network = network_in(phase, facts["key"], member, kind)
+            save_network(made, network, origin)
             if file_digest(made) in digests:
                 with sealed(file):
-                    save_network(file, network_in(phase, facts["key"], member), origin)
+                    save_network(file, network, origin)
                 return True
     return False
 

@@ -24,6 +24,7 @@ from reid_srdl.records.evaluated import Evaluated, own_data, settings_used
 from reid_srdl.records.labels import method_label
 from reid_srdl.records.run import DatasetFacts, Device, MethodFacts, RunRecord, Versions
 from reid_srdl.tasks.task import Judged
+from reid_srdl.training.monitor import best_epoch
 from reid_srdl.training.phases import MacCount, Phase
 from reid_srdl.training.precision import Compute
 
@@ -156,6 +157,8 @@ def _phase_facts(phase: Phase) -> PhaseFacts:
             accuracy=last[name].accuracy if name in last else None,
             ce=last[name].ce if name in last else None,
             marks=last[name].marks if name in last else (),
+            validation=last[name].validation if name in last else None,
+            best=best_epoch(phase.rows, name) if "best" in phase.keeps else None,
         )
         for name, spec in phase.specs.items()
     }

@@ -175,7 +175,7 @@ def plan(config: AnyConfig, listener: Listener | None = None) -> dict[str, Any]:
     for phase in tree["phases"]:
         del phase["seconds"]
         for network in phase["networks"].values():
-            for key in ("loss", "accuracy", "ce", "marks"):
+            for key in ("loss", "accuracy", "ce", "marks", "validation", "best"):
                 del network[key]
     tree["networks"] = [*opened.plan.returned, *config.eval.ensembles]
     tree["timing"] = {"seconds": seconds}
@@ -293,6 +293,7 @@ def _trainer(
         origin=keep_start(config),
         extract_batch=config.eval.batch_size,
         checkpoint_seconds=60 * config.train.checkpoint_minutes,
+        judge=opened.task.judge_epoch,
     )
 
 

@@ -53,6 +53,18 @@ class Work(RecordPart):
 NO_WORK = Work.of(0, 0)
 
 
+class Best(RecordPart):
+    """The epoch that did best on the validation part.
+
+    Attributes:
+        epoch: epochs of the phase that were done, from 1.
+        score: mAP (re-id) or top-1 accuracy on the validation part, 0 to 1.
+    """
+
+    epoch: int = Field(ge=1)
+    score: float = Field(ge=0, le=1)
+
+
 class NetworkFacts(RecordPart):
     """A network in a phase.
 
@@ -64,6 +76,9 @@ class NetworkFacts(RecordPart):
             it is not trained or computes no logits.
         marks: ``at chance`` where it learned nothing, ``collapsed`` where most of its features are
             the same for all images.
+        validation: the last epoch's score on the validation part, as `Best` has it; None where
+            there is none.
+        best: the epoch whose weights were kept as ``NAME.best``; None where none were.
     """
 
     model: str
@@ -71,6 +86,8 @@ class NetworkFacts(RecordPart):
     accuracy: float | None = Field(None, ge=0, le=1)
     ce: float | None = Field(None, ge=0)
     marks: tuple[Mark, ...] = ()
+    validation: float | None = Field(None, ge=0, le=1)
+    best: Best | None = None
 
 
 class Phase(RecordPart):

@@ -15,7 +15,7 @@ from reid_srdl.records.queries import ScoredQueries
 from reid_srdl.retrieval.result import Evaluation
 
 # Keys of the ``eval`` section that say what is evaluated and with what, not by which rules.
-_NO_SETTINGS = {"enabled", "engine", "batch_size", "ensembles"}
+_NO_SETTINGS = {"enabled", "engine", "batch_size", "every", "ensembles"}
 
 
 class EvaluationData(RecordPart):

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from reid_srdl.records.kept import Kind, kept_name, kept_parts
+
 # Where a paper writes its method's name in another way than the command line does.
 _TITLES = {"srdl": "SRDL"}
 
@@ -30,14 +32,26 @@ def method_label(name: str, options: Mapping[str, Any], defaults: Mapping[str, A
     return f"{name} ({told})" if told else name
 
 
+def kept_label(label: str, kind: Kind) -> str:
+    """Returns a method's label for other weights of its network.
+
+    >>> kept_label("srdl (restart=off)", "ema")
+    'srdl.ema (restart=off)'
+    """
+    name, space, rest = label.partition(" ")
+    return f"{kept_name(name, kind)}{space}{rest}"
+
+
 def title(label: str) -> str:
     """Returns a method's label as papers write it.
 
-    >>> title("srdl (restart=off)")
-    'SRDL (restart=off)'
+    >>> title("srdl (restart=off)"), title("srdl.ema")
+    ('SRDL (restart=off)', 'SRDL.ema')
     """
     name, space, rest = label.partition(" ")
-    return f"{_TITLES.get(name, name)}{space}{rest}"
+    own, kind = kept_parts(name)
+    own = _TITLES.get(own, own)
+    return f"{own if kind is None else kept_name(own, kind)}{space}{rest}"
 
 
 def show(value: Any) -> str:

@@ -5,7 +5,8 @@ images, or in a table of their own.
 
 Runs are averaged when they differ in nothing but the seed and the place where they ran: same data
 by content, same network, same method and options, same configuration, same precision. Everything
-else stands in a row of its own, and the row's label says what sets it apart.
+else stands in a row of its own, and the row's label says what sets it apart. The other weights of
+a run's result, ``srdl.ema`` and ``srdl.best``, have rows of their own, too.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Any, NamedTuple
 from reid_srdl.config import PLACES
 from reid_srdl.records.board import Gain, Leaderboard, Row, Scores
 from reid_srdl.records.foreign import foreign_rows
-from reid_srdl.records.labels import differing_keys, flatten, tell, title
+from reid_srdl.records.kept import KINDS, Kind, kept_name, kept_parts
+from reid_srdl.records.labels import differing_keys, flatten, kept_label, tell, title
 from reid_srdl.records.metrics import METRICS, score_of
 from reid_srdl.records.run import AnyRecord, DatasetFacts, FeaturesRecord, RunRecord
 from reid_srdl.records.statistics import Measure, measure, paired_gain, unpaired_gain
@@ -46,6 +48,7 @@ class _Group:
 
     row: Row
     records: tuple[RunRecord, ...]
+    weights: Kind | None  # which of the result's; None: the last epoch's
     setting: dict[str, Any]  # the configuration without method, seed and places
     facts: dict[str, Any]  # of the data set: two folders may bear one name
     content: dict[str, Any]  # digests of what was trained and judged on
@@ -57,12 +60,23 @@ def leaderboard(records: Iterable[AnyRecord]) -> Leaderboard:
     runs = [record for record in records if isinstance(record, RunRecord)]
     foreign = [record for record in records if isinstance(record, FeaturesRecord)]
     notes: list[str] = []
-    rows, gains = _trained(runs, notes)
+    rows, gains = _trained([weights for run in runs for weights in _by_weights(run)], notes)
     rows += foreign_rows(foreign, runs)
     rows.sort(key=lambda row: (row.dataset.name, row.method is None))  # keeps their order else
     notes += [f"{_where(row)}: not trained here" for row in rows if row.method is None]
     notes += [f"{run.name}: {', '.join(run.marks)}" for run in runs if run.marks]
     return Leaderboard(tuple(rows), tuple(gains), tuple(notes))
+
+
+def _by_weights(run: RunRecord) -> Iterator[RunRecord]:
+    """Yields a run's record, and for other weights of its result one in which they are it."""
+    yield run
+    for kind in KINDS:
+        name = kept_name(run.network, kind)
+        if (found := run.evaluation(name)) is not None:
+            label = kept_label(run.method.label, kind)
+            method = run.method.model_copy(update={"label": label})
+            yield run.model_copy(update={"method": method, "evaluations": (found,)})
 
 
 def _trained(runs: Sequence[RunRecord], notes: list[str]) -> tuple[list[Row], list[Gain]]:
@@ -128,7 +142,8 @@ def _group(found: Sequence[RunRecord], notes: list[str]) -> _Group:
         scores={metric: _mean(_by_seed(records, metric)) for metric in METRICS[first.dataset.task]},
     )
     facts = flatten({"dataset": first.dataset.model_dump(exclude={"content"})})
-    return _Group(row, records, _setting(first), facts, _content(first.dataset))
+    weights = kept_parts(first.network)[1]
+    return _Group(row, records, weights, _setting(first), facts, _content(first.dataset))
 
 
 def _content(dataset: DatasetFacts) -> dict[str, Any]:
@@ -219,10 +234,12 @@ def _gain(group: _Group, table: Sequence[_Group]) -> Gain | None:
         other
         for other in table
         if other.row.method == BASELINE
+        and other.weights == group.weights
         and (other.setting, other.facts) == (group.setting, group.facts)
         and other.row.dataset.content == group.row.dataset.content
     ]
-    plain = [other for other in baselines if other.records[0].method.label == BASELINE]
+    name = BASELINE if group.weights is None else kept_name(BASELINE, group.weights)
+    plain = [other for other in baselines if other.records[0].method.label == name]
     chosen = plain or baselines
     if len(chosen) != 1:
         return None

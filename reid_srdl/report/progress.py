@@ -159,4 +159,5 @@ def _terms(networks: Mapping[str, NetworkRow]) -> str:
 
 def _accuracy(row: NetworkRow) -> str:
     accuracy = "" if row.accuracy is None else f"  accuracy {row.accuracy:.1%}"
-    return "".join((accuracy, *(f"  {mark}" for mark in row.marks)))
+    judged = "" if row.validation is None else f"  validation {row.validation:.1%}"
+    return "".join((accuracy, judged, *(f"  {mark}" for mark in row.marks)))

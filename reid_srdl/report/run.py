@@ -6,6 +6,7 @@ import datetime
 from pathlib import Path
 
 from reid_srdl.analysis.class_scores import ClassScores
+from reid_srdl.records.kept import kept_name
 from reid_srdl.records.run import RunRecord
 from reid_srdl.report.classes import class_table
 from reid_srdl.report.evaluation import evaluation_table, skipped_warnings
@@ -34,6 +35,12 @@ def print_run(record: RunRecord, folder: Path) -> None:
             tell(f"warning: {line}")
     if classes:
         show(class_table(classes, record.dataset.name))
+    for phase in record.phases:
+        for name, facts in phase.networks.items():
+            if facts.best is not None:
+                best = facts.best
+                told = f"epoch {best.epoch} of {phase.epochs:g}, {best.score:.1%} on the validation"
+                say(f"{kept_name(name, 'best')}: {told} part")
     for mark in record.marks:
         tell(f"warning: {mark}")
     say(f"record: {folder / 'record.json'}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -15,12 +15,15 @@ from reid_srdl.config import AnyConfig
 from reid_srdl.data import find_entry
 from reid_srdl.data.batches import Images, TrainingSet
 from reid_srdl.data.classes.samples import ClassData
+from reid_srdl.data.held_out import held_images
 from reid_srdl.errors import UserError
 from reid_srdl.models.network import Network
 from reid_srdl.records.run import DatasetFacts
 from reid_srdl.tasks.answers import check_answers
 from reid_srdl.tasks.data import TaskData, read_data
 from reid_srdl.tasks.task import Judged, Steps
+from reid_srdl.tasks.validation import ClassJudge, in_view
+from reid_srdl.training.fitting import Judge
 from reid_srdl.training.precision import Compute
 from reid_srdl.training.values import Model, View
 
@@ -60,17 +63,35 @@ class ClassificationTask:
             for part in (data.train, data.test)
         )
         self.test_images, self.test_labels = test, data.test.labels
+        labels, rows = data.train.labels, None
+        self.judge_epoch: Judge | None = None
+        if config.data.validation:
+            held = held_images(labels, config.data.validation, self.classes)
+            self.judge_epoch = self._judge_of(train, labels, np.flatnonzero(held))
+            rows = np.flatnonzero(~held)
+            labels = labels[rows]
         self.training_set = TrainingSet(
-            train, data.train.labels, pad=config.data.pad, flip=config.data.flip
+            train, labels, pad=config.data.pad, flip=config.data.flip, rows=rows
         )
         self.facts = DatasetFacts(
             name=config.data.name,
             task="classification",
-            images=len(data.train),
+            images=len(self.training_set),
             classes=len(data.classes),
             test=len(data.test),
             content=found.facts,
         )
+
+    def _judge_of(
+        self, train: Images, labels: NDArray[np.int64], held: NDArray[np.int64]
+    ) -> ClassJudge:
+        """Returns who scores networks on the held-out ones of the training images."""
+
+        def logits(network: Network) -> Tensor:
+            batches = map(train.normalise, train.in_batches(held, self._batch_size))
+            return self._logits(network, "validation", batches)
+
+        return ClassJudge(logits, labels[held], self.classes)
 
     def judge(
         self, models: Mapping[str, Model], ensembles: Mapping[str, Sequence[Model]]
@@ -103,39 +124,45 @@ class ClassificationTask:
             judged[name] = Judged(scores)
         return judged
 
-    def _chosen(self, view: View | None) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """Returns which test images are of a view's classes, and the labels of these."""
-        if view is None:
-            return np.ones(len(self.test_labels), bool), self.test_labels
-        places = np.full(len(self.classes), -1, np.int64)
-        places[[self.classes.index(name) for name in view.classes]] = np.arange(len(view.classes))
-        labels = places[self.test_labels]
-        return labels >= 0, labels[labels >= 0]
-
     def _labels(self, view: View | None) -> Tensor:
-        return torch.from_numpy(self._chosen(view)[1])
+        return torch.from_numpy(in_view(self.test_labels, self.classes, view)[1])
 
     def _viewed(self, logits: Tensor, view: View | None) -> Tensor:
-        return logits[torch.from_numpy(self._chosen(view)[0])]
+        return logits[torch.from_numpy(in_view(self.test_labels, self.classes, view)[0])]
 
-    @torch.inference_mode()
     def test_logits(self, network: Network, what: str) -> Tensor:
         """Returns N x C float32 logits of the test images, in order, on the CPU.
 
         Raises:
             UserError: they are not finite.
         """
+
+        def told(done: int) -> None:
+            self._steps(f"testing {what}", done, len(self.test_images))
+
+        return self._logits(network, what, self.test_images.in_order(self._batch_size), told)
+
+    @torch.inference_mode()
+    def _logits(
+        self,
+        network: Network,
+        what: str,
+        batches: Iterable[Tensor],
+        told: Callable[[int], None] | None = None,
+    ) -> Tensor:
+        """Returns N x C float32 logits of batches of images, on the CPU."""
         network.eval()
         rows: list[Tensor] = []
         done = 0
-        for images in self.test_images.in_order(self._batch_size):
+        for images in batches:
             with self._compute.autocast():
                 logits = network(images).logits
                 if self._flip:
                     logits = (logits + network(images.flip(3)).logits) / 2
             rows.append(logits.float().cpu())
             done += len(images)
-            self._steps(f"testing {what}", done, len(self.test_images))
+            if told is not None:
+                told(done)
         logits = torch.cat(rows)
         check_answers(logits, what)
         return logits

@@ -8,10 +8,12 @@ from reid_srdl.config import AnyConfig
 from reid_srdl.data import find_entry, load_classes, load_dataset
 from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.content import Content, content_of
-from reid_srdl.data.reid.crops import ReidData
+from reid_srdl.data.held_out import held_identities, held_images
+from reid_srdl.data.reid.crops import ReidData, of_identities
 from reid_srdl.errors import UserError
 from reid_srdl.records.content import ContentFacts, content_facts
 from reid_srdl.tasks.task import Steps
+from reid_srdl.tasks.validation import check_held_out
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,13 @@ class TaskData:
         data: as loaded.
         content: digests of what it holds.
         classes: the names of the classes or identities that are trained on, by their labels.
+        held: the identities that are held out, to judge epochs by.
     """
 
     data: ReidData | ClassData
     content: Content
     classes: tuple[str, ...]
+    held: frozenset[str] = frozenset()
 
     @property
     def facts(self) -> ContentFacts:
@@ -42,7 +46,8 @@ def read_data(config: AnyConfig, steps: Steps) -> TaskData:
         steps: told (what, pieces done, pieces in all) of reading.
 
     Raises:
-        UserError: the data cannot be read, or there are fewer identities than asked for.
+        UserError: the data cannot be read, there are fewer identities than asked for, or too few
+            to hold some out.
     """
     section = config.data
     data: ReidData | ClassData
@@ -60,4 +65,16 @@ def read_data(config: AnyConfig, steps: Steps) -> TaskData:
                 usage=True,
             )
         classes = classes[: section.identities]
-    return TaskData(data, content_of(data, steps), classes)
+    held = _held(data, classes, section.validation) if section.validation else frozenset()
+    classes = tuple(name for name in classes if name not in held)
+    return TaskData(data, content_of(data, steps), classes, held)
+
+
+def _held(data: ReidData | ClassData, classes: tuple[str, ...], share: float) -> frozenset[str]:
+    """Returns the identities that are held out; of classes images are, which is only checked."""
+    if isinstance(data, ClassData):
+        held_images(data.train.labels, share, classes)
+        return frozenset()
+    held = held_identities(classes, share)
+    check_held_out(of_identities(data.train, held)[0])
+    return held

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from reid_srdl.config import AnyConfig, EvalConfig
 from reid_srdl.data.batches import Images, TrainingSet
 from reid_srdl.data.cache import decoded
-from reid_srdl.data.reid.crops import ReidData
+from reid_srdl.data.reid.crops import ReidData, of_identities
 from reid_srdl.data.reid.names import class_labels
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import asked_of, check_labels, evaluate_by
@@ -21,6 +19,8 @@ from reid_srdl.retrieval.protocol import Labels
 from reid_srdl.tasks.data import TaskData, read_data
 from reid_srdl.tasks.features import Extractor, all_parts
 from reid_srdl.tasks.task import Judged, Steps
+from reid_srdl.tasks.validation import RetrievalJudge
+from reid_srdl.training.fitting import Judge
 from reid_srdl.training.precision import Compute
 from reid_srdl.training.values import Model
 
@@ -55,18 +55,20 @@ class ReidTask:
         assert isinstance(found.data, ReidData)
         self._data = data = found.data
         self.classes = found.classes
-        wanted = np.array([int(name) for name in self.classes], np.int64)
-        crops = data.train.select(np.isin(data.train.pids, wanted))
-        pixels = decoded(
+        crops, trained = of_identities(data.train, self.classes)
+        whole = decoded(
             data.train,
             fallback_size=size,
             progress=lambda done, total: steps("decoding train", done, total),
         )
-        if len(crops) < len(data.train):
-            pixels = pixels[np.isin(data.train.pids, wanted)]
+        pixels = whole if trained.all() else whole[trained]
         labels, _ = class_labels(crops.pids)
         images = Images(pixels, size, compute.device)
         self.training_set = TrainingSet(images, labels, pad=config.data.pad, flip=config.data.flip)
+        self.judge_epoch: Judge | None = None
+        if found.held:
+            others, held = of_identities(data.train, found.held)
+            self.judge_epoch = RetrievalJudge(others, whole[held], size, compute, config.eval)
         self.facts = DatasetFacts(
             name=config.data.name,
             images=len(crops),

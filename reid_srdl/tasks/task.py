@@ -10,6 +10,7 @@ from reid_srdl.data.batches import TrainingSet
 from reid_srdl.records.metrics import Result
 from reid_srdl.records.queries import ScoredQueries
 from reid_srdl.records.run import DatasetFacts
+from reid_srdl.training.fitting import Judge
 from reid_srdl.training.values import Model
 
 Steps = Callable[[str, int, int], None]
@@ -34,12 +35,15 @@ class Task(Protocol):
     Attributes:
         facts: what it holds.
         classes: the names of its classes or identities, in the order of their labels.
-        training_set: the labelled training images.
+        training_set: the labelled training images, without those that are held out.
+        judge_epoch: scores a network on what is held out, see `tasks.validation`; None: nothing
+            is.
     """
 
     facts: DatasetFacts
     classes: tuple[str, ...]
     training_set: TrainingSet
+    judge_epoch: Judge | None
 
     def judge(
         self, models: Mapping[str, Model], ensembles: Mapping[str, Sequence[Model]]

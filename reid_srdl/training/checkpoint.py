@@ -20,6 +20,7 @@ from reid_srdl.models.build import build
 from reid_srdl.models.network import Network
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.weights import read_tensors, write_tensors
+from reid_srdl.records.kept import KINDS, Kind
 from reid_srdl.training.phases import Phase
 
 _KEPT = 2
@@ -155,13 +156,14 @@ def restore_generators(tensors: Mapping[str, Tensor], device: torch.device) -> N
         torch.cuda.set_rng_state(tensors["generator.cuda"], device)
 
 
-def network_in(path: Path, key: str | None, member: str) -> Network:
+def network_in(path: Path, key: str | None, member: str, kind: Kind | None = None) -> Network:
     """Builds the network that a ``fit`` phase has come to, by the spec that its file carries.
 
     Args:
         path: a checkpoint.
         key: the phase's key.
         member: the network's name in the phase.
+        kind: which other weights of it are meant; None: the last step's.
 
     Raises:
         UserError: the file is damaged, of another phase, or has no such network.
@@ -172,10 +174,16 @@ def network_in(path: Path, key: str | None, member: str) -> Network:
         raise UserError(f"{path}: holds no network {member!r} of this phase", _AGAIN)
     network = build(NetworkSpec.from_json(spec), seed=0)
     try:
-        network.load_state_dict(under(tensors, f"network.{member}."))
+        network.load_state_dict(under(tensors, f"{kind or 'network'}.{member}."))
     except RuntimeError:
         raise UserError(f"{path}: its weights do not fit {member}", _AGAIN) from None
     return network.to(memory_format=torch.channels_last)
+
+
+def weights_in(tensors: Mapping[str, Tensor], member: str) -> list[Kind | None]:
+    """Returns which weights of a network a checkpoint holds; None: the last step's."""
+    kept = [kind for kind in KINDS if under(tensors, f"{kind}.{member}.")]
+    return [None, *kept]
 
 
 def under(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from reid_srdl.data.batches import Batch
 from reid_srdl.models.build import build
 from reid_srdl.models.network import Network
 from reid_srdl.training.losses import knowledge_in
-from reid_srdl.training.parts import Parts, parts_of
+from reid_srdl.training.parts import Parts, freeze, parts_of
 from reid_srdl.training.phases import Extract, Fit, MacCount, Phase
 from reid_srdl.training.precision import Compute
 from reid_srdl.training.setting import Setting
@@ -34,8 +34,13 @@ class _CountedStep(Step):
             super()._descend(terms)
 
 
-def work_of(phase: Phase, setting: Setting) -> MacCount:
+def work_of(phase: Phase, setting: Setting, *, frozen: bool = False) -> MacCount:
     """Counts the multiply-accumulates of one step of a phase, or of extracting from one image.
+
+    Args:
+        phase: whose step.
+        setting: what all phases share.
+        frozen: of its first steps, in which loaded trunks stay as they are.
 
     Raises:
         UserError: its loss asks a network for what it does not have.
@@ -43,11 +48,12 @@ def work_of(phase: Phase, setting: Setting) -> MacCount:
     asked = phase.asked
     if isinstance(asked, Extract):
         return MacCount(_one_pass(asked.model, setting) * asked.passes, 0)
-    return _one_step(asked, setting)
+    return _one_step(asked, setting, frozen)
 
 
-def _one_step(fit: Fit, setting: Setting) -> MacCount:
+def _one_step(fit: Fit, setting: Setting, frozen: bool) -> MacCount:
     parts = parts_of(fit, _built(), META)  # makes empty passes of its own, which are no work
+    freeze(fit, parts, frozen)
     with WorkCounter() as counter:
         step = _CountedStep(fit, parts, counter)
         step(_batch(fit, setting), 0.0)

@@ -13,21 +13,25 @@ from torch import Tensor
 
 from reid_srdl.data.batches import Batch, TrainingSet
 from reid_srdl.errors import UserError
+from reid_srdl.models.network import Network
 from reid_srdl.records.cost import Mark
 from reid_srdl.seeds import derive
 from reid_srdl.training import checkpoint
+from reid_srdl.training.averaging import Averages
 from reid_srdl.training.interrupts import Interrupts
 from reid_srdl.training.losses import knowledge_in
 from reid_srdl.training.marks import PoisonedError, check_finite, marks_of
 from reid_srdl.training.meter import Meter, NonFiniteLossError
-from reid_srdl.training.monitor import EpochRow, Monitor
+from reid_srdl.training.monitor import EpochRow, Monitor, best_epoch
 from reid_srdl.training.optimisation import Optimisation
-from reid_srdl.training.parts import Parts, optimizers_of
+from reid_srdl.training.parts import Parts, freeze, optimizers_of
 from reid_srdl.training.phases import Fit, Phase
 from reid_srdl.training.precision import Compute
 from reid_srdl.training.step import Step
+from reid_srdl.training.values import View
 
 Rows = Callable[[str, Tensor], Tensor]
+Judge = Callable[[Network, View | None], float]
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Loop:
         monitor: told of the progress.
         every: seconds between checkpoints within an epoch.
         rows: B x C logits of a table of knowledge, by its key and the samples' index.
+        judge: the score of a network, of a view's classes or of all, on the validation part; None:
+            there is none.
     """
 
     optimisation: Optimisation
@@ -51,6 +57,7 @@ class Loop:
     monitor: Monitor
     every: float
     rows: Rows
+    judge: Judge | None = None
 
 
 class Fitting:
@@ -70,6 +77,8 @@ class Fitting:
         self._loop, self._phase, self._fit = loop, phase, fit
         self._parts, self._images = parts, images
         self._optimizers = optimizers_of(parts, loop.optimisation)
+        self._averages = Averages(parts, loop.optimisation.ema)
+        self._segment: tuple[bool, Step] | None = None
         self._interrupts = Interrupts()
         self._resumed: checkpoint.Saved | None = None  # a checkpoint within an epoch
         self._saved = time.monotonic()
@@ -86,18 +95,19 @@ class Fitting:
         self._loop.monitor.phase_opened(self._phase.name, "fit", self._phase.rows)
         if done == self._fit.epochs:
             return
-        step = Step(self._fit, self._parts, self._loop.compute, self._optimizers)
         with self._interrupts.listening():
             for epoch in range(done, self._fit.epochs):
-                self._epoch(step, epoch)
+                self._epoch(epoch)
 
-    def _epoch(self, step: Step, epoch: int) -> None:
+    def _epoch(self, epoch: int) -> None:
         """Trains one epoch and puts its checkpoint on the disk."""
         meter = self._begun(epoch)
         try:
             for batch in self._batches(epoch, meter.done):
                 lr = self._lr(epoch, meter.done)
+                step = self._step_at(epoch * self._phase.steps + meter.done)
                 meter.add(step(batch, lr), lr)
+                self._averages.update()
                 if progress := meter.look():
                     self._loop.monitor.progressed(progress)
                 self._perhaps_stop(meter)
@@ -105,6 +115,16 @@ class Fitting:
         except NonFiniteLossError as error:
             raise self._not_finite(error, epoch) from None
         self._finish(meter.row())
+
+    def _step_at(self, done: int) -> Step:
+        """Returns what makes a step of the phase, counted from 0; one for each segment of it."""
+        frozen = done < self._phase.frozen_steps
+        if self._segment is None or self._segment[0] != frozen:
+            freeze(self._fit, self._parts, frozen)
+            compute, clip = self._loop.compute, self._loop.optimisation.clip
+            step = Step(self._fit, self._parts, compute, self._optimizers, clip)
+            self._segment = frozen, step
+        return self._segment[1]
 
     def _begun(self, epoch: int) -> Meter:
         """Returns an epoch's meter, at its beginning or where a checkpoint within it stands."""
@@ -144,6 +164,7 @@ class Fitting:
         """Keeps a finished epoch: what holds NaN never replaces a good checkpoint."""
         phase = self._phase
         self._refuse_poison(row.epoch)
+        row = self._judged(row)
         if row.epoch == self._fit.epochs:
             row = self._marked(row)
         phase.rows.append(row)
@@ -152,6 +173,26 @@ class Fitting:
         self._loop.monitor.epoch_finished(row)
         if self._interrupts.asked is not None:
             self._interrupts.stop()
+
+    def _judged(self, row: EpochRow) -> EpochRow:
+        """Returns an epoch with each network's score on the validation part, where one is due.
+
+        The weights of the best epoch are kept, of equal ones the first's.
+        """
+        every, judge = self._fit.every, self._loop.judge
+        if not every or (row.epoch % every and row.epoch < row.epochs):
+            return row
+        assert judge is not None, "a plan with a validation part, and nobody who judges by it"
+        rows, kept = dict(row.networks), self._parts.kept.get("best", {})
+        for name, network in self._parts.networks.items():
+            score = judge(network, self._fit.models[name].view)
+            rows[name] = rows[name].model_copy(update={"validation": score})
+            before = best_epoch(self._phase.rows, name)
+            if name in kept and (before is None or score > before.score):
+                kept[name].load_state_dict(network.state_dict())
+        if self._segment is not None:  # judging leaves networks in evaluation mode
+            freeze(self._fit, self._parts, self._segment[0])
+        return row.model_copy(update={"networks": rows})
 
     def _perhaps_stop(self, meter: Meter) -> None:
         """Writes a checkpoint within the epoch where it is due or a signal asks for a stop."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from reid_srdl.records.cost import Mark
+from reid_srdl.records.cost import Best, Mark
 
 
 class NetworkRow(BaseModel):
@@ -20,6 +20,8 @@ class NetworkRow(BaseModel):
             None where the phase computes no logits.
         ce: cross-entropy of the logits with the labels, in nats, whatever the loss; None likewise.
         marks: what is wrong with the network that the phase ends with, see `training.marks`.
+        validation: mAP (re-id) or top-1 accuracy on the validation part; None where the epoch was
+            not judged.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -28,6 +30,7 @@ class NetworkRow(BaseModel):
     accuracy: float | None
     ce: float | None = None
     marks: tuple[Mark, ...] = ()
+    validation: float | None = None
 
     @property
     def loss(self) -> float:
@@ -62,6 +65,21 @@ class EpochRow(BaseModel):
     def images_per_second(self) -> float:
         """The epoch's rate."""
         return self.images / self.seconds
+
+
+def best_epoch(rows: Iterable[EpochRow], network: str) -> Best | None:
+    """Returns the epoch that did best on the validation part, of equal ones the first.
+
+    Args:
+        rows: epochs of a phase, in order.
+        network: its name in the phase.
+    """
+    best: Best | None = None
+    for row in rows:
+        score = row.networks[network].validation
+        if score is not None and (best is None or score > best.score):
+            best = Best(epoch=row.epoch, score=score)
+    return best
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import nn
 
 from reid_srdl.models.dividing import divided
 from reid_srdl.models.network import Network
+from reid_srdl.records.kept import Kind
 from reid_srdl.seeds import derive
 from reid_srdl.training.losses import modules_of
 from reid_srdl.training.optimisation import Optimisation
@@ -28,12 +29,14 @@ class Parts:
         frozen: the consulted ones, in evaluation mode.
         heads: modules that are trained beside them.
         modules: what each network's loss trains itself, by the network's name.
+        kept: other weights of each network that the phase keeps, by their kind and its name.
     """
 
     networks: Mapping[str, Network]
     frozen: Mapping[str, Network]
     heads: Mapping[str, nn.Module]
     modules: Mapping[str, Mapping[str, nn.Module]]
+    kept: Mapping[Kind, Mapping[str, Network]] = field(default_factory=dict)
 
     def trained(self) -> dict[str, nn.Module]:
         """Returns everything that the phase changes, by names that its checkpoints use."""
@@ -41,7 +44,16 @@ class Parts:
         named |= {f"head.{name}": module for name, module in self.heads.items()}
         for owner, modules in self.modules.items():
             named |= {f"module.{owner}.{name}": module for name, module in modules.items()}
+        for kind, networks in self.kept.items():
+            named |= {f"{kind}.{name}": network for name, network in networks.items()}
         return named
+
+    def parameters_of(self, owner: str) -> dict[str, nn.Parameter]:
+        """Returns what a network and its loss's modules learn, by their names."""
+        named = dict(self.networks[owner].named_parameters())
+        for name, module in self.modules[owner].items():
+            named |= {f"module.{name}.{key}": p for key, p in module.named_parameters()}
+        return {name: p for name, p in named.items() if p.requires_grad}
 
 
 def parts_of(
@@ -69,14 +81,26 @@ def parts_of(
         for name, make in modules_of(loss).items():
             drawn = derive(seed, "module", owner, name)
             modules[owner][name] = _seeded(drawn, make, networks[owner]).to(device)
+    kept = {kind: {n: copy.deepcopy(one) for n, one in networks.items()} for kind in fit.keeps}
+    for others in kept.values():
+        for other in others.values():
+            other.eval().requires_grad_(False)
     for trained in networks.values():
         set_training(trained, fit.only)
-    return Parts(networks, frozen, heads, modules)
+    return Parts(networks, frozen, heads, modules, kept)
 
 
-def set_training(network: Network, only: Only | None) -> None:
-    """Puts what a phase trains into training mode; the rest neither learns nor counts."""
+def set_training(network: Network, only: Only | None, *, frozen: bool = False) -> None:
+    """Puts what a phase trains into training mode; the rest neither learns nor counts.
+
+    Args:
+        network: as a whole or in part.
+        only: the part that the phase trains; None: all of it.
+        frozen: the trunk stays as it is, statistics of batch norm included.
+    """
     network.train().requires_grad_(True)
+    if frozen:
+        network.trunk.eval().requires_grad_(False)
     if only is None:
         return
     before, behind = divided(network, only.stage)
@@ -84,14 +108,20 @@ def set_training(network: Network, only: Only | None) -> None:
         module.eval().requires_grad_(False)
 
 
+def freeze(fit: Fit, parts: Parts, frozen: bool) -> None:
+    """Puts a phase's networks into training mode, the trunks that were loaded frozen or not."""
+    for name, network in parts.networks.items():
+        set_training(network, fit.only, frozen=frozen and fit.models[name].loaded)
+
+
 def optimizers_of(parts: Parts, optimisation: Optimisation) -> dict[str, torch.optim.Optimizer]:
     """Returns an optimiser for each network with its loss's modules, and one for the heads."""
-    made = {}
-    for name, network in parts.networks.items():
-        own = [p for p in network.parameters() if p.requires_grad]
-        own += [p for module in parts.modules[name].values() for p in module.parameters()]
-        made[name] = optimisation.optimizer(own)
-    heads = [p for module in parts.heads.values() for p in module.parameters()]
+    made = {name: optimisation.optimizer(parts.parameters_of(name)) for name in parts.networks}
+    heads = {
+        f"{name}.{key}": parameter
+        for name, module in parts.heads.items()
+        for key, parameter in module.named_parameters()
+    }
     if heads:
         made["heads"] = optimisation.optimizer(heads)
     return made

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.records.kept import Kind
 from reid_srdl.training.losses import Loss, needs_of
 from reid_srdl.training.monitor import EpochRow
 from reid_srdl.training.schedule import Span
@@ -27,6 +28,9 @@ class Fit:
         only: the part of the networks that is trained; None: all of it.
         epochs: of this phase.
         span: the part of a schedule that it runs through.
+        keeps: other weights of each network that it keeps beside the last step's.
+        every: epochs from one judgement on the validation part to the next, the last epoch's
+            besides; 0: nothing is judged.
     """
 
     models: Mapping[str, Model]
@@ -37,6 +41,8 @@ class Fit:
     only: Only | None
     epochs: int
     span: Span
+    keeps: tuple[Kind, ...] = ()
+    every: int = 0
 
     @property
     def needs(self) -> frozenset[str]:
@@ -94,7 +100,9 @@ class Phase:
         images: samples of its training set.
         steps: steps of an epoch.
         batch_size: images of a step.
-        counts: counts the work of one step, or of extracting from one image; called once.
+        counts: counts the work of one step, or of extracting from one image; called once for
+            each kind of step.
+        frozen_steps: steps, from the first, in which trunks that were loaded stay as they are.
         rows: the epochs that are done.
         seconds: time that the finished part took.
     """
@@ -105,10 +113,11 @@ class Phase:
     images: int
     steps: int
     batch_size: int
-    counts: Callable[[Phase], MacCount] | None = None
+    counts: Callable[[Phase, bool], MacCount] | None = None
+    frozen_steps: int = 0
     rows: list[EpochRow] = field(default_factory=list)
     seconds: float = 0.0
-    _work: MacCount | None = None
+    _counted: dict[bool, MacCount] = field(default_factory=dict)
 
     @property
     def kind(self) -> Literal["fit", "extract"]:
@@ -119,6 +128,11 @@ class Phase:
     def epochs(self) -> int:
         """Epochs fitted, or passes over the training set."""
         return self.asked.epochs if isinstance(self.asked, Fit) else self.asked.passes
+
+    @property
+    def keeps(self) -> tuple[Kind, ...]:
+        """Other weights of its networks that it keeps beside the last step's."""
+        return self.asked.keeps if isinstance(self.asked, Fit) else ()
 
     @property
     def models(self) -> dict[str, Model]:
@@ -135,10 +149,13 @@ class Phase:
     @property
     def step_work(self) -> MacCount:
         """Multiply-accumulates of one step, or of extracting from one image, counted once."""
-        if self._work is None:
+        return self._work_of_step(frozen=False)
+
+    def _work_of_step(self, *, frozen: bool) -> MacCount:
+        if frozen not in self._counted:
             assert self.counts is not None, "nobody counts here"
-            self._work = self.counts(self)
-        return self._work
+            self._counted[frozen] = self.counts(self, frozen)
+        return self._counted[frozen]
 
     @property
     def all_steps(self) -> int:
@@ -148,7 +165,10 @@ class Phase:
     @property
     def work(self) -> MacCount:
         """Multiply-accumulates of the whole phase."""
-        return self.step_work.times(self.all_steps)
+        moving = self.step_work.times(self.all_steps - self.frozen_steps)
+        if not self.frozen_steps:
+            return moving
+        return moving + self._work_of_step(frozen=True).times(self.frozen_steps)
 
     @property
     def forward_of_images(self) -> float:

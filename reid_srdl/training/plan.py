@@ -16,6 +16,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.stage_names import stage_names
 from reid_srdl.seeds import derive
+from reid_srdl.training.ends import Ends, ended, every_of, frozen_steps_of, keeps_of
 from reid_srdl.training.keys import key_of
 from reid_srdl.training.losses import CrossEntropy, LabelLoss, Loss, modules_of
 from reid_srdl.training.phases import Extract, Fit, MacCount, Phase
@@ -40,6 +41,7 @@ class Planner:
         phases: the phases so far, in order.
         teachers: each finished run that served as a teacher, by its weights' digest.
         started: a model started from the setting's ``origin``.
+        taught: an averaged network taught.
     """
 
     supervised: LabelLoss = CrossEntropy()
@@ -50,6 +52,7 @@ class Planner:
         self.phases: list[Phase] = []
         self.teachers: dict[str, Teacher] = {}
         self.started = False
+        self.taught = False
 
     # Networks and their parts
 
@@ -71,7 +74,8 @@ class Planner:
             self.started = True
         seed = derive(self.setting.seed, "init", draw)
         key = key_of(spec=wanted, start=start, seed=seed)
-        return Model(key, wanted, view, self._make(wanted, seed, start))
+        made = self._make(wanted, seed, start)
+        return Model(key, wanted, view, made, loaded=start != "random")
 
     def new_head(self, name: str, make: Callable[..., Any], *args: Any) -> Head:
         """Returns a module to be trained in one phase, made when that phase begins.
@@ -104,13 +108,18 @@ class Planner:
         teacher = read_teacher(run, student)
         self.teachers[teacher.digest] = teacher
         key = key_of(weights=teacher.digest)
-        return Model(key, teacher.spec, None, self._read(teacher))
+        return Model(key, teacher.spec, None, self._read(teacher), loaded=True)
 
     def part(self, model: Model, name: str) -> Model:
         """Returns a part of a model as a model of its own: a branch, or ``trunk``."""
-        spec = model.spec.part(name)
-        key = key_of(model=model, part=name)
-        return Model(key, spec, model.view, self._part(model, name))
+        return replace(
+            model,
+            key=key_of(model=model, part=name),
+            spec=model.spec.part(name),
+            made=self._part(model, name),
+            averaged=self.part(model.averaged, name) if model.averaged else None,
+            best=self.part(model.best, name) if model.best else None,
+        )
 
     def copy(self, source: Model, into: Model, stages: int) -> Model:
         """Returns ``into`` with the first ``stages`` stages of ``source``, what precedes included.
@@ -119,7 +128,8 @@ class Planner:
             UserError: they have fewer stages, or other shapes.
         """
         key = key_of(source=source, into=into, stages=stages)
-        return replace(into, key=key, made=self._copy(source, into, stages))
+        made = self._copy(source, into, stages)
+        return replace(into, key=key, made=made, averaged=None, best=None)
 
     def stages(self, model: Model) -> tuple[str, ...]:
         """Returns the names of a model's stages, from shallow to deep.
@@ -212,18 +222,20 @@ class Planner:
             models=dict(models),
             losses=dict(losses),
             in_turn=in_turn,
-            frozen=dict(frozen or {}),
+            frozen={name: self._teaching(model) for name, model in (frozen or {}).items()},
             heads=dict(heads or {}),
             only=only,
             epochs=epochs,
             span=span or Span(0, epochs),
+            keeps=keeps_of(self.setting, only),
+            every=every_of(self.setting, epochs, only),
         )
         view = self._checked(fit, name)
         phase = self._open(name, fit, view)
         networks = self._fit(phase, fit)
         return {
-            member: Model(key_of(phase=phase.key, member=member), model.spec, view, made)
-            for (member, model), made in zip(fit.models.items(), networks.values(), strict=True)
+            member: ended(phase, member, networks[member], fit.models[member])
+            for member in fit.models
         }
 
     def extract(self, *models: Model, name: str = "knowledge", flip: bool = False) -> Knowledge:
@@ -235,12 +247,19 @@ class Planner:
             flip: average the logits of each image and its mirror image.
         """
         tables = []
-        for number, model in enumerate(models, start=1):
+        for number, model in enumerate(map(self._teaching, models), start=1):
             own = name if number == 1 else f"{name}-{number}"
             phase = self._open(own, Extract(model, flip), model.view)
             self._extract(phase, model, flip)
             tables.append(phase.key)
         return Knowledge(key_of(tables=tables), tuple(tables))
+
+    def _teaching(self, model: Model) -> Model:
+        """Returns whose answers are learned from where a model teaches."""
+        if self.setting.optimisation.ema_teaches and model.averaged is not None:
+            self.taught = True
+            return model.averaged
+        return model
 
     def _checked(self, fit: Fit, name: str) -> View | None:
         """Returns the view of a phase's models, once what it asks for is known to make sense."""
@@ -282,6 +301,7 @@ class Planner:
                 "lower optim.batch_size",
             )
         phase = Phase(name, key, asked, images, images // batch, batch, self._count)
+        phase.frozen_steps = frozen_steps_of(phase, setting)
         self.phases.append(phase)
         return phase
 
@@ -290,10 +310,10 @@ class Planner:
         counts = dict(zip(data.classes, data.counts, strict=True))
         return sum(counts[name] for name in (view.classes if view else data.classes))
 
-    def _count(self, phase: Phase) -> MacCount:
+    def _count(self, phase: Phase, frozen: bool) -> MacCount:
         from reid_srdl.training.counted import work_of  # brings torch
 
-        return work_of(phase, self.setting)
+        return work_of(phase, self.setting, frozen=frozen)
 
     # What a trainer does, and a planner leaves out
 
@@ -309,8 +329,8 @@ class Planner:
     def _copy(self, source: Model, into: Model, stages: int) -> Network | None:
         return None
 
-    def _fit(self, phase: Phase, fit: Fit) -> Mapping[str, Network | None]:
-        return dict.fromkeys(fit.models)
+    def _fit(self, phase: Phase, fit: Fit) -> Mapping[str, Ends]:
+        return {member: dict.fromkeys((None, *fit.keeps)) for member in fit.models}
 
     def _extract(self, phase: Phase, model: Model, flip: bool) -> None:
         pass

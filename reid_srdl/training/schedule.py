@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,21 @@ class Span:
 
     start: int
     total: int
+
+
+class Schedule(Protocol):
+    """A learning rate over a schedule's steps.
+
+    Attributes:
+        lr: epsilon_0, the initial rate, once warmed up.
+    """
+
+    @property
+    def lr(self) -> float: ...
+
+    def at(self, step: int, total_steps: int) -> float:
+        """Returns epsilon_t for a step counted from 0."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -45,5 +62,32 @@ class StepDecay:
         """
         passed = sum(step >= milestone * total_steps - 1e-9 for milestone in self.milestones)
         rate = self.lr * self.gamma**passed
-        rising = self.warmup * total_steps
-        return rate * (0.1 + 0.9 * step / rising) if step < rising else rate
+        return _warmed(rate, step, self.warmup * total_steps)
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """epsilon_t = epsilon_0 (1 + cos(pi t / T)) / 2 (Loshchilov and Hutter 2017, Eq 5, one cycle).
+
+    Attributes:
+        lr: epsilon_0, the initial rate.
+        warmup: fraction of the schedule's steps in which the rate rises, linearly, from a tenth of
+            what it would be; 0: none.
+    """
+
+    lr: float
+    warmup: float = 0.0
+
+    def at(self, step: int, total_steps: int) -> float:
+        """Returns epsilon_t for a step counted from 0.
+
+        >>> [round(Cosine(0.1).at(step, 100), 6) for step in (0, 25, 50, 75, 99)]
+        [0.1, 0.085355, 0.05, 0.014645, 2.5e-05]
+        """
+        rate = self.lr * (1 + math.cos(math.pi * step / total_steps)) / 2
+        return _warmed(rate, step, self.warmup * total_steps)
+
+
+def _warmed(rate: float, step: int, rising: float) -> float:
+    """Returns the rate of a step, of which the first ``rising`` ones warm up."""
+    return rate * (0.1 + 0.9 * step / rising) if step < rising else rate

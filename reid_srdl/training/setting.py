@@ -19,6 +19,7 @@ class DataFacts:
         counts: images of each class.
         size: (height, width) of the network's input, in pixels.
         pad, flip: the augmentation.
+        validation: the share that is held out of training, to judge epochs by.
     """
 
     name: str
@@ -28,6 +29,7 @@ class DataFacts:
     size: tuple[int, int]
     pad: int
     flip: bool
+    validation: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Setting:
         source: digest of the file of a method of one's own; empty for a row of METHODS.
         content: digest of the training set's files, which a teacher of people must share. It is in
             no key: the pixels themselves are.
+        every: epochs from one judgement on the validation part to the next, the best of which is
+            kept; None: the last epoch's alone is made.
     """
 
     network: NetworkSpec
@@ -58,3 +62,4 @@ class Setting:
     origin: str = ""
     source: str = ""
     content: str = ""
+    every: int | None = None

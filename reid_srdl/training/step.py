@@ -42,6 +42,8 @@ class Step:
         parts: its networks and modules, on the device.
         compute: the precision, and whether forward pass and losses are compiled.
         optimizers: of each network by its name, and of the heads; empty where nothing descends.
+        clip: the largest norm of the gradient of each network, its loss's modules included, and of
+            the heads; None: any.
     """
 
     def __init__(
@@ -50,9 +52,10 @@ class Step:
         parts: Parts,
         compute: Compute,
         optimizers: Mapping[str, torch.optim.Optimizer],
+        clip: float | None = None,
     ) -> None:
         self._fit, self._parts, self._compute = fit, parts, compute
-        self._optimizers = optimizers
+        self._optimizers, self._clip = optimizers, clip
         self._needs = {name: needs_of(loss) for name, loss in fit.losses.items()}
         self._until = fit.only.stage if fit.only and fit.only.side == "up_to" else None
         compute.forget_compiled()
@@ -66,11 +69,10 @@ class Step:
         """Descends once on every network; returns what each one's loss came to, detached."""
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"].fill_(lr)
+                group["lr"].fill_(lr * group["factor"])
             optimizer.zero_grad(set_to_none=True)
         answers = self._in_turn(batch) if self._fit.in_turn else self._at_once(batch)
-        if "heads" in self._optimizers:
-            self._optimizers["heads"].step()
+        self._update("heads")
         return answers
 
     def _at_once(self, batch: Batch) -> dict[str, Answer]:
@@ -99,8 +101,13 @@ class Step:
         torch.stack(terms).sum().backward()  # type: ignore[no-untyped-call]
 
     def _update(self, name: str) -> None:
-        if name in self._optimizers:
-            self._optimizers[name].step()
+        if name not in self._optimizers:
+            return
+        optimizer = self._optimizers[name]
+        if self._clip is not None:
+            moved = [p for group in optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(moved, self._clip)
+        optimizer.step()
 
     # What is compiled
 

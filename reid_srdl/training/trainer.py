@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,10 +16,11 @@ from reid_srdl.models.network import Network
 from reid_srdl.models.part import part
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.weights import load_network
+from reid_srdl.records.kept import Kind, kept_parts
 from reid_srdl.training import checkpoint
+from reid_srdl.training.ends import Ends, ended
 from reid_srdl.training.extraction import Extraction
-from reid_srdl.training.fitting import Fitting, Loop
-from reid_srdl.training.keys import key_of
+from reid_srdl.training.fitting import Fitting, Judge, Loop
 from reid_srdl.training.logit_table import LogitTable
 from reid_srdl.training.monitor import Monitor
 from reid_srdl.training.parts import parts_of
@@ -45,6 +45,8 @@ class Trainer(Planner):
         origin: file of the network that it starts from, where the setting names an ``origin``.
         extract_batch: images of a batch in ``extract``.
         checkpoint_seconds: between checkpoints within an epoch.
+        judge: scores a network, of a view's classes or of all, on the validation part; None: there
+            is none.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Trainer(Planner):
         origin: Path | None = None,
         extract_batch: int = 128,
         checkpoint_seconds: float = 600.0,
+        judge: Judge | None = None,
     ) -> None:
         super().__init__(setting)
         self._training_set, self._compute = training_set, compute
@@ -72,21 +75,28 @@ class Trainer(Planner):
             monitor,
             checkpoint_seconds,
             self._rows,
+            judge,
         )
 
     def fitted(self, name: str) -> Model:
         """Returns the model that a finished ``fit`` phase of this run ended with, by its name.
 
+        Args:
+            name: of a network in its phase, or ``NAME.ema`` or ``NAME.best``.
+
         Raises:
             UserError: no such network was trained.
         """
         for phase in self.phases:
-            if name in phase.specs and isinstance(phase.asked, Fit):
+            own, kind = (name, None) if name in phase.specs else kept_parts(name)
+            if own in phase.specs and isinstance(phase.asked, Fit):
                 saved = checkpoint.load(phase, self._loop.folder, self._loop.monitor.warned)
                 if saved is not None and saved.facts["finished"]:
-                    network = checkpoint.network_in(saved.path, phase.key, name)
-                    key = key_of(phase=phase.key, member=name)
-                    return replace(phase.asked.models[name], key=key, made=self._placed(network))
+                    network = checkpoint.network_in(saved.path, phase.key, own, kind)
+                    made = self._placed(network)
+                    ends: Ends = {None: made} if kind is None else {None: None, kind: made}
+                    model = ended(phase, own, ends, phase.asked.models[own])
+                    return model if kind is None else model.kept[kind]
         known = ", ".join(member for phase in self.phases for member in phase.specs)
         raise UserError(f"no finished phase {name!r} in this run", f"name one of {known}")
 
@@ -105,13 +115,15 @@ class Trainer(Planner):
     def _copy(self, source: Model, into: Model, stages: int) -> Network:
         return self._placed(copy_stages(source.network, into.network, stages))
 
-    def _fit(self, phase: Phase, fit: Fit) -> Mapping[str, Network]:
+    def _fit(self, phase: Phase, fit: Fit) -> Mapping[str, Ends]:
         seed, device = self.setting.seed, self._compute.device
         parts = parts_of(fit, lambda model: model.network, device, seed=seed)
         Fitting(self._loop, phase, fit, parts, self._images_of(fit_view(fit))).run()
-        for network in parts.networks.values():
-            network.train().requires_grad_(True)
-        return parts.networks
+        ends: dict[str, dict[Kind | None, Network | None]] = {name: {} for name in fit.models}
+        for kind, networks in ((None, parts.networks), *parts.kept.items()):
+            for member, network in networks.items():
+                ends[member][kind] = network.train().requires_grad_(True)
+        return ends
 
     def _extract(self, phase: Phase, model: Model, flip: bool) -> None:
         images = self._images_of(model.view)

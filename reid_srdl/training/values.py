@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from reid_srdl.errors import UserError
 from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.records.kept import Kind, kept_name
 from reid_srdl.training.keys import Keyed
 
 if TYPE_CHECKING:
@@ -32,17 +34,30 @@ class Model(Keyed):
         spec: what the network is.
         view: the classes that it knows; None: all of the data set.
         made: the network itself; None in a dry run.
+        averaged: the same with the average of the weights over the steps; None: none was kept.
+        best: the same with the weights of the epoch that did best on the validation part; None:
+            none were kept.
+        loaded: its trunk was not drawn at random.
     """
 
     spec: NetworkSpec
     view: View | None = None
     made: Network | None = None
+    averaged: Model | None = None
+    best: Model | None = None
+    loaded: bool = False
 
     @property
     def network(self) -> Network:
         """The network, on the run's device; a dry run has none."""
         assert self.made is not None, "a dry run makes no network"
         return self.made
+
+    @property
+    def kept(self) -> dict[Kind, Model]:
+        """The other weights of its network that were kept, by their kind."""
+        found: dict[Kind, Model | None] = {"ema": self.averaged, "best": self.best}
+        return {kind: model for kind, model in found.items() if model is not None}
 
 
 @dataclass(frozen=True)
@@ -94,3 +109,20 @@ def up_to(stage: str) -> Only:
 def after(stage: str) -> Only:
     """Trains what stands behind a stage; the stage and all before it stay as they are."""
     return Only("after", stage)
+
+
+def named(models: Mapping[str, Model]) -> dict[str, Model]:
+    """Returns models by name, each followed by ``NAME.ema`` and ``NAME.best`` where they are kept.
+
+    Raises:
+        UserError: another model has such a name.
+    """
+    whole: dict[str, Model] = {}
+    for name, model in models.items():
+        own = {kept_name(name, kind): other for kind, other in model.kept.items()}
+        if clash := own.keys() & models.keys():
+            raise UserError(
+                f"the method has a network {clash.pop()!r} of its own", "name it otherwise"
+            )
+        whole |= {name: model, **own}
+    return whole

@@ -90,6 +90,26 @@ def test_a_probe_is_killed_anywhere_and_resumed_to_the_same_bits(
         assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
+@pytest.mark.parametrize("probe", PROBES)
+def test_a_probe_keeps_averages_and_best_epochs(place: Path, probe: str) -> None:
+    networks, _ = PROBES[probe]
+    name = f"{probe}-kept"
+    changed = tree(place, probe, "resnet32", name)
+    changed["optim"] |= {"name": "adamw", "lr": 1e-3, "clip": 1.0, "ema": 0.5, "new_layers": 2.0}
+    changed["optim"] |= {"schedule": "cosine", "decay_norms": False}
+    changed["data"]["validation"] = 0.34
+    changed["eval"] = {"every": 1}
+    record = train(experiment(changed))
+    whole = [f"{network}{kept}" for network in networks for kept in ("", ".ema", ".best")]
+    assert list(record.results)[: len(whole)] == whole
+    for network in networks:
+        last, averaged = (
+            load_file(place / "runs" / name / f"weights/{kept}.safetensors")
+            for kept in (network, f"{network}.ema")
+        )
+        assert any(not torch.equal(last[key], averaged[key]) for key in last)
+
+
 @pytest.mark.skipif(not shutil.which("g++"), reason="g++ compiles the kernels")
 @pytest.mark.parametrize("probe", PROBES)
 def test_a_probe_is_compiled_whole_and_computes_the_same(tmp_path: Path, probe: str) -> None:

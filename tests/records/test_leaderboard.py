@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from reid_srdl.records.labels import differing_keys, flatten, method_label, show
 from reid_srdl.records.leaderboard import leaderboard
 from reid_srdl.records.run import RunRecord, Work
 from reid_srdl.records.statistics import Measure, measure, paired_gain, unpaired_gain
-from tests.records.factory import DATASET, features_record, record
+from tests.records.factory import DATASET, evaluation, features_record, record
 
 VANILLA = {0: (0.870, 0.690), 1: (0.880, 0.700), 2: (0.875, 0.710)}
 SRDL = {0: (0.890, 0.730), 1: (0.896, 0.734), 2: (0.894, 0.741)}
@@ -74,6 +75,38 @@ def test_gain_of_unlike_seeds_is_a_difference_of_means_and_says_so() -> None:
     assert found.mean == pytest.approx((0.890 + 0.896 + 0.894) / 3 - 0.55)
     assert (found.sd, found.n) == (None, 2)
     assert "unpaired: seeds 0, 1, 2 and 0, 1" in board.notes[0]
+
+
+def kept_runs(method: str, config: dict[str, Any]) -> list[RunRecord]:
+    """Two seeds of a method whose average and best epoch were judged, too."""
+    made = []
+    for seed in (0, 1):
+        above = 0.1 * (method == "srdl") + 0.01 * seed
+        scores = {method: 0.5, f"{method}.ema": 0.6, f"{method}.best": 0.4, "first.ema": 0.9}
+        results = {name: evaluation(at + above, at / 2) for name, at in scores.items()}
+        made.append(record(method, seed, results=results, config=config))
+    return made
+
+
+def test_averages_and_best_epochs_have_rows_and_gains_of_their_own() -> None:
+    config = {"optim": {"ema": 0.999}}
+    board = leaderboard(kept_runs("vanilla", config) + kept_runs("srdl", config))
+    shown = {row.label: row.scores["single_rank1"] for row in board.rows}
+    own = ["vanilla", "vanilla.best", "vanilla.ema", "srdl", "srdl.best", "srdl.ema"]
+    assert list(shown) == own
+    means = {label: measured.mean for label, measured in shown.items() if measured is not None}
+    expected = {"vanilla": 0.505, "vanilla.ema": 0.605, "vanilla.best": 0.405}
+    expected |= {f"srdl{name[7:]}": mean + 0.1 for name, mean in list(expected.items())}
+    assert means == pytest.approx(expected)
+    assert all(row.runs == (f"{row.method}-0-0", f"{row.method}-1-0") for row in board.rows)
+    gains = {gain.label: gain.scores["single_rank1"] for gain in board.gains}
+    assert list(gains) == [
+        "gain (SRDL - vanilla)",
+        "gain (SRDL.best - vanilla.best)",
+        "gain (SRDL.ema - vanilla.ema)",
+    ]
+    assert all(gain is not None and gain.mean == pytest.approx(0.1) for gain in gains.values())
+    assert board.notes == ()
 
 
 def test_gain_functions() -> None:

@@ -42,6 +42,14 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "optim.batch_size": (12, 12, 12, 6, 4, 2, 1, 99),
     "optim.milestones": ([0.5, 0.75], [0.5, 0.75], [0.9], [], [0.5, 0.5], [60, 120]),
     "optim.gamma": (0.1, 0.1, 0.5, 1.0, 2.0),
+    "optim.name": ("sgd", "sgd", "adam", "adamw"),
+    "optim.schedule": ("step", "cosine"),
+    "optim.decay_norms": (True, False),
+    "optim.new_layers": (1.0, 0.1, 10.0, -1.0),
+    "optim.frozen": (0.0, 0.0, 0.0, 0.5),
+    "optim.clip": (None, 1.0, 0.01, 0),
+    "optim.ema": (None, 0.9, 0.5, 1.0),
+    "data.validation": (0.0, 0.0, 0.34, 0.5, 0.01),
     "train.seed": (0, 1, 2**40),
     "eval.enabled": (False, False, False, True),
     "eval.flip": (False, True),
@@ -56,6 +64,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "eval.expand.method": ("none", "none", "none", "aqe"),
     "eval.expand.n": (10, 10, 10, 3),
     "eval.index": (None, None, None, None, "Flat"),
+    "eval.every": (None, None, None, 1),
     "eval.ensembles": ([], [], [], [], [], [], ["a+b"]),
 }
 METHODS: tuple[dict[str, tuple[Any, ...]], ...] = (

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ from reid_srdl.training.losses import LabelLoss, Loss
 from reid_srdl.training.optimisation import Optimisation
 from reid_srdl.training.schedule import StepDecay
 from reid_srdl.training.trainer import Trainer
-from reid_srdl.training.values import Model
+from reid_srdl.training.values import Model, named
 from tests.training import tiny
 
 CALLS = [0]
@@ -71,38 +71,20 @@ def new_head(network: Any) -> nn.Module:
     return nn.Linear(network.feature_dim, 2)
 
 
-class Adaptive(Optimisation):
-    """Descends by another of torch's optimisers."""
-
-    kind: ClassVar[Any] = torch.optim.Adam
-
-    def optimizer(self, parameters: Any) -> torch.optim.Optimizer:
-        made: torch.optim.Optimizer = self.kind(list(parameters), lr=torch.tensor(self.decay.lr))
-        return made
-
-
-class Decoupled(Adaptive):
-    kind = torch.optim.AdamW
-
-
-class Averaged(Adaptive):
-    """Keeps three tensors of each weight's shape, and counts."""
-
-    @staticmethod
-    def kind(parameters: Any, lr: Any) -> torch.optim.Optimizer:
-        return torch.optim.Adam(parameters, lr=lr, amsgrad=True, fused=True)
-
-
-ADAPTIVE = (StepDecay(1e-3), 0.9, True, 2e-4, 8)
+PLAIN = Optimisation(StepDecay(0.1), 0.9, True, 2e-4, 8)
+ADAM = replace(PLAIN, decay=StepDecay(1e-3), name="adam")
+EVERYTHING = replace(ADAM, decay_norms=False, new_layers=2.0, clip=0.5, ema=0.9)
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
     "dropout": {"network": "dropping"},
     "head": {"head": True},
     "at once": {"peer": "dropping"},
     "in turn": {"peer": "dropping", "in_turn": True},
-    "adam": {"optimisation": Adaptive(*ADAPTIVE), "head": True},
-    "adamw": {"optimisation": Decoupled(*ADAPTIVE), "in_turn": True, "peer": "wide"},
-    "amsgrad": {"optimisation": Averaged(*ADAPTIVE)},
+    "adam": {"optimisation": ADAM, "head": True},
+    "adamw": {"optimisation": replace(ADAM, name="adamw"), "in_turn": True, "peer": "wide"},
+    "averaged": {"optimisation": replace(PLAIN, ema=0.7), "peer": "dropping"},
+    "frozen": {"optimisation": replace(PLAIN, frozen=0.6, ema=0.5), "loaded": True},
+    "everything": {"optimisation": EVERYTHING, "head": True, "judged": True},
 }
 
 
@@ -114,17 +96,19 @@ def fitted(
     head: bool = False,
     peer: str | None = None,
     in_turn: bool = False,
+    loaded: bool = False,
     **changes: Any,
 ) -> dict[str, torch.Tensor]:
-    """Trains two epochs of three steps; returns all weights."""
+    """Trains two epochs of three steps; returns all weights, those kept beside the last, too."""
     trainer = tiny.trainer(folder, monitor, checkpoint_seconds=every, **changes)
-    starts: dict[str, Model] = {"one": trainer.new_model()}
+    starts: dict[str, Model] = {"one": replace(trainer.new_model(), loaded=loaded)}
     if peer:
         starts["other"] = trainer.new_model("other", name=peer)
     heads = {"head": trainer.new_head("head", new_head, starts["one"])} if head else {}
     losses = dict.fromkeys(starts, Everything(trainer.supervised))
     done = trainer.fit_together(starts, losses, epochs=2, name="fit", in_turn=in_turn, heads=heads)
-    return {f"{n}.{k}": w for n, model in done.items() for k, w in tiny.weights(model).items()}
+    ends = named(done)
+    return {f"{n}.{k}": w for n, model in ends.items() for k, w in tiny.weights(model).items()}
 
 
 def checkpoints(folder: Path) -> list[Path]:

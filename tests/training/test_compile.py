@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from torch._dynamo.utils import counters
 
 from reid_srdl.errors import UserError
 from reid_srdl.training.losses import LabelLoss, Loss
+from reid_srdl.training.optimisation import Optimisation
 from reid_srdl.training.precision import Compute, choose
-from reid_srdl.training.values import Model
+from reid_srdl.training.schedule import StepDecay
+from reid_srdl.training.values import Model, named
 from tests.training import tiny
 
 needs_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="g++ compiles the kernels")
@@ -55,6 +57,26 @@ def test_a_compiled_run_goes_on_bit_identically(tmp_path: Path) -> None:
     one, other = tiny.weights(plain), tiny.weights(whole)
     assert one.keys() == other.keys()
     assert all(torch.allclose(one[key], other[key], atol=1e-3) for key in one)
+
+
+@needs_compiler
+def test_frozen_averaged_clipped_and_judged_steps_are_compiled_whole(tmp_path: Path) -> None:
+    """Two segments, each compiled once, though networks are judged between their epochs."""
+    optimisation = Optimisation(
+        StepDecay(0.1), 0.9, True, 2e-4, 8, decay_norms=False, frozen=0.5, clip=1.0, ema=0.5
+    )
+    ends = []
+    for compute in (COMPILED, PLAIN):
+        counters.clear()
+        trainer = tiny.trainer(tmp_path, compute=compute, optimisation=optimisation, judged=True)
+        start = replace(trainer.new_model(), loaded=True)
+        done = trainer.fit(start, epochs=4, loss=trainer.supervised, name="one")
+        ends.append(named({"one": done}))
+        assert counters["stats"].get("unique_graphs", 0) == (2 if compute.compile else 0)
+        assert not counters["graph_break"]
+    for name in ("one", "one.ema", "one.best"):
+        one, other = (tiny.weights(end[name]) for end in ends)
+        assert all(torch.allclose(one[key], other[key], atol=1e-3) for key in one)
 
 
 def test_what_is_missing_is_told_before_anything_is_trained(

@@ -1,5 +1,7 @@
 import itertools
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 
 from reid_srdl.methods.srdl import SRDLOptions, srdl
 from reid_srdl.training.optimisation import Optimisation
-from reid_srdl.training.schedule import StepDecay
+from reid_srdl.training.schedule import Cosine, Schedule, StepDecay
+from reid_srdl.training.step import Step
 from tests.training import tiny
 
 
@@ -57,6 +60,44 @@ def test_without_a_warmup_rates_are_what_they_were_to_the_bit() -> None:
         for step in range(total):
             passed = (step >= 0.5 * total - 1e-9) + (step >= 0.75 * total - 1e-9)
             assert StepDecay(0.1).at(step, total) == 0.1 * 0.1**passed
+
+
+@given(total=st.integers(1, 3000), warmup=st.floats(0, 0.9), lr=st.floats(1e-4, 10))
+def test_a_cosine_is_its_closed_form(total: int, warmup: float, lr: float) -> None:
+    cosine = Cosine(lr, warmup)
+    for step in range(0, total, max(total // 50, 1)):
+        rising = step / (warmup * total) if step < warmup * total else 1.0
+        expected = lr * 0.5 * (1 + math.cos(math.pi * step / total)) * (0.1 + 0.9 * rising)
+        assert cosine.at(step, total) == pytest.approx(expected, abs=1e-15)
+    assert Cosine(lr).at(0, total) == lr
+    assert Cosine(lr).at(total, total) == pytest.approx(0, abs=1e-15)
+
+
+SCHEDULES: list[Schedule] = [
+    StepDecay(0.1, (0.4, 0.7), 0.1, warmup=0.2),
+    Cosine(0.1),
+    Cosine(0.1, 0.25),
+]
+
+
+@pytest.mark.parametrize("epochs", [4, 5])
+@pytest.mark.parametrize("decay", SCHEDULES, ids=repr)
+def test_each_stage_of_srdl_runs_the_whole_schedule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decay: Schedule, epochs: int
+) -> None:
+    """The rates of all steps: 3 an epoch, floor(M/2) epochs and the rest."""
+    rates = list[float]()
+    step = Step.__call__
+
+    def told(own: Step, batch: Any, lr: float) -> Any:
+        rates.extend([lr] * (type(own) is Step))
+        return step(own, batch, lr)
+
+    monkeypatch.setattr(Step, "__call__", told)
+    optimisation = Optimisation(decay, 0.9, True, 2e-4, 8)
+    srdl(tiny.trainer(tmp_path, optimisation=optimisation), epochs, SRDLOptions())
+    stages = (3 * (epochs // 2), 3 * (epochs - epochs // 2))
+    assert rates == [decay.at(at, stage) for stage in stages for at in range(stage)]
 
 
 def test_each_stage_of_srdl_warms_up(tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ import torch
 
 from reid_srdl.data.batches import Images, TrainingSet
 from reid_srdl.methods.srdl import SRDLOptions, srdl
+from reid_srdl.models.network import Network
 from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.training.fitting import Judge
 from reid_srdl.training.monitor import EpochRow, Progress
 from reid_srdl.training.optimisation import Optimisation
 from reid_srdl.training.plan import Planner
@@ -24,7 +26,7 @@ from reid_srdl.training.precision import Compute, choose
 from reid_srdl.training.schedule import StepDecay
 from reid_srdl.training.setting import DataFacts, Setting
 from reid_srdl.training.trainer import Trainer
-from reid_srdl.training.values import Knowledge, Model
+from reid_srdl.training.values import Knowledge, Model, View
 from tests.training import tiny_nets
 
 CLASSES = 3
@@ -87,6 +89,8 @@ def setting(
     compute: Compute | None = None,
     name: str = "walkers",
     content: str = "",
+    every: int | None = None,
+    validation: float = 0.0,
 ) -> Setting:
     images = images or training_set()
     compute = compute or choose("cpu", "fp32", 1)
@@ -95,13 +99,24 @@ def setting(
     return Setting(
         network=NetworkSpec(network, CLASSES, SIZE),
         start="random",
-        data=DataFacts(name, images.key, classes, tuple(counts), SIZE, images.pad, images.flip),
+        data=DataFacts(
+            name, images.key, classes, tuple(counts), SIZE, images.pad, images.flip, validation
+        ),
         optimisation=optimisation or Optimisation(StepDecay(0.1), 0.9, True, 2e-4, 8),
         seed=seed,
         precision=compute.precision,
         content=content,
         compile=compute.compile,
+        every=every,
     )
+
+
+def accuracy(network: Network, view: View | None) -> float:
+    """Judges a network by its accuracy on the training images."""
+    images = training_set()
+    with torch.no_grad():
+        logits = torch.cat([network.eval()(clean).logits for clean in images.clean(26)])
+    return float((logits.argmax(dim=1) == images.labels).double().mean())
 
 
 def trainer(
@@ -111,10 +126,15 @@ def trainer(
     training_set: TrainingSet | None = None,
     compute: Compute | None = None,
     checkpoint_seconds: float = 600.0,
+    judge: Judge = accuracy,
+    judged: bool = False,
     **changes: Any,
 ) -> Trainer:
+    """A trainer; ``judged`` says that each epoch is, by ``judge``."""
     images = training_set or globals()["training_set"]()
     compute = compute or choose("cpu", "fp32", 1)
+    if judged:
+        changes = {"validation": 0.1, "every": 1, **changes}
     return Trainer(
         setting(images, compute=compute, **changes),
         training_set=images,
@@ -123,6 +143,7 @@ def trainer(
         monitor=monitor or Recorder(),
         extract_batch=10,
         checkpoint_seconds=checkpoint_seconds,
+        judge=judge,
     )
 
 

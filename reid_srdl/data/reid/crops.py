@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,12 @@ class Crops:
         """Returns the crops where ``keep`` (N booleans) is true, in their order."""
         paths = tuple(path for path, kept in zip(self.paths, keep, strict=True) if kept)
         return Crops(paths, self.pids[keep], self.camids[keep])
+
+
+def of_identities(crops: Crops, names: Iterable[str]) -> tuple[Crops, NDArray[np.bool_]]:
+    """Returns the crops of some identities, by name, in their order; and which of N they are."""
+    kept = np.isin(crops.pids, np.array([int(name) for name in names], np.int64))
+    return crops.select(kept), kept
 
 
 @dataclass(frozen=True)

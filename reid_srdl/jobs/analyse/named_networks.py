@@ -14,6 +14,7 @@ from reid_srdl.models.network import Network
 from reid_srdl.records.analyses import Subject
 from reid_srdl.records.belonging import origin_of, read_run
 from reid_srdl.records.folder import RunFolder
+from reid_srdl.records.kept import kept_parts
 from reid_srdl.records.run import Phase, RunRecord
 from reid_srdl.training.checkpoint import network_in
 
@@ -44,7 +45,7 @@ def named_network(text: str) -> Named:
 
     Args:
         text: the run's folder, and the name of a network that the method returned or of a ``fit``
-            phase, e.g. ``runs/a:first``.
+            phase, e.g. ``runs/a:first`` or ``runs/a:first.ema``.
 
     Raises:
         UserError: no finished run, or it has no network of this name.
@@ -107,15 +108,16 @@ def _of_phase(folder: RunFolder, record: RunRecord, name: str) -> tuple[Network,
     fits = {
         member: phase for phase in record.phases if phase.kind == "fit" for member in phase.networks
     }
-    if name not in fits:
+    own, kind = (name, None) if name in fits else kept_parts(name)
+    if own not in fits:
         returned = [known for known in record.results if folder.weights(known).is_file()]
         known = ", ".join(dict.fromkeys((*returned, *fits)))
         raise UserError(
             f"{folder.path}: the run has no network {name!r}", f"name one of {known}", usage=True
         )
-    path = phase_file(folder, fits[name])
+    path = phase_file(folder, fits[own])
     if path is None:
         raise UserError(
-            f"{folder.phases}: the weights of phase {name!r} are gone", "train the run again"
+            f"{folder.phases}: the weights of phase {own!r} are gone", "train the run again"
         )
-    return network_in(path, fits[name].key, name), fits[name].networks[name].model, path
+    return network_in(path, fits[own].key, own, kind), fits[own].networks[own].model, path
