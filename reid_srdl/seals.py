@@ -110,7 +110,7 @@ def read_seals(folder: Path) -> dict[str, tuple[str, ...]]:
         tree = json.loads(text)
         files = {str(name): tuple(map(str, digests)) for name, digests in tree["files"].items()}
         sound = text == _text(files)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         sound, files = False, {}

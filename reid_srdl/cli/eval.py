@@ -96,10 +96,10 @@ def _check(run: Path | None, features: Path | None, outputs: list[Path]) -> None
 
 def _is_classification(run: Path) -> bool:
     from reid_srdl.data import find_entry
-    from reid_srdl.methods import OPTIONS
+    from reid_srdl.methods import KNOWN
     from reid_srdl.records.folder import RunFolder
 
-    return find_entry(RunFolder(run).read_config(OPTIONS).data.name).task == "classification"
+    return find_entry(RunFolder(run).read_config(KNOWN).data.name).task == "classification"
 
 
 def _refuse(given: Collection[str], what: str, instead: str) -> None:

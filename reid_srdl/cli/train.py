@@ -43,6 +43,8 @@ def train(
         return _run(None, resume, given.get("train.device"), given.get("data.dir"))
     if json and not plan:
         raise UserError("--json: is for --plan", "add --plan, or leave --json out", usage=True)
+    if plan and print_config:
+        raise UserError("--plan and --print-config: one at a time", "leave one out", usage=True)
     from reid_srdl.jobs.experiment import configured
 
     chosen = configured(given, config, set_ or [], from_)

@@ -7,7 +7,7 @@ marks keys that are options, ``effects`` says which keys go together; ``tree`` r
 
 from reid_srdl.config.effects import If
 from reid_srdl.config.fingerprint import FORMAT, PATHS, PLACES, fingerprint
-from reid_srdl.config.method import Epochs, MethodOptions, Temperature
+from reid_srdl.config.method import Epochs, MethodOptions, Temperature, UnreadOptions
 from reid_srdl.config.optim import OptimConfig
 from reid_srdl.config.option import Option
 from reid_srdl.config.protocol import Expand, Protocol, Rerank, RulesName
@@ -50,6 +50,7 @@ __all__ = [
     "TaskName",
     "Temperature",
     "TrainConfig",
+    "UnreadOptions",
     "changed",
     "fingerprint",
     "known_keys",

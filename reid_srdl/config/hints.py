@@ -6,7 +6,7 @@ import difflib
 import json
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -20,7 +20,9 @@ _SPLIT = {"rerank": ("k1", "k2", "lambda"), "expand": ("n", "alpha")}
 
 # Keys that have moved: where they are now. What is a section now held its method's name.
 RENAMED = {f"eval.{group}": f"eval.{group}.method" for group in _SPLIT} | {
-    f"eval.{group}_{key}": f"eval.{group}.{key}" for group, keys in _SPLIT.items() for key in keys
+    f"eval.{group}_{key}": f"eval.{group}.{key}"
+    for group, keys in _SPLIT.items()
+    for key in ("method", *keys)
 }
 
 
@@ -59,7 +61,11 @@ def below(path: str, keys: Sequence[str]) -> str:
 
 
 def mended(
-    path: str, problem: Mapping[str, Any], fields: Mapping[str, FieldInfo], tree: Mapping[str, Any]
+    path: str,
+    problem: Mapping[str, Any],
+    fields: Mapping[str, FieldInfo],
+    tree: Mapping[str, Any],
+    way: Callable[[str, Any], str],
 ) -> str:
     """Suggests a value in place of a wrong one, as an option that may be given.
 
@@ -68,16 +74,19 @@ def mended(
         problem: what pydantic says of its value.
         fields: every key of the schema.
         tree: what was given.
+        way: how a key is given a value.
     """
     if path == "optim.milestones" and (fractions := _of_epochs(problem["input"], tree)):
-        return f"mend the value: --set {as_assignment(path, fractions)}"
+        return f"mend the value: {way(path, fractions)}"
+    if problem["type"] == "missing":
+        return f"give it: --set {path}=..."
     value = default_of(fields[path]) if path in fields else None
     if value is None or value is PydanticUndefined:
         bounds = problem.get("ctx", {})
         value = bounds.get("ge", bounds.get("le"))
     if value is None:
         return "mend the value, or leave it out"
-    return f"mend the value, e.g. --set {as_assignment(path, value)}"
+    return f"mend the value, e.g. {way(path, value)}"
 
 
 def as_assignment(path: str, value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from reid_srdl.config.option import WHAT, Option
 from reid_srdl.config.section import Section
@@ -30,3 +30,9 @@ class MethodOptions(Section):
     digest: str | None = Field(
         None, description="of the file of a method of one's own; filled in, never given"
     )
+
+
+class UnreadOptions(MethodOptions):
+    """The options of a method of one's own whose file is not run: whatever they are."""
+
+    model_config = ConfigDict(extra="allow")

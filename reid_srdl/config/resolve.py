@@ -48,21 +48,24 @@ def resolve(
     problems: list[_Problem] = []
     for section, known in {"method": methods, **(names or {})}.items():
         name = _name(tree, section)
-        if name is not None and name not in known:
+        if isinstance(name, str) and name not in known:
             what = f"{section}.name: no such {section} {name!r}"
-            problems.append(_Problem(what, f"{section}.name: {did_you_mean(str(name), known)}"))
+            way = did_you_mean(name, known)
+            if section == "method" and name.endswith(".py"):
+                way = f"write {name}:NAME, NAME being the Method in it"
+            problems.append(_Problem(what, f"{section}.name: {way}"))
     name = _name(tree, "method") or "srdl"
     known_method = isinstance(name, str) and name in methods
     options = methods[name] if known_method else MethodOptions
     try:
         config: AnyConfig = Config[options].model_validate({"method": {}, **tree})  # type: ignore[valid-type]
     except ValidationError as error:
-        found = _problems(error, _fields(options), tree=tree)
+        found = _problems(error, _fields(options), _by_set, tree=tree)
         # Options of a method that is not known are not told to be unknown, too.
         problems += [one for one in found if known_method or not one.unknown_option]
     if problems:
         raise _told(problems)
-    _check_together(contradictions(config), lambda key, value: f"--set {as_assignment(key, value)}")
+    _check_together(contradictions(config), _by_set)
     return config
 
 
@@ -83,14 +86,18 @@ def changed(
     """
     tree = merge(section.model_dump(), with_rules(changes))
     fields = dict(keys_of(type(section), f"{path}."))
+
+    def way(key: str, value: Any) -> str:
+        return as_option(key, fields[key], value) if key in fields else _by_set(key, value)
+
     try:
         made = type(section).model_validate(tree)
     except ValidationError as error:
-        raise _told(_problems(error, fields, path)) from None
+        raise _told(_problems(error, fields, way, path)) from None
     given = {f"{path}.{key}" for key in _paths(changes)} - {f"{path}.{key}" for key in elsewhere}
     _check_together(
         contradictions(made, f"{path}.", lambda key, value, field: key in given),
-        lambda key, value: as_option(key, fields[key], value),
+        way,
     )
     return made
 
@@ -123,6 +130,10 @@ def _check_together(found: Iterable[Contradiction], way: Callable[[str, Any], st
         raise _told(problems)
 
 
+def _by_set(key: str, value: Any) -> str:
+    return f"--set {as_assignment(key, value)}"
+
+
 def _name(tree: Mapping[str, Any], section: str) -> Any:
     keys = tree.get(section)
     return keys.get("name") if isinstance(keys, Mapping) else None
@@ -131,6 +142,7 @@ def _name(tree: Mapping[str, Any], section: str) -> Any:
 def _problems(
     error: ValidationError,
     fields: Mapping[str, FieldInfo],
+    way: Callable[[str, Any], str],
     above: str = "",
     tree: Mapping[str, Any] | None = None,
 ) -> list[_Problem]:
@@ -145,7 +157,7 @@ def _problems(
         else:
             message = item["msg"].removeprefix("Value error, ")
             what = f"{message} (got {shown(item['input'])})"
-            hint = mended(path, item, fields, tree or {})
+            hint = mended(path, item, fields, tree or {}, way)
         option = unknown and path.startswith("method.")
         found.append(_Problem(f"{path}: {what}", f"{path}: {hint}", option))
     return found

@@ -24,7 +24,7 @@ from reid_srdl.evaluation import (
 from reid_srdl.jobs.extract import opened_run
 from reid_srdl.jobs.later import Tested, absolute, keep, kept_file
 from reid_srdl.jobs.networks import network_of, view_of
-from reid_srdl.methods import OPTIONS
+from reid_srdl.methods import KNOWN
 from reid_srdl.records.belonging import origin_of, read_run
 from reid_srdl.records.evaluated import Evaluated, own_data, settings_used
 from reid_srdl.records.folder import RunFolder
@@ -80,7 +80,7 @@ def evaluate_run(
     Raises:
         UserError: no run folder, no weights in it, or data that cannot be read.
     """
-    config, record = read_run(RunFolder(run), OPTIONS)
+    config, record = read_run(RunFolder(run), KNOWN)
     tested = _tested(config, dataset, data_dir, split, distractors)
     settings = _settings(config, tested.name, changes or {})
     group = group or Alone()
@@ -199,7 +199,7 @@ def evaluate_classes(
         UserError: no run folder, no weights in it, data that cannot be read, or of other classes.
     """
     folder = RunFolder(run)
-    config, record = read_run(folder, OPTIONS)
+    config, record = read_run(folder, KNOWN)
     changes = {"flip": flip, "batch_size": batch_size}
     settings = changed(config.eval, {k: v for k, v in changes.items() if v is not None}, "eval")
     data = config.data.model_copy(update={"dir": data_dir or config.data.dir})

@@ -11,7 +11,7 @@ from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.data.reid.distractors import with_distractors
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.networks import network_of
-from reid_srdl.methods import OPTIONS
+from reid_srdl.methods import KNOWN
 from reid_srdl.records.belonging import read_run
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.retrieval.features import Features
@@ -93,7 +93,7 @@ def opened_run(
     Raises:
         UserError: as `features_of_run`.
     """
-    config, _ = read_run(RunFolder(run), OPTIONS)
+    config, _ = read_run(RunFolder(run), KNOWN)
     extractor = extractor_of_run(
         run, flip=flip, batch_size=batch_size, device=device, network=network, steps=steps
     )
@@ -133,7 +133,7 @@ def extractor_of_run(
         UserError: no run folder, or no weights in it.
     """
     folder = RunFolder(run)
-    config, record = read_run(folder, OPTIONS)
+    config, record = read_run(folder, KNOWN)
     trained = network_of(folder, record, network or record.network)
     compute = choose(device, config.train.precision, config.train.threads)
     return Extractor(

@@ -66,6 +66,8 @@ def _folder(runs: Path, name: str) -> Path:
             usage=True,
         ) from None
     folder = runs / name
+    if runs.exists() and not runs.is_dir():
+        raise UserError(f"--runs {runs}: is a file", "name a folder", usage=True)
     if not folder.exists():
         return folder
     leftovers = (f".{RECORD}.", f".{SEALS}.")  # of a process that was killed while it wrote

@@ -18,9 +18,10 @@ from reid_srdl.training.phases import Phase
 from reid_srdl.training.plan import Planner
 from reid_srdl.training.schedule import Cosine, Schedule, StepDecay
 from reid_srdl.training.setting import DataFacts, Setting
-from reid_srdl.training.values import Model, View, named
+from reid_srdl.training.values import Model, View, check_name, named
 
 _ENOUGH = 1000  # epochs that are tried when a program says that it needs more
+_CLASSES = 1024  # of a data set of which nothing is known: programs may take parts of them
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,8 @@ def run_program(config: AnyConfig, trainer: Planner, epochs: int) -> dict[str, M
         raise UserError(
             f"--method {own.short(name)}: returns no models", "return models by name", usage=True
         )
+    for key in models:
+        check_name("network", key)
     return named(models)
 
 
@@ -136,7 +139,7 @@ def told_as_own(config: AnyConfig) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if not own.is_own(config.method.name):
             raise
         told = f"{type(error).__name__}: {error}".partition("\n")[0]
@@ -203,6 +206,10 @@ def check_ensembles(config: AnyConfig, done: Rehearsal) -> None:
         UserError: they are not.
     """
     for ensemble in config.eval.ensembles:
+        if config.eval.ensembles.count(ensemble) > 1:
+            raise UserError(
+                f"eval.ensembles: {ensemble!r} stands there twice", "give it once", usage=True
+            )
         members = ensemble.split("+")
         if len(set(members)) < 2:
             raise UserError(
@@ -221,12 +228,17 @@ def check_ensembles(config: AnyConfig, done: Rehearsal) -> None:
 
 def _rehearsed(config: AnyConfig, epochs: int) -> Rehearsal:
     size, batch = (config.data.height, config.data.width), config.optim.batch_size
-    names = ("0", "1")
-    data = DataFacts(
-        config.data.name, "", names, (batch, batch), size, 0, False, config.data.validation
-    )
+    names = tuple(map(str, range(_CLASSES)))
+    counts = (batch,) * _CLASSES
+    data = DataFacts(config.data.name, "", names, counts, size, 0, False, config.data.validation)
     planner = _Rehearsing(setting_of(config, data))
     returned = run_program(config, planner, epochs)
+    if not any(phase.kind == "fit" for phase in planner.phases):
+        raise UserError(
+            f"--method {own.short(config.method.name)}: trains nothing",
+            "call trainer.fit in the program",
+            usage=True,
+        )
     return Rehearsal(returned, tuple(planner.phases), config, planner.taught)
 
 
@@ -249,6 +261,12 @@ def placed_method(tree: Mapping[str, Any]) -> dict[str, Any]:
     """
     section = tree.get("method")
     name = section.get("name") if isinstance(section, Mapping) else None
+    if isinstance(section, Mapping) and not own.is_own(name) and section.get("digest") is not None:
+        raise UserError(
+            "method.digest: is of the file of a method of one's own, and filled in",
+            "leave method.digest out",
+            usage=True,
+        )
     if not isinstance(section, Mapping) or not own.is_own(name):
         return dict(tree)
     name = own.placed(str(name))

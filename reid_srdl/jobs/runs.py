@@ -14,7 +14,7 @@ import filelock
 from reid_srdl.data.places import default_cache_dir
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.soundness import FIT_FILE, Problem, problems_of
-from reid_srdl.methods import OPTIONS
+from reid_srdl.methods import KNOWN
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.store import read_any_record, run_folders
 
@@ -68,7 +68,7 @@ def state_of(path: Path) -> State:
         return "running"
     try:
         if folder.config.exists():
-            folder.read_config(OPTIONS)
+            folder.read_config(KNOWN)
         if folder.record.exists():
             read_any_record(path)
             return "finished"

@@ -16,7 +16,7 @@ from reid_srdl.data.notes import Finding
 from reid_srdl.data.reid.crops import JUNK, Crops
 from reid_srdl.data.reid.loose import UNKNOWN, list_gallery
 from reid_srdl.errors import FileError, UserError
-from reid_srdl.methods import OPTIONS
+from reid_srdl.methods import KNOWN
 from reid_srdl.records.belonging import read_run
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.retrieval.answer import Answer, Found
@@ -61,7 +61,7 @@ def search_run(
         UserError: no run, no such image, not an image, an empty gallery, k outside the gallery.
     """
     folder = RunFolder(run)
-    config, record = read_run(folder, OPTIONS)
+    config, record = read_run(folder, KNOWN)
     _query(image)
     where, crops, junk, notes = _gallery(config, gallery, data_dir)
     if not 1 <= k <= len(crops):

@@ -13,7 +13,7 @@ from typing import Any
 from reid_srdl.config import fingerprint
 from reid_srdl.errors import UserError
 from reid_srdl.files import file_digest, write_text
-from reid_srdl.methods import OPTIONS
+from reid_srdl.methods import KNOWN
 from reid_srdl.models.origin import Origin
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.run import RunRecord
@@ -125,7 +125,7 @@ def _record(path: Path) -> Iterator[Problem]:
         return
     try:
         check_seal(folder.config)
-        config, record = folder.read_config(OPTIONS), read_any_record(path)
+        config, record = folder.read_config(KNOWN), read_any_record(path)
     except UserError as error:
         if "its checksum" not in error.what:  # told already
             yield Problem(error.what, error.hint)
@@ -175,7 +175,7 @@ def _origin(file: Path) -> Origin | None:
     """Returns what the run's weights file of this name said of where it comes from."""
     folder = RunFolder(file.parent.parent)
     try:
-        known, config = folder.read_trained_on(), folder.read_config(OPTIONS)
+        known, config = folder.read_trained_on(), folder.read_config(KNOWN)
     except UserError:  # named already
         return None
     if known is None or config.run.name is None:

@@ -13,7 +13,7 @@ from reid_srdl.data import find_entry
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.evaluate import evaluate_run
 from reid_srdl.jobs.later import kept_file
-from reid_srdl.methods import OPTIONS
+from reid_srdl.methods import KNOWN
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.later import LaterEvaluations, read_later, write_later
 from reid_srdl.retrieval.result import Evaluation, Spread
@@ -58,7 +58,7 @@ def evaluate_splits(
     Raises:
         UserError: the data set is the run's own, or has one split; or as `evaluate_run`.
     """
-    name = dataset or RunFolder(run).read_config(OPTIONS).data.name
+    name = dataset or RunFolder(run).read_config(KNOWN).data.name
     count = find_entry(name).splits
     if count == 1:
         raise UserError(f"--split all: {name} has one split", "leave --split out", usage=True)

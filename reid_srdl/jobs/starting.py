@@ -19,7 +19,7 @@ from reid_srdl.config.start import Start, parse_start
 from reid_srdl.data.places import expanded
 from reid_srdl.errors import UserError
 from reid_srdl.files import file_digest
-from reid_srdl.methods import OPTIONS
+from reid_srdl.methods import KNOWN, OPTIONS
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.records.folder import RunFolder
 
@@ -97,7 +97,7 @@ def origin_of(config: AnyConfig) -> tuple[Start, NetworkSpec] | None:
         from reid_srdl.models.spec_files import read_spec
 
         return start, read_spec(own)
-    source = RunFolder(Path(start.run)).read_config(OPTIONS).data.name
+    source = RunFolder(Path(start.run)).read_config(KNOWN).data.name
     if source != config.data.name:
         raise UserError(
             f"model.start: {start.label} was trained on {source}, this run's is {config.data.name}",

@@ -16,7 +16,7 @@ from reid_srdl.errors import FileError, UserError
 from reid_srdl.jobs.before import check_evaluable, check_room
 from reid_srdl.jobs.identity import check_source, named_teachers, trained_on
 from reid_srdl.jobs.planning import RunPlan, measured_seconds, plan_run
-from reid_srdl.jobs.rehearsal import rehearse, run_program
+from reid_srdl.jobs.rehearsal import rehearse, run_program, told_as_own
 from reid_srdl.jobs.starting import keep_start
 from reid_srdl.jobs.summary import known_before, summarise
 from reid_srdl.methods import OPTIONS, own
@@ -170,7 +170,8 @@ def plan(config: AnyConfig, listener: Listener | None = None) -> dict[str, Any]:
         opened = _open(config, compute, known, listener)
         check_room(opened.plan, folder.path)
         told = known_before(config, opened.plan, opened.task.facts)
-        seconds = measured_seconds(opened.plan, opened.task.training_set, compute)
+        with told_as_own(config):
+            seconds = measured_seconds(opened.plan, opened.task.training_set, compute)
     tree: dict[str, Any] = {key: _plain(value) for key, value in told.items()}
     for phase in tree["phases"]:
         del phase["seconds"]

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from reid_srdl.config import MethodOptions
+from reid_srdl.config import MethodOptions, UnreadOptions
 from reid_srdl.methods import own
 from reid_srdl.methods.kd import KDOptions, kd
 from reid_srdl.methods.method import Method
 from reid_srdl.methods.srdl import SRDLOptions, srdl
 from reid_srdl.methods.vanilla import VanillaOptions, vanilla
 
-__all__ = ["METHODS", "OPTIONS", "Method", "method_of"]
+__all__ = ["KNOWN", "METHODS", "OPTIONS", "Method", "method_of"]
 
 METHODS: dict[str, Method] = {
     "vanilla": Method(vanilla, VanillaOptions, "cross-entropy in one stage"),
@@ -50,4 +50,12 @@ class _Options(Mapping[str, type[MethodOptions]]):
         return len(METHODS)
 
 
-OPTIONS: Mapping[str, type[MethodOptions]] = _Options()
+class _Known(_Options):
+    """The same, without running a file: what a method of one's own has for options stays open."""
+
+    def __getitem__(self, name: str) -> type[MethodOptions]:
+        return UnreadOptions if own.is_own(name) else super().__getitem__(name)
+
+
+OPTIONS: Mapping[str, type[MethodOptions]] = _Options()  # to train by
+KNOWN: Mapping[str, type[MethodOptions]] = _Known()  # to read what somebody trained

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from reid_srdl.config import MethodOptions
 from reid_srdl.errors import UserError
 from reid_srdl.methods.method import Method
+from reid_srdl.texts import shown
 
 _HINT = "see docs/methods.md: NAME = Method(program, options, summary), in a file of Python"
 
@@ -69,6 +71,10 @@ def load(name: str) -> Method:
     if not isinstance(found, Method):
         kind = "nothing" if found is None else f"a {type(found).__name__}"
         raise UserError(f"--method {path}: {attribute} is {kind}, no Method", _HINT, usage=True)
+    options: object = found.options
+    if not isinstance(options, type) or not issubclass(options, MethodOptions):
+        what = f"--method {path}: the options of {attribute} are no subclass of MethodOptions"
+        raise UserError(what, _HINT, usage=True)
     return found
 
 
@@ -76,5 +82,6 @@ def _source(name: str) -> bytes:
     path = name.rpartition(":")[0]
     try:
         return Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"--method {path}: {error.strerror}", _HINT, usage=True) from None
+    except (OSError, ValueError) as error:  # a name with a NUL byte is none of a file
+        told = getattr(error, "strerror", None) or error
+        raise UserError(f"--method {shown(path)}: {told}", _HINT, usage=True) from None

@@ -9,7 +9,15 @@ from typing import Any
 
 import filelock
 
-from reid_srdl.config import AnyConfig, MethodOptions, fingerprint, read_yaml, resolve, to_yaml
+from reid_srdl.config import (
+    AnyConfig,
+    MethodOptions,
+    UnreadOptions,
+    fingerprint,
+    read_yaml,
+    resolve,
+    to_yaml,
+)
 from reid_srdl.errors import UserError
 from reid_srdl.files import remove_leftovers
 from reid_srdl.places import writing
@@ -76,7 +84,8 @@ class RunFolder:
         known = self.read_trained_on()
         if missing := _missing(config.model_dump(mode="json"), tree):
             raise UserError(f"{self.config}: cut or damaged: {missing} is not in it", _RESTORE)
-        if known is not None and fingerprint(config) != known.settings:
+        unread = isinstance(config.method, UnreadOptions)  # whose defaults nobody knows
+        if known is not None and not unread and fingerprint(config) != known.settings:
             what = f"not the configuration that {self.trained_on.name} says the run began with"
             raise UserError(f"{self.config}: {what}", _RESTORE)
         return config

@@ -114,7 +114,7 @@ class Fitting:
             meter.check()
         except NonFiniteLossError as error:
             raise self._not_finite(error, epoch) from None
-        self._finish(meter.row())
+        self._finish(meter)
 
     def _step_at(self, done: int) -> Step:
         """Returns what makes a step of the phase, counted from 0; one for each segment of it."""
@@ -160,19 +160,30 @@ class Fitting:
         done = (span.start + epoch) * steps + step
         return self._loop.optimisation.decay.at(done, span.total * steps)
 
-    def _finish(self, row: EpochRow) -> None:
+    def _finish(self, meter: Meter) -> None:
         """Keeps a finished epoch: what holds NaN never replaces a good checkpoint."""
         phase = self._phase
-        self._refuse_poison(row.epoch)
-        row = self._judged(row)
-        if row.epoch == self._fit.epochs:
-            row = self._marked(row)
+        self._refuse_poison(meter.epoch)
+        row = self._looked_at(meter)
         phase.rows.append(row)
         phase.seconds += row.seconds
         self._save(len(phase.rows) * phase.steps, {}, {})
         self._loop.monitor.epoch_finished(row)
         if self._interrupts.asked is not None:
             self._interrupts.stop()
+
+    def _looked_at(self, meter: Meter) -> EpochRow:
+        """Returns the epoch's row, once its networks are judged and marked where that is due.
+
+        A checkpoint stands before, so that a signal need not wait for many forward passes.
+        """
+        last, every = meter.epoch == self._fit.epochs, self._fit.every
+        if not last and (not every or meter.epoch % every):
+            return meter.row()
+        self._save_within(meter)
+        with self._interrupts.stopping_at_once():
+            row = self._judged(meter.row())
+            return self._marked(row) if last else row
 
     def _judged(self, row: EpochRow) -> EpochRow:
         """Returns an epoch with each network's score on the validation part, where one is due.
@@ -203,13 +214,17 @@ class Fitting:
             return
         meter.check()
         self._refuse_poison(meter.epoch)
+        self._save_within(meter)
+        if asked:
+            self._interrupts.stop()
+
+    def _save_within(self, meter: Meter) -> None:
+        """Writes a checkpoint of an epoch whose row is not made yet."""
         tensors, facts = meter.state()
         tensors = {f"meter.{name}": value for name, value in tensors.items()}
         tensors |= checkpoint.generator_state(self._loop.compute.device)
         done = len(self._phase.rows) * self._phase.steps + meter.done
         self._save(done, tensors, {"meter": facts})
-        if asked:
-            self._interrupts.stop()
 
     def _save(self, steps: int, tensors: dict[str, Tensor], facts: dict[str, object]) -> None:
         finished = len(self._phase.rows) == self._fit.epochs

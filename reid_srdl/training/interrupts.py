@@ -22,6 +22,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.asked: int | None = None
+        self._at_once = False
 
     def stop(self) -> None:
         """Ends the work as the signal asked.
@@ -31,6 +32,17 @@ class Interrupts:
             Terminated: after SIGTERM.
         """
         raise Terminated() if self.asked == signal.SIGTERM else KeyboardInterrupt()
+
+    @contextlib.contextmanager
+    def stopping_at_once(self) -> Iterator[None]:
+        """Ends the work at once when a signal comes, or has come: nothing would be lost."""
+        if self.asked is not None:
+            self.stop()
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -47,6 +59,8 @@ class Interrupts:
             self.asked = number
             for each, handler in before.items():
                 signal.signal(each, handler)
+            if self._at_once:
+                self.stop()
 
         try:
             for number, handler in before.items():

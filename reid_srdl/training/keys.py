@@ -49,6 +49,10 @@ def described(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if is_dataclass(value) and not isinstance(value, type):
+        if "__dataclass_fields__" not in vars(type(value)):
+            raise TypeError(
+                f"no key can name a {type(value).__name__}: decorate it as @dataclass(frozen=True)"
+            )
         told = {field.name: described(getattr(value, field.name)) for field in fields(value)}
         return {"type": type(value).__qualname__, **told}
     if isinstance(value, Mapping):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from reid_srdl.errors import UserError
 from reid_srdl.training.keys import nested
-from reid_srdl.training.values import Knowledge
+from reid_srdl.training.values import Knowledge, View
 
 if TYPE_CHECKING:
     from torch import nn
@@ -130,6 +130,11 @@ def knowledge_in(loss: Loss) -> tuple[str, ...]:
     """Returns the keys of all tables that a loss reads."""
     tables = (part.tables for part in nested(loss) if isinstance(part, Knowledge))
     return tuple(dict.fromkeys(key for keys in tables for key in keys))
+
+
+def views_of_knowledge(loss: Loss) -> set[View | None]:
+    """Returns of which classes' images a loss reads knowledge."""
+    return {view for part in nested(loss) if isinstance(part, Knowledge) for view in part.views}
 
 
 def _losses_in(loss: Any) -> list[Loss]:

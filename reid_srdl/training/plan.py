@@ -18,12 +18,18 @@ from reid_srdl.models.stage_names import stage_names
 from reid_srdl.seeds import derive
 from reid_srdl.training.ends import Ends, ended, every_of, frozen_steps_of, keeps_of
 from reid_srdl.training.keys import key_of
-from reid_srdl.training.losses import CrossEntropy, LabelLoss, Loss, modules_of
+from reid_srdl.training.losses import (
+    CrossEntropy,
+    LabelLoss,
+    Loss,
+    modules_of,
+    views_of_knowledge,
+)
 from reid_srdl.training.phases import Extract, Fit, MacCount, Phase
 from reid_srdl.training.schedule import Span
 from reid_srdl.training.setting import Setting
 from reid_srdl.training.teacher import Student, Teacher, read_teacher
-from reid_srdl.training.values import Head, Knowledge, Model, Only, View
+from reid_srdl.training.values import Head, Knowledge, Model, Only, View, check_name
 
 if TYPE_CHECKING:
     from reid_srdl.models.network import Network
@@ -65,6 +71,11 @@ class Planner:
             spec: what differs from the run's own network, e.g. ``name="resnet110"``.
         """
         own = self.setting.network
+        if "classes" in spec:
+            raise UserError(
+                f"a model of {spec['classes']} classes: its classes are those of its view",
+                "mend the method: new_model(view=trainer.view([...]))",
+            )
         if view is not None:
             spec["classes"] = len(view.classes)
         wanted = replace(own, **spec)
@@ -127,6 +138,11 @@ class Planner:
         Raises:
             UserError: they have fewer stages, or other shapes.
         """
+        for model in (source, into):
+            if not 1 <= stages <= (there := len(stage_names(model.spec))):
+                raise UserError(
+                    f"copy of {stages} stages: {model.spec.name} has {there}", "copy fewer stages"
+                )
         key = key_of(source=source, into=into, stages=stages)
         made = self._copy(source, into, stages)
         return replace(into, key=key, made=made, averaged=None, best=None)
@@ -246,13 +262,14 @@ class Planner:
             name: the phase's name; of several models the second's is ``NAME-2``.
             flip: average the logits of each image and its mirror image.
         """
-        tables = []
+        tables, views = [], []
         for number, model in enumerate(map(self._teaching, models), start=1):
             own = name if number == 1 else f"{name}-{number}"
             phase = self._open(own, Extract(model, flip), model.view)
             self._extract(phase, model, flip)
             tables.append(phase.key)
-        return Knowledge(key_of(tables=tables), tuple(tables))
+            views.append(model.view)
+        return Knowledge(key_of(tables=tables), tuple(tables), tuple(views))
 
     def _teaching(self, model: Model) -> Model:
         """Returns whose answers are learned from where a model teaches."""
@@ -263,6 +280,7 @@ class Planner:
 
     def _checked(self, fit: Fit, name: str) -> View | None:
         """Returns the view of a phase's models, once what it asks for is known to make sense."""
+        check_name("phase", name)
         if fit.epochs < 1:
             raise UserError(
                 f"train.epochs: none is left for the phase {name!r}",
@@ -270,6 +288,14 @@ class Planner:
                 usage=True,
             )
         assert fit.models.keys() == fit.losses.keys(), "a loss for each model"
+        if fit.span.start + fit.epochs > fit.span.total:
+            raise UserError(
+                f"phase {name!r}: {fit.epochs} epochs from {fit.span.start} on are more than the "
+                f"{fit.span.total} of its span",
+                "mend the method",
+            )
+        for member in fit.models:
+            check_name("network", member)
         for member, loss in fit.losses.items():
             if clash := modules_of(loss).keys() & fit.heads.keys():
                 raise UserError(
@@ -278,10 +304,20 @@ class Planner:
                 )
         views = {model.view for model in fit.models.values()}
         assert len(views) == 1, "models that are trained together know the same classes"
-        return views.pop()
+        (view,) = views
+        known = {one for loss in fit.losses.values() for one in views_of_knowledge(loss)}
+        if known - {view}:
+            raise UserError(
+                f"phase {name!r}: its loss reads knowledge of other images than it trains on",
+                "extract from a model of the same view of the classes",
+            )
+        return view
 
     def _open(self, name: str, asked: Fit | Extract, view: View | None) -> Phase:
         setting = self.setting
+        check_name("phase", name)
+        if name in [phase.name for phase in self.phases]:
+            raise UserError(f"two phases are named {name!r}", "name them apart")
         key = key_of(
             name=name,
             asked=asked,

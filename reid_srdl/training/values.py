@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,10 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from reid_srdl.errors import UserError
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.records.kept import Kind, kept_name
+from reid_srdl.texts import shown
 from reid_srdl.training.keys import Keyed
 
 if TYPE_CHECKING:
     from reid_srdl.models.network import Network
+
+
+_LONGEST = 100  # characters: a file's name has a key and a step as well
 
 
 @dataclass(frozen=True)
@@ -82,9 +87,11 @@ class Knowledge(Keyed):
 
     Attributes:
         tables: the key of each table.
+        views: the classes whose images each table has rows of; None: all images.
     """
 
     tables: tuple[str, ...]
+    views: tuple[View | None, ...]
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,19 @@ def up_to(stage: str) -> Only:
 def after(stage: str) -> Only:
     """Trains what stands behind a stage; the stage and all before it stay as they are."""
     return Only("after", stage)
+
+
+def check_name(what: str, name: str) -> None:
+    """Checks that a phase or a network has a name that files and ensembles can bear.
+
+    Raises:
+        UserError: it has not.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or len(name) > _LONGEST:
+        raise UserError(
+            f"{what} {shown(name)}: cannot be part of a file's name",
+            "use letters, digits, '.', '_' and '-', and begin with a letter or a digit",
+        )
 
 
 def named(models: Mapping[str, Model]) -> dict[str, Model]:

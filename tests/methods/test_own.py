@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,11 @@ from safetensors.torch import load_file
 from reid_srdl.config import AnyConfig, fingerprint
 from reid_srdl.errors import UserError
 from reid_srdl.jobs import train as jobs
+from reid_srdl.jobs.evaluate import evaluate_classes
 from reid_srdl.jobs.experiment import experiment
+from reid_srdl.jobs.runs import check_run
+from reid_srdl.jobs.studies.asked import asked_plan, found_runs
+from reid_srdl.methods import own
 from tests.class_set import write_class_folder
 from tests.cli.run import assert_told, reid_srdl
 from tests.training import tiny_nets
@@ -144,7 +149,61 @@ def test_a_text_written_in_the_same_second_is_the_one_that_runs(
     assert jobs.plan(config(place, path, "changed"))["networks"] == ["ours"]
 
 
+def fitting(body: str) -> str:
+    """Returns a method with two phases to be told apart, `fit(name, **)` and `new()`."""
+    lines = "\n    ".join(body.splitlines())
+    return f"""
+class Plain(Loss):
+    def __init__(self, factor):
+        object.__setattr__(self, "factor", factor)
+
+    def __call__(self, outputs, batch):
+        return {{"ce": outputs.own.logits.sum() * self.factor}}
+
+
+def train(trainer, epochs, options):
+    new = trainer.new_model
+
+    def fit(name, model=None, loss=None, **more):
+        loss = loss or trainer.supervised
+        return trainer.fit(model or new(), epochs=1, loss=loss, name=name, **more)
+
+    {lines}
+
+
+program = Method(train, Options, "of two phases")
+"""
+
+
+SPLIT = """\
+from reid_srdl.methods.srdl import Referenced
+one, other = trainer.view(trainer.classes[::2]), trainer.view(trainer.classes[1::2])
+known = trainer.extract(fit("a", new(view=one)))
+loss = Referenced(trainer.supervised, known, 3.0)
+return {"x": fit("b", new(view=VIEW), loss)}
+"""
 FAULTS = {
+    "a way out": (fitting("return {'../../x': fit('a')}"), "network ../../x: cannot be part", 1),
+    "another way out": (fitting("return {'x': fit('../x')}"), "phase ../x: cannot be part", 1),
+    "brackets": (fitting("return {'x': fit('x[1]')}"), "phase x[1]: cannot be part", 1),
+    "no letters": (fitting("return {'': fit('a')}"), "network : cannot be part", 1),
+    "a sum": (fitting("return {'a+b': fit('a')}"), "network a+b: cannot be part", 1),
+    "one name twice": (fitting("fit('x')\nreturn {'x': fit('x')}"), "two phases are named 'x'", 1),
+    "no dataclass": (fitting("return {'x': fit('x', loss=Plain(2.0))}"), "Plain: decorate it", 1),
+    "other images": (fitting(SPLIT.replace("VIEW", "other")), "knowledge of other images", 1),
+    "all images": (fitting(SPLIT.replace("VIEW", "None")), "knowledge of other images", 1),
+    "no fit": (fitting("return {'x': new()}"), "trains nothing", 2),
+    "extracts alone": (fitting("m = new()\ntrainer.extract(m)\nreturn {'x': m}"), "nothing", 2),
+    "classes": (fitting("return {'x': fit('x', new(classes=3))}"), "those of its view", 1),
+    "a span": (
+        fitting(
+            "from reid_srdl.training.schedule import Span\nreturn {'x': fit('x', span=Span(5, 3))}"
+        ),
+        "more than the 3 of its span",
+        1,
+    ),
+    "options of another kind": (GOOD.replace("(train, Options", "(train, dict"), "subclass", 2),
+    "leaves in the middle": (failing("raise SystemExit(0)"), "fails (SystemExit: 0)", 1),
     "no import": ("import nothing_of_this_name", "does not import (ModuleNotFoundError: No", 1),
     "no syntax": ("def train(:", "does not import (SyntaxError", 1),
     "leaves": ("raise SystemExit(0)", "does not import (SystemExit: 0)", 1),
@@ -179,6 +238,49 @@ def test_a_fault_is_told_in_words_and_leaves_no_folder(
     assert caught.value.hint
     assert "\n" not in caught.value.what
     assert not (place / "runs" / fault.replace(" ", "-")).exists()
+
+
+def test_parts_of_the_classes_may_be_taken_in_any_way(place: Path, tmp_path: Path) -> None:
+    """The dry run knows no classes, and must not be short of them."""
+    body = "view = trainer.view(trainer.classes[1::2])\nreturn {'x': fit('x', new(view=view))}"
+    jobs.plan(config(place, written(tmp_path / "mine.py", fitting(body)), "parts"))
+
+
+def test_a_copy_of_more_stages_than_there_are(place: Path, tmp_path: Path) -> None:
+    body = "return {'x': fit('x', trainer.copy(new('a'), new('b'), 9))}"
+    method = written(tmp_path / "mine.py", fitting(body))
+    with pytest.raises(UserError, match="copy of 9 stages: staged has"):
+        config(place, method, model="staged")
+
+
+def test_no_file_is_run_that_others_name(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger's folder of a run: its record and configuration name a file of Python."""
+    path = written(tmp_path / "mine.py", GOOD)
+    jobs.train(config(place, path, "own"))
+    monkeypatch.setattr("sys.modules", dict(sys.modules))
+    sys.modules.pop(f"reid_srdl_own_{own.digest_of(f'{path}:program')}")
+    written(path, f"open({str(tmp_path / 'ran')!r}, 'w')\n" + GOOD)
+    scores, _ = evaluate_classes(place / "runs/own", device="cpu")
+    assert list(scores) == ["mine"]
+    assert check_run(place / "runs/own") == []
+    (plan, *_) = [asked_plan("table4", 1.0, None, None)]
+    _, notes = found_runs(plan, place / "runs", foreign=True)
+    assert any("a method that the study does not name (left out)" in note for note in notes)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_digest_is_never_given(place: Path) -> None:
+    with pytest.raises(UserError, match=r"method\.digest: is of the file"):
+        experiment({"method": {"name": "vanilla", "digest": "abc"}})
+
+
+@pytest.mark.parametrize("name", [["x"], {"a": 1}, 3])
+@pytest.mark.parametrize("section", ["data", "method", "model"])
+def test_names_of_another_kind(section: str, name: object) -> None:
+    with pytest.raises(UserError, match=rf"{section}\.name"):
+        experiment({section: {"name": name}})
 
 
 def test_branches_of_a_network_without_stages_are_refused(place: Path, tmp_path: Path) -> None:

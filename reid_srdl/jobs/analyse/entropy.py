@@ -8,7 +8,7 @@ from reid_srdl.analysis.entropy import mean_cross_entropy
 from reid_srdl.jobs.analyse.named_networks import phase_file
 from reid_srdl.jobs.analyse.place import Place, clean_splits, finite
 from reid_srdl.jobs.networks import check_trained_on
-from reid_srdl.methods import OPTIONS
+from reid_srdl.methods import KNOWN
 from reid_srdl.records.analyses import Entropies, PhaseEntropy
 from reid_srdl.records.belonging import read_run
 from reid_srdl.records.folder import RunFolder
@@ -35,7 +35,7 @@ def training_entropies(
     """
     place = place or Place()
     folder = RunFolder(run)
-    config, record = read_run(folder, OPTIONS) if measure else (None, read_record(run))
+    config, record = read_run(folder, KNOWN) if measure else (None, read_record(run))
     phases = [phase for phase in record.phases if phase.kind == "fit"]
     fits = [(phase, member) for phase in phases for member in phase.networks]
     clean: dict[str, float | None] = {}

@@ -9,7 +9,7 @@ from reid_srdl.config import AnyConfig
 from reid_srdl.errors import UserError
 from reid_srdl.files import file_digest
 from reid_srdl.jobs.networks import network_of
-from reid_srdl.methods import OPTIONS
+from reid_srdl.methods import KNOWN
 from reid_srdl.models.network import Network
 from reid_srdl.records.analyses import Subject
 from reid_srdl.records.belonging import origin_of, read_run
@@ -52,7 +52,7 @@ def named_network(text: str) -> Named:
     """
     run, name = _parted(text)
     folder = RunFolder(run)
-    config, record = read_run(folder, OPTIONS)
+    config, record = read_run(folder, KNOWN)
     name = name or record.network
     weights = folder.weights(name)
     if weights.is_file():

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from reid_srdl.config import resolve
 from reid_srdl.data import DATASETS
 from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.jobs.experiment import experiment
 from reid_srdl.jobs.rehearsal import rehearse
-from reid_srdl.methods import OPTIONS
+from reid_srdl.jobs.studies.reading import reader_of
 from reid_srdl.records.studies import Plan, find_study, plan_study, read_study
 from reid_srdl.records.studies.match import ContentOf, FoundRun, finished_runs, foreign_runs, match
 
@@ -53,10 +52,11 @@ def found_runs(
     Returns:
         The runs by the plan's names, and what could not be read or is left out, a line each.
     """
-    finished, notes = finished_runs(runs, lambda tree: resolve(tree, OPTIONS))
+    read = reader_of(plan)
+    finished, notes = finished_runs(runs, read)
     found = match(plan, runs, finished, content_of)
     if foreign:
-        others = foreign_runs(plan, runs, found, lambda tree: resolve(tree, OPTIONS))
+        others = foreign_runs(plan, runs, found, read)
         notes += [f"{folder}: holds a run of another configuration (left out)" for folder in others]
     return found, notes
 

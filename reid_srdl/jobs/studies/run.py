@@ -11,13 +11,14 @@ from typing import Literal, Protocol
 
 import filelock
 
-from reid_srdl.config import AnyConfig, resolve
+from reid_srdl.config import AnyConfig
 from reid_srdl.data import find_entry
 from reid_srdl.data.locate import locate
 from reid_srdl.errors import UserError
 from reid_srdl.files import write_json
 from reid_srdl.jobs.studies.process import RunProcess
-from reid_srdl.methods import OPTIONS
+from reid_srdl.jobs.studies.reading import reader_of
+from reid_srdl.methods import KNOWN
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.studies.match import FoundRun, foreign_runs, study_folder
 from reid_srdl.records.studies.plan import Plan, RunPlan, with_teacher
@@ -90,7 +91,7 @@ def run_study(
     """
     folder = study_folder(where.runs, plan)
     found = _with_weights(plan, found)
-    if others := foreign_runs(plan, where.runs, found, lambda tree: resolve(tree, OPTIONS)):
+    if others := foreign_runs(plan, where.runs, found, reader_of(plan)):
         raise UserError(
             f"{plan.study.name}: holds a run of another configuration: "
             + ", ".join(map(str, others)),
@@ -201,7 +202,7 @@ class _Conductor:
         }
         begun = RunFolder(self._folder / run.name)
         if begun.config.exists():
-            before = begun.read_config(OPTIONS).train
+            before = begun.read_config(KNOWN).train
             train |= {key: getattr(before, key) for key in ("precision", "threads", "compile")}
         data = {"dir": self._where.data_dir(config.data.name)}
         return config.model_copy(
