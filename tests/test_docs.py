@@ -24,7 +24,8 @@ from tests.pages import PAGES, ROOT, blocks, prose
 README = ROOT / "README.md"
 RECORDS = ROOT / "results" / "benchmarks"
 _INLINE = re.compile(r"`([^`\n]+)`")
-_KEY = re.compile(r"(?<![\w./-])(?:data|model|method|optim|train|eval|run)(?:\.[a-z_0-9]+)+")
+_SECTIONS = "data|sampler|model|method|loss|optim|train|eval|run"
+_KEY = re.compile(rf"(?<![\w./-])(?:{_SECTIONS})(?:\.[a-z_0-9]+)+")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HERE = re.compile(r"(?<![\w.])/(?:work|home|tmp|root|mnt|opt|var|usr|Users)/")
 _OURS = re.compile(r"(?:reid_srdl|tests|tools|configs|results|docs)/[\w./*-]*")

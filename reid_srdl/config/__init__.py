@@ -1,17 +1,21 @@
 """One typed schema = YAML keys = options = the record's configuration.
 
-``schema`` and ``protocol`` hold the keys, ``method`` what a training strategy adds to; ``option``
-marks keys that are options, ``effects`` says which keys go together; ``tree`` reads and merges,
-``resolve`` validates, ``fingerprint`` says which configurations compute the same.
+``schema``, ``protocol``, ``sampler`` and ``loss`` hold the keys, ``method`` what a training
+strategy adds to; ``option`` marks keys that are options, ``effects`` says which keys go together;
+``tree`` reads and merges, ``layers`` lays trees over each other, ``resolve`` validates,
+``fingerprint`` says which configurations compute the same.
 """
 
 from reid_srdl.config.effects import If
 from reid_srdl.config.fingerprint import FORMAT, PATHS, PLACES, fingerprint
+from reid_srdl.config.layers import lay
+from reid_srdl.config.loss import LossConfig
 from reid_srdl.config.method import Epochs, MethodOptions, Temperature, UnreadOptions
 from reid_srdl.config.optim import OptimConfig
 from reid_srdl.config.option import Option
 from reid_srdl.config.protocol import Expand, Protocol, Rerank, RulesName
 from reid_srdl.config.resolve import changed, known_keys, resolve
+from reid_srdl.config.sampler import SamplerConfig
 from reid_srdl.config.schema import (
     AnyConfig,
     Config,
@@ -37,6 +41,7 @@ __all__ = [
     "EvalConfig",
     "Expand",
     "If",
+    "LossConfig",
     "MethodOptions",
     "ModelConfig",
     "NetworkOrRun",
@@ -46,6 +51,7 @@ __all__ = [
     "Rerank",
     "RulesName",
     "RunConfig",
+    "SamplerConfig",
     "Section",
     "TaskName",
     "Temperature",
@@ -54,6 +60,7 @@ __all__ = [
     "changed",
     "fingerprint",
     "known_keys",
+    "lay",
     "merge",
     "parse_assignments",
     "place",

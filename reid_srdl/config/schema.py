@@ -13,10 +13,12 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import Field, field_validator
 
 from reid_srdl.config.effects import If
+from reid_srdl.config.loss import LossConfig
 from reid_srdl.config.method import MethodOptions
 from reid_srdl.config.optim import IMAGES, OptimConfig
 from reid_srdl.config.option import ENGINE, HOW, OUTPUT, TESTED, WHAT, WHERE, Option
 from reid_srdl.config.protocol import Protocol
+from reid_srdl.config.sampler import SamplerConfig
 from reid_srdl.config.section import Section
 from reid_srdl.config.source import at_home
 from reid_srdl.config.start import StartText
@@ -206,15 +208,17 @@ class Config(Section, Generic[M]):
     """A whole experiment."""
 
     data: DataConfig = Field(default_factory=DataConfig)
+    sampler: SamplerConfig = Field(default_factory=SamplerConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     method: M
     optim: OptimConfig = Field(default_factory=OptimConfig)
+    loss: LossConfig = Field(default_factory=LossConfig)
     train: TrainConfig = Field(default_factory=TrainConfig)
     eval: EvalConfig = Field(default_factory=EvalConfig)
     run: RunConfig = Field(default_factory=RunConfig)
 
     def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
-        """Yields what reads a section while another one leaves nothing to read."""
+        """Yields what one section says and another one makes impossible, or leaves unread."""
         if self.eval.every is not None and self.data.validation == 0:
             what = "nothing is held out to judge epochs by while data.validation is 0"
             yield "eval.every", what, ("data.validation", 0.1)
@@ -222,6 +226,14 @@ class Config(Section, Generic[M]):
         if self.optim.frozen and self.model.init == "random" and not any(given):
             what = "it would freeze random weights: nothing is loaded while model.init is random"
             yield "optim.frozen", what, ("model.init", "imagenet")
+        drawn, batch = self.sampler, self.optim.batch_size
+        if drawn.batch_size not in (None, batch):
+            product = f"{drawn.identities} x {drawn.images} = {drawn.batch_size}"
+            what = f"{batch} is not sampler.identities x sampler.images, {product}"
+            yield "optim.batch_size", what, ("optim.batch_size", drawn.batch_size)
+        if drawn.images == 1 and self.loss.pairs:
+            what = f"1 leaves no two images of an identity to {' and '.join(self.loss.pairs)}"
+            yield "sampler.images", what, ("sampler.images", 4)
 
 
 AnyConfig = Config[MethodOptions]

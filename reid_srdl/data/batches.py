@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from reid_srdl.data.augment import (
     Normaliser,
@@ -24,9 +24,11 @@ from reid_srdl.data.augment import (
 from reid_srdl.data.classes.samples import PixelSource
 from reid_srdl.data.normalisation import IMAGENET, Normalisation
 from reid_srdl.data.prefetch import prefetched
+from reid_srdl.data.samplers import Sampler, Shuffled, draw_rows
 from reid_srdl.seeds import derive, generator, uniform
 
 A = TypeVar("A", NDArray[np.int64], Tensor)
+_SHUFFLED = Shuffled()
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Batch:
         draws: B x C float32, uniform in [0, 1), a function of (seed, phase, epoch, index); None
             where no loss asks for them.
         known: B x C float32 logits of each table of knowledge that a loss reads, by its key.
+        modules: what the loss itself trains, by name, such as centres.
     """
 
     images: Tensor
@@ -49,6 +52,7 @@ class Batch:
     weight: Tensor
     draws: Tensor | None = None
     known: Mapping[str, Tensor] = field(default_factory=dict)
+    modules: Mapping[str, nn.Module] = field(default_factory=dict)
 
     def with_known(self, key: str, logits: Tensor) -> Batch:
         """Returns the batch with the rows of one more table."""
@@ -204,6 +208,10 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def counts(self, classes: int) -> tuple[int, ...]:
+        """Returns the images of each class, 0..C-1."""
+        return tuple(torch.bincount(self.labels.cpu(), minlength=classes).tolist())
+
     def of_classes(self, wanted: Sequence[int]) -> TrainingSet:
         """Returns the images of some classes, whose labels become 0, 1, ... in this order."""
         labels = self.labels.cpu().numpy()
@@ -234,21 +242,35 @@ class TrainingSet:
         return len(self) // batch_size
 
     def epoch(
-        self, batch_size: int, seed: int, phase: str, epoch: int, *, first: int = 0, draws: int = 0
+        self,
+        batch_size: int,
+        seed: int,
+        phase: str,
+        epoch: int,
+        *,
+        first: int = 0,
+        draws: int = 0,
+        sampler: Sampler = _SHUFFLED,
     ) -> Iterator[Batch]:
         """Yields one epoch's batches, a function of (seed, phase, epoch) and the sample index.
+
+        An image that comes again in the epoch looks otherwise each time.
 
         Args:
             batch_size: B.
             seed, phase, epoch: name the draws.
             first: batches that were done before, left out here.
             draws: uniform numbers for each sample; 0: none are drawn.
+            sampler: which images come together.
         """
-        order = generator(seed, phase, epoch, "shuffle").permutation(len(self))
-        order = order[first * batch_size : self.steps(batch_size) * batch_size]
+        whole = sampler.order(self.labels.cpu().numpy(), batch_size, seed, phase, epoch)
+        rows = draw_rows(whole, len(self))
+        count = max(len(self), 1 + int(rows.max(initial=0)))
+        order, rows = whole[first * batch_size :], rows[first * batch_size :]
         # The draws go to the device once an epoch, so that no step waits for them.
         indices = list(_chunks(torch.from_numpy(order).to(self.images.device), batch_size))
-        views = self._views(order, indices, generator(seed, phase, epoch, "augment"), batch_size)
+        draw = generator(seed, phase, epoch, "augment")
+        views = self._views(order, rows, draw, count, batch_size)
         for number, (index, images) in enumerate(zip(indices, views, strict=True)):
             some = order[number * batch_size : (number + 1) * batch_size]
             drawn = uniform(derive(seed, phase, epoch, "draws"), some, draws) if draws else None
@@ -263,23 +285,33 @@ class TrainingSet:
     def _views(
         self,
         order: NDArray[np.int64],
-        indices: Sequence[Tensor],
+        rows: NDArray[np.int64],
         draw: np.random.Generator,
+        count: int,
         batch_size: int,
     ) -> Iterator[Tensor]:
-        """Yields the augmented images of each batch, B x 3 x H x W uint8."""
+        """Yields the augmented images of each batch, B x 3 x H x W uint8.
+
+        Args:
+            order: the images' positions.
+            rows: the row of draws of each.
+            draw: of the epoch.
+            count: rows of draws; none depends on how many there are.
+            batch_size: B.
+        """
         device = self.images.device
+        places = _chunks(torch.from_numpy(rows).to(device), batch_size)
         if self.images.streams:
-            corners, flips = draw_corners(draw, len(self), self.flip)
+            corners, flips = draw_corners(draw, count, self.flip)
             flips = flips.to(device)
-            crops = self.images.crops(self._rows[order], corners[order], batch_size)
-            for index, images in zip(indices, crops, strict=True):
-                yield mirror(images, flips[index])
+            crops = self.images.crops(self._rows[order], corners[rows], batch_size)
+            for place, images in zip(places, crops, strict=True):
+                yield mirror(images, flips[place])
         else:
-            draws = draw_epoch(draw, len(self), self.pad, self.flip).to(device)
+            draws = draw_epoch(draw, count, self.pad, self.flip).to(device)
             clean = self.images.in_batches(self._rows[order], batch_size)
-            for index, images in zip(indices, clean, strict=True):
-                yield crop_and_flip(images, draws.take(index), self.pad)
+            for place, images in zip(places, clean, strict=True):
+                yield crop_and_flip(images, draws.take(place), self.pad)
 
 
 def _chunks(order: A, size: int) -> Iterator[A]:

@@ -9,6 +9,7 @@ from typing import Any
 from reid_srdl.config import (
     AnyConfig,
     DataConfig,
+    lay,
     merge,
     parse_assignments,
     place,
@@ -37,7 +38,7 @@ def experiment(tree: Mapping[str, Any]) -> AnyConfig:
     section = tree.get("data")
     given = section.get("name") if isinstance(section, Mapping) else None
     entry = DATASETS.get(str(given or DataConfig().name))
-    whole = placed_start(placed_method(merge(entry.defaults, tree) if entry else tree))
+    whole = placed_start(placed_method(lay(entry.defaults if entry else {}, tree)))
     config = resolve(whole, OPTIONS, names={"data": DATASETS, "model": NETWORK_NAMES})
     rehearse(config)
     return config
@@ -67,5 +68,5 @@ def configured(
         name = tree.get("method", {}).get("name")
         if name not in (None, base["method"]["name"]):
             base["method"] = {}  # another method has other options
-        tree = merge(base, tree)
+        tree = lay(base, tree)
     return experiment(tree)

@@ -126,13 +126,13 @@ def measured_seconds(plan: RunPlan, images: TrainingSet, compute: Compute) -> fl
 
 def _facts(config: AnyConfig, task: Task) -> DataFacts:
     images = task.training_set
-    counts = torch.bincount(images.labels.cpu(), minlength=len(task.classes)).tolist()
+    counts = images.counts(len(task.classes))
     size = (config.data.height, config.data.width)
     return DataFacts(
         config.data.name,
         images.key,
         task.classes,
-        tuple(counts),
+        counts,
         size,
         images.pad,
         images.flip,
@@ -162,6 +162,7 @@ def _seconds_of_step(
         phase.name,
         0,
         draws=parts_classes(asked) if "draws" in asked.needs else 0,
+        sampler=setting.sampler,
     )
     batch = next(iter(batches))
     logits = torch.zeros(len(batch.labels), parts_classes(asked), device=device)

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reid_srdl.config import AnyConfig, OptimConfig, run_of
+from reid_srdl.config import AnyConfig, OptimConfig, SamplerConfig, run_of
+from reid_srdl.data.samplers import Identities, Sampler, Shuffled
 from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.methods import method_of, own
 from reid_srdl.models import NETWORK_NAMES
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.records.kept import kept_name
+from reid_srdl.training.label_losses import supervised_by
 from reid_srdl.training.optimisation import Optimisation
 from reid_srdl.training.phases import Phase
 from reid_srdl.training.plan import Planner
@@ -62,6 +64,9 @@ class _Rehearsing(Planner):
 
     def _images(self, view: View | None) -> int:
         return self.setting.optimisation.batch_size
+
+    def _check_batches(self, name: str, view: View | None, images: int) -> None:
+        pass
 
     def trained(self, source: str, epochs: int | None = None, *, name: str = "teacher") -> Model:
         if run_of(source) is not None:
@@ -172,6 +177,8 @@ def setting_of(
         compile=config.train.compile,
         origin=origin,
         source=config.method.digest or "",
+        supervised=supervised_by(config.loss),
+        sampler=sampler_of(config.sampler),
         content=content,
         every=config.eval.every,
     )
@@ -197,6 +204,13 @@ def optimisation_of(optim: OptimConfig) -> Optimisation:
         ema=optim.ema,
         ema_teaches=optim.ema_teaches,
     )
+
+
+def sampler_of(drawn: SamplerConfig) -> Sampler:
+    """Returns what a configuration makes batches of."""
+    if drawn.identities is None or drawn.images is None:
+        return Shuffled()
+    return Identities(drawn.identities, drawn.images)
 
 
 def check_ensembles(config: AnyConfig, done: Rehearsal) -> None:

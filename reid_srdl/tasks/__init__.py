@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reid_srdl.config import AnyConfig
 from reid_srdl.data import find_entry
-from reid_srdl.errors import UserError
+from reid_srdl.tasks.batches import check_batches
 from reid_srdl.tasks.classification import ClassificationTask
 from reid_srdl.tasks.data import TaskData
 from reid_srdl.tasks.reid import ReidTask
@@ -24,15 +24,10 @@ def open_task(
         found: the data set, where it was listed before.
 
     Raises:
-        UserError: the data cannot be read, or holds fewer images than a batch.
+        UserError: the data cannot be read, or does not fill a batch.
     """
     kind = ReidTask if find_entry(config.data.name).task == "reid" else ClassificationTask
     task: Task = kind(config, compute, steps, found)
-    if len(task.training_set) < config.optim.batch_size:
-        raise UserError(
-            f"optim.batch_size: {config.optim.batch_size} is more than the "
-            f"{len(task.training_set)} training images",
-            f"lower optim.batch_size: --batch-size {max(len(task.training_set), 2)} or less",
-            usage=True,
-        )
+    counts = task.training_set.counts(len(task.classes))
+    check_batches(config, dict(zip(task.classes, counts, strict=True)))
     return task

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from reid_srdl.data.batches import Batch, TrainingSet
+from reid_srdl.data.samplers import Sampler
 from reid_srdl.errors import UserError
 from reid_srdl.models.network import Network
 from reid_srdl.records.cost import Mark
@@ -40,6 +41,7 @@ class Loop:
 
     Attributes:
         optimisation: how it descends.
+        sampler: which images come together in a batch.
         seed: what all draws derive from.
         compute: device, precision and threads.
         folder: of the run's phases.
@@ -51,6 +53,7 @@ class Loop:
     """
 
     optimisation: Optimisation
+    sampler: Sampler
     seed: int
     compute: Compute
     folder: Path
@@ -150,6 +153,7 @@ class Fitting:
             epoch,
             first=first,
             draws=classes if "draws" in self._fit.needs else 0,
+            sampler=self._loop.sampler,
         ):
             known = {key: self._loop.rows(key, batch.index) for key in tables}
             yield replace(batch, known=known) if known else batch

@@ -54,7 +54,15 @@ class Loss:
 
     @property
     def modules(self) -> Mapping[str, Callable[[Network], nn.Module]]:
-        """Factories that take the network, by name; their modules are in ``outputs.heads``."""
+        """Factories that take the network, by name.
+
+        Their modules are in ``outputs.heads`` and, for losses of one output, in ``batch.modules``.
+        """
+        return {}
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """Constant rates of those modules that plain SGD of their own moves, by name."""
         return {}
 
     def __call__(self, outputs: Outputs, batch: Batch) -> Terms:
@@ -124,6 +132,11 @@ def modules_of(loss: Loss) -> dict[str, Callable[[Network], nn.Module]]:
                 )
             found[name] = make
     return found
+
+
+def rates_of(loss: Loss) -> dict[str, float]:
+    """Returns the rates of the modules that have one of their own, nested losses' included."""
+    return {name: rate for part in _losses_in(loss) for name, rate in part.rates.items()}
 
 
 def knowledge_in(loss: Loss) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -100,3 +100,10 @@ class Optimisation:
             "weight_decay": self.weight_decay if decays else 0.0,
             "factor": self.new_layers if new else 1.0,
         }
+
+
+def at_constant_rate(parameters: Iterable[nn.Parameter], rate: float) -> torch.optim.Optimizer:
+    """Returns plain SGD whose rate no schedule changes: its group is marked ``constant``."""
+    import torch
+
+    return torch.optim.SGD([{"params": list(parameters), "constant": True}], lr=rate, fused=True)

@@ -14,8 +14,8 @@ from reid_srdl.models.dividing import divided
 from reid_srdl.models.network import Network
 from reid_srdl.records.kept import Kind
 from reid_srdl.seeds import derive
-from reid_srdl.training.losses import modules_of
-from reid_srdl.training.optimisation import Optimisation
+from reid_srdl.training.losses import modules_of, rates_of
+from reid_srdl.training.optimisation import Optimisation, at_constant_rate
 from reid_srdl.training.phases import Fit
 from reid_srdl.training.values import Model, Only
 
@@ -30,12 +30,14 @@ class Parts:
         heads: modules that are trained beside them.
         modules: what each network's loss trains itself, by the network's name.
         kept: other weights of each network that the phase keeps, by their kind and its name.
+        rates: the constant rates of those of them that have one, likewise.
     """
 
     networks: Mapping[str, Network]
     frozen: Mapping[str, Network]
     heads: Mapping[str, nn.Module]
     modules: Mapping[str, Mapping[str, nn.Module]]
+    rates: Mapping[str, Mapping[str, float]]
     kept: Mapping[Kind, Mapping[str, Network]] = field(default_factory=dict)
 
     def trained(self) -> dict[str, nn.Module]:
@@ -49,9 +51,11 @@ class Parts:
         return named
 
     def parameters_of(self, owner: str) -> dict[str, nn.Parameter]:
-        """Returns what a network and its loss's modules learn, by their names."""
+        """Returns what a network and its loss's modules learn by the schedule, by their names."""
         named = dict(self.networks[owner].named_parameters())
         for name, module in self.modules[owner].items():
+            if name in self.rates[owner]:
+                continue
             named |= {f"module.{name}.{key}": p for key, p in module.named_parameters()}
         return {name: p for name, p in named.items() if p.requires_grad}
 
@@ -87,7 +91,8 @@ def parts_of(
             other.eval().requires_grad_(False)
     for trained in networks.values():
         set_training(trained, fit.only)
-    return Parts(networks, frozen, heads, modules, kept)
+    rates = {owner: rates_of(loss) for owner, loss in fit.losses.items()}
+    return Parts(networks, frozen, heads, modules, rates, kept)
 
 
 def set_training(network: Network, only: Only | None, *, frozen: bool = False) -> None:
@@ -115,8 +120,16 @@ def freeze(fit: Fit, parts: Parts, frozen: bool) -> None:
 
 
 def optimizers_of(parts: Parts, optimisation: Optimisation) -> dict[str, torch.optim.Optimizer]:
-    """Returns an optimiser for each network with its loss's modules, and one for the heads."""
-    made = {name: optimisation.optimizer(parts.parameters_of(name)) for name in parts.networks}
+    """Returns an optimiser for each network with its loss's modules, and one for the heads.
+
+    A module with a rate of its own has an optimiser of its own, ``NETWORK/MODULE``.
+    """
+    made: dict[str, torch.optim.Optimizer] = {}
+    for name in parts.networks:
+        for module_name, rate in parts.rates[name].items():
+            module = parts.modules[name][module_name]
+            made[f"{name}/{module_name}"] = at_constant_rate(module.parameters(), rate)
+        made[name] = optimisation.optimizer(parts.parameters_of(name))
     heads = {
         f"{name}.{key}": parameter
         for name, module in parts.heads.items()

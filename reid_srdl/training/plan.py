@@ -12,19 +12,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reid_srdl.config import run_of
+from reid_srdl.data.samplers import Identities
 from reid_srdl.errors import UserError
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.stage_names import stage_names
 from reid_srdl.seeds import derive
 from reid_srdl.training.ends import Ends, ended, every_of, frozen_steps_of, keeps_of
 from reid_srdl.training.keys import key_of
-from reid_srdl.training.losses import (
-    CrossEntropy,
-    LabelLoss,
-    Loss,
-    modules_of,
-    views_of_knowledge,
-)
+from reid_srdl.training.losses import Loss, modules_of, views_of_knowledge
 from reid_srdl.training.phases import Extract, Fit, MacCount, Phase
 from reid_srdl.training.schedule import Span
 from reid_srdl.training.setting import Setting
@@ -50,10 +45,9 @@ class Planner:
         taught: an averaged network taught.
     """
 
-    supervised: LabelLoss = CrossEntropy()
-
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
+        self.supervised = setting.supervised
         self.classes = setting.data.classes
         self.phases: list[Phase] = []
         self.teachers: dict[str, Teacher] = {}
@@ -325,21 +319,35 @@ class Planner:
             seed=setting.seed,
             data=setting.data,
             optimisation=setting.optimisation if isinstance(asked, Fit) else None,
+            sampler=setting.sampler if isinstance(asked, Fit) else None,
             precision=setting.precision,
             compile=setting.compile,
             source=setting.source,
         )
         images = self._images(view)
         batch = setting.optimisation.batch_size
-        if isinstance(asked, Fit) and images < batch:
-            raise UserError(
-                f"optim.batch_size: {batch} is more than the {images} images of phase {name!r}",
-                "lower optim.batch_size",
-            )
+        if isinstance(asked, Fit):
+            self._check_batches(name, view, images)
         phase = Phase(name, key, asked, images, images // batch, batch, self._count)
         phase.frozen_steps = frozen_steps_of(phase, setting)
         self.phases.append(phase)
         return phase
+
+    def _check_batches(self, name: str, view: View | None, images: int) -> None:
+        """Raises UserError where a phase's images or classes do not fill a batch."""
+        batch, drawn = self.setting.optimisation.batch_size, self.setting.sampler
+        if images < batch:
+            raise UserError(
+                f"optim.batch_size: {batch} is more than the {images} images of phase {name!r}",
+                "lower optim.batch_size",
+            )
+        classes = len(view.classes if view else self.classes)
+        if isinstance(drawn, Identities) and drawn.identities > classes:
+            raise UserError(
+                f"sampler.identities: {drawn.identities} is more than the {classes} classes of "
+                f"phase {name!r}",
+                "lower sampler.identities",
+            )
 
     def _images(self, view: View | None) -> int:
         data = self.setting.data

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from reid_srdl.data.samplers import Sampler, Shuffled
 from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.training.losses import CrossEntropy, LabelLoss
 from reid_srdl.training.optimisation import Optimisation
 
 
@@ -46,6 +48,8 @@ class Setting:
         origin: digest of a checkpoint that the network starts from where it is drawn first; empty:
             from ``start``.
         source: digest of the file of a method of one's own; empty for a row of METHODS.
+        supervised: the loss of the labels, which methods add to; phases know it by their losses.
+        sampler: which images come together in a batch.
         content: digest of the training set's files, which a teacher of people must share. It is in
             no key: the pixels themselves are.
         every: epochs from one judgement on the validation part to the next, the best of which is
@@ -61,5 +65,7 @@ class Setting:
     compile: bool = False
     origin: str = ""
     source: str = ""
+    supervised: LabelLoss = field(default_factory=CrossEntropy)
+    sampler: Sampler = field(default_factory=Shuffled)
     content: str = ""
     every: int | None = None

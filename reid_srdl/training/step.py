@@ -41,7 +41,7 @@ class Step:
         fit: what is trained.
         parts: its networks and modules, on the device.
         compute: the precision, and whether forward pass and losses are compiled.
-        optimizers: of each network by its name, and of the heads; empty where nothing descends.
+        optimizers: as `parts.optimizers_of` makes them; empty where nothing descends.
         clip: the largest norm of the gradient of each network, its loss's modules included, and of
             the heads; None: any.
     """
@@ -69,7 +69,8 @@ class Step:
         """Descends once on every network; returns what each one's loss came to, detached."""
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"].fill_(lr * group["factor"])
+                if not group.get("constant"):
+                    group["lr"].fill_(lr * group["factor"])
             optimizer.zero_grad(set_to_none=True)
         answers = self._in_turn(batch) if self._fit.in_turn else self._at_once(batch)
         self._update("heads")
@@ -101,13 +102,13 @@ class Step:
         torch.stack(terms).sum().backward()  # type: ignore[no-untyped-call]
 
     def _update(self, name: str) -> None:
-        if name not in self._optimizers:
-            return
-        optimizer = self._optimizers[name]
-        if self._clip is not None:
-            moved = [p for group in optimizer.param_groups for p in group["params"]]
-            nn.utils.clip_grad_norm_(moved, self._clip)
-        optimizer.step()
+        for owner, optimizer in self._optimizers.items():
+            if owner.partition("/")[0] != name:
+                continue
+            if self._clip is not None and owner == name:
+                moved = [p for group in optimizer.param_groups for p in group["params"]]
+                nn.utils.clip_grad_norm_(moved, self._clip)
+            optimizer.step()
 
     # What is compiled
 
@@ -154,7 +155,9 @@ class Step:
     ) -> Answer:
         own = outputs[name]
         peers = {other: detached(output) for other, output in outputs.items() if other != name}
-        heads = {**self._parts.heads, **self._parts.modules[name]}
+        modules = self._parts.modules[name]
+        heads = {**self._parts.heads, **modules}
+        batch = replace(batch, modules=modules) if modules else batch
         terms = self._fit.losses[name](Outputs(own, peers, frozen, heads), batch)
         correct = ce = None
         if own.logits is not None:

@@ -28,6 +28,12 @@ def cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
     return weighted_mean(F.cross_entropy(logits, batch.labels, reduction="none"), batch.weight)
 
 
+def smoothed_cross_entropy(logits: Tensor, batch: Batch, smoothing: float) -> Tensor:
+    """Returns the weighted mean of -sum_j q_j log p_j, q = (1 - e) y + e / C, of B x C logits."""
+    each = F.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=smoothing)
+    return weighted_mean(each, batch.weight)
+
+
 def softened(logits: Tensor | Sequence[Tensor], temperature: float) -> Tensor:
     """Returns softmax(z / T), B x C; of several tables the mean of their softmax."""
     if isinstance(logits, Tensor):

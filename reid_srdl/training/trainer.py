@@ -69,6 +69,7 @@ class Trainer(Planner):
         self._tables: dict[str, Tensor | LogitTable] = {}
         self._loop = Loop(
             setting.optimisation,
+            setting.sampler,
             setting.seed,
             compute,
             folder,
