@@ -47,6 +47,24 @@ def test_the_benchmark_measures(tmp_path: Path) -> None:
     assert report["data"] == "generated pixels"
 
 
+def test_the_pipeline_is_timed_with_each_augmentation(tmp_path: Path) -> None:
+    out = tmp_path / "pipeline.json"
+    options = ["--pipeline", "--size", "32", "16", "--batch-size", "4", "--pipeline-images", "8"]
+    options += ["--steps", "2", "--turns", "1", "--threads", "1", "--json", str(out)]
+    done = subprocess.run(
+        [sys.executable, str(TOOL), *options, "--device", "cpu"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(out.read_text())["rows"]
+    assert [row["name"] for row in rows][:3] == ["crop and flip", "padding with zeros", "erasing"]
+    assert rows[0]["ratio"] == 1
+    assert all(row["batch_seconds"] > 0 and row["images_per_second"] > 0 for row in rows)
+    assert "all colours, hue too" in done.stdout
+
+
 def test_ratios_are_taken_turn_by_turn(tool: Any) -> None:
     def turns(*seconds: float) -> list[dict[str, float]]:
         return [{"seconds": s, "cpu": s**2, "waited": s / 10, "prepared": 0.5} for s in seconds]

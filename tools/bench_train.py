@@ -11,8 +11,12 @@ to prepare in the process itself, without workers. `x, CPU time` compares the CP
 process (the workers' is left out, which favours the plain recipe): on a machine that is busy with
 other things it is the steadier figure.
 
+`--pipeline` times instead what each augmentation costs: batches of crops of `--size`, ready for a
+network, with nothing but crop and flip, then with each augmentation on, then with all of them.
+
 Examples:  python tools/bench_train.py --compile   |
-           python tools/bench_train.py --data-dir DIR --turns 5 --json out.json
+           python tools/bench_train.py --data-dir DIR --turns 5 --json out.json |
+           python tools/bench_train.py --pipeline --size 256 128 --batch-size 64
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
+from reid_srdl.data.augmentation import PLAIN, Augmentation, Erasing, Jitter
 from reid_srdl.data.batches import Images, TrainingSet
 from reid_srdl.data.normalisation import CIFAR100
 from reid_srdl.errors import UserError
@@ -259,6 +264,85 @@ def row(
     }
 
 
+# The input pipeline alone ------------------------------------------------------------------------
+
+AUGMENTATIONS = {
+    "crop and flip": PLAIN,
+    "padding with zeros": Augmentation(pad_with="zero"),
+    "erasing": Augmentation(erasing=Erasing(0.5)),
+    "brightness, contrast, saturation": Augmentation(jitter=Jitter(0.2, 0.2, 0.2)),
+    "all colours, hue too": Augmentation(jitter=Jitter(0.2, 0.2, 0.2, 0.1)),
+    "all of them": Augmentation("zero", Jitter(0.2, 0.2, 0.2, 0.1), Erasing(0.5)),
+}
+
+
+def pipeline(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Times batches with each augmentation on; they take turns, ratios are within each turn."""
+    compute = choose(arguments.device, arguments.precision, arguments.threads)
+    size, count = tuple(arguments.size), max(arguments.batch_size, arguments.pipeline_images)
+    pixels = np.random.default_rng(0).integers(0, 256, (count, *size, 3), dtype=np.uint8)
+    images, labels = Images(pixels, size, compute.device), np.zeros(count, np.int64)
+    taken: dict[str, list[float]] = {name: [] for name in AUGMENTATIONS}
+    with compute.activated():
+        served = {
+            name: _endless(images, labels, kind, arguments) for name, kind in AUGMENTATIONS.items()
+        }
+        for turn in range(arguments.turns + 1):
+            for name, batches in served.items():
+                clock = Clock(compute)
+                for _ in itertools.islice(batches, arguments.steps):
+                    pass
+                if turn:  # the first one fills caches
+                    taken[name].append(clock.stopped()[_SECONDS] / arguments.steps)
+    return {
+        "size": size,
+        "batch_size": arguments.batch_size,
+        "device": str(compute.device),
+        "processor": processor_name(),
+        "threads": compute.threads,
+        "versions": versions(),
+        "rows": [_pipeline_row(name, taken, arguments.batch_size) for name in taken],
+    }
+
+
+def _endless(
+    images: Images, labels: NDArray[np.int64], kind: Augmentation, arguments: argparse.Namespace
+) -> Iterator[Any]:
+    training_set = TrainingSet(images, labels, pad=PAD, flip=True, augmentation=kind)
+    epochs = (training_set.epoch(arguments.batch_size, 0, "bench", e) for e in itertools.count())
+    return itertools.chain.from_iterable(epochs)
+
+
+def _pipeline_row(name: str, taken: dict[str, list[float]], batch_size: int) -> dict[str, Any]:
+    plain, own = next(iter(taken.values())), taken[name]
+    return {
+        "name": name,
+        "batch_seconds": statistics.median(own),
+        "images_per_second": batch_size / statistics.median(own),
+        "ratio": statistics.median(t / p for t, p in zip(own, plain, strict=True)),
+        "turns": own,
+    }
+
+
+def print_pipeline(report: dict[str, Any]) -> None:
+    """Prints what each augmentation costs."""
+    from rich.console import Console
+    from rich.table import Table
+
+    title = "{size[0]} x {size[1]} pixels, batch {batch_size}, {threads} threads, {device}"
+    table = Table("", title=title.format(**report))
+    for column in ("batch ms", "images/s", "x crop and flip"):
+        table.add_column(column, justify="right")
+    for row in report["rows"]:
+        table.add_row(
+            row["name"],
+            f"{1000 * row['batch_seconds']:.2f}",
+            f"{row['images_per_second']:.0f}",
+            f"{row['ratio']:.2f}",
+        )
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
 def print_table(report: dict[str, Any]) -> None:
     """Prints what was measured."""
     from rich.console import Console
@@ -309,14 +393,20 @@ def main() -> int:
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     add("--precision", default="auto", help="of ours: auto, bf16 or fp32 (auto)")
     add("--compile", action="store_true", help="measure ours compiled, too (train.compile)")
+    add("--pipeline", action="store_true", help="time the input pipeline with each augmentation")
+    add("--size", type=int, nargs=2, default=(256, 128), help="of --pipeline, in pixels (256 128)")
+    add("--pipeline-images", type=int, default=1024, help="of --pipeline (1024)")
     add("--json", type=Path, help="write all figures to this file")
     arguments = parser.parse_args()
     try:
-        report = measure(arguments)
+        report = pipeline(arguments) if arguments.pipeline else measure(arguments)
     except UserError as error:
         print(f"error: {error.what}\nhint:  {error.hint}", file=sys.stderr)
         return error.exit_status
-    print_table(report)
+    if arguments.pipeline:
+        print_pipeline(report)
+    else:
+        print_table(report)
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=1))
     return 0

@@ -6,6 +6,7 @@ strategy adds to; ``option`` marks keys that are options, ``effects`` says which
 ``fingerprint`` says which configurations compute the same.
 """
 
+from reid_srdl.config.augmentation import ErasingConfig, JitterConfig
 from reid_srdl.config.effects import If
 from reid_srdl.config.fingerprint import FORMAT, PATHS, PLACES, fingerprint
 from reid_srdl.config.layers import lay
@@ -38,9 +39,11 @@ __all__ = [
     "Config",
     "DataConfig",
     "Epochs",
+    "ErasingConfig",
     "EvalConfig",
     "Expand",
     "If",
+    "JitterConfig",
     "LossConfig",
     "MethodOptions",
     "ModelConfig",

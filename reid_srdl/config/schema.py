@@ -12,6 +12,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import Field, field_validator
 
+from reid_srdl.config.augmentation import ErasingConfig, JitterConfig
 from reid_srdl.config.effects import If
 from reid_srdl.config.loss import LossConfig
 from reid_srdl.config.method import MethodOptions
@@ -61,9 +62,14 @@ class DataConfig(Section):
     height: int = Field(256, ge=16, le=_PIXELS, description="input height in pixels")
     width: int = Field(128, ge=16, le=_PIXELS, description="input width in pixels")
     pad: int = Field(
-        4, ge=0, le=_PIXELS, description="reflection padding before the random crop, in pixels"
+        4, ge=0, le=_PIXELS, description="padding before the random crop, in pixels of each side"
+    )
+    pad_with: Literal["reflect", "zero"] = Field(
+        "reflect", description="what is padded: the mirrored image, or black"
     )
     flip: bool = Field(True, description="random horizontal flip")
+    jitter: JitterConfig = Field(default_factory=JitterConfig)
+    erasing: ErasingConfig = Field(default_factory=ErasingConfig)
     identities: int | None = Field(
         None, ge=2, le=10**9, description="train on the first N identities only"
     )
@@ -76,11 +82,17 @@ class DataConfig(Section):
     )
 
     def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
-        """Yields a padding that reflects more than the image has."""
+        """Yields a padding of more than the image has, of nothing, and erasing that never fits."""
         side = min(self.height, self.width)
         if self.pad >= side:
             what = f"{self.pad} is not below the image's shorter side, {side} pixels"
             yield "pad", what, ("pad", min(4, side - 1))
+        if self.pad_with == "zero" and self.pad == 0:
+            yield "pad_with", "nothing reads it while data.pad is 0", ("pad", min(4, side - 1))
+        if self.erasing.probability and not self.erasing.fits(self.height, self.width):
+            what = f"no rectangle of it and of data.erasing.area fits {self.height} x {self.width}"
+            own = round(self.height / self.width, 4)  # the ratio at which any area below 1 fits
+            yield "erasing.ratio", what, ("erasing.ratio", (own, own))
 
     _expands = field_validator("dir")(at_home)
 
@@ -100,6 +112,25 @@ class ModelConfig(Section):
     init: Literal["random", "imagenet"] = "random"
     weights: Annotated[Path | None, If("init", "imagenet")] = Field(
         None, description="weights file for init: imagenet, .pth or .safetensors"
+    )
+    neck: Literal["none", "bnneck"] = Field(
+        "none",
+        description="bnneck: batch norm between the metric losses' features and the classifier's",
+    )
+    last_stride: Literal[1] | None = Field(
+        None, description="1: the last stage keeps the size of its maps; None: it halves them"
+    )
+    pooling: Literal["average", "gem"] = Field(
+        "average", description="gem: the generalised mean, its exponent learned"
+    )
+    ibn: Literal["none", "a"] = Field(
+        "none", description="a: instance norm for a part of the channels of early blocks"
+    )
+    dropout: float = Field(
+        0.0, ge=0, le=0.95, description="share of the features that the classifier does not see"
+    )
+    bottleneck: int | None = Field(
+        None, ge=1, le=2**16, description="length of the features behind a linear layer; None: none"
     )
     start: StartText | None = Field(
         None, description="RUN:PHASE@EPOCH, whose network the first weights are; see --from"

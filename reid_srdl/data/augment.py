@@ -2,6 +2,7 @@
 
 Crops are resized, padded by reflection, cropped at random and flipped at random; the draws are made
 for a whole epoch at once, so that image i's draw is a function of (seed, phase, epoch, i) alone.
+What recipes do besides stands in `data.jitter` and `data.erasing`.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
+from reid_srdl.data.augmentation import PadWith
 from reid_srdl.data.normalisation import IMAGENET, Normalisation
 from reid_srdl.errors import UserError
 
 
 def check_pad(height: int, width: int, pad: int) -> None:
     """Refuses a padding that reflection can't make: the mirrored pixels must be in the image.
+
+    Zeros are held to the same bound: beyond it a crop may hold nothing of its image.
 
     Args:
         height, width: of the network's input, in pixels.
@@ -91,11 +95,18 @@ def draw_corners(
     return uniform[:, :2], torch.from_numpy(flips)
 
 
-def crop_and_flip(images: Tensor, draws: Draws, pad: int) -> Tensor:
-    """Crops B x 3 x H x W images from their reflection-padded selves, and mirrors some.
+def crop_and_flip(images: Tensor, draws: Draws, pad: int, pad_with: PadWith = "reflect") -> Tensor:
+    """Crops B x 3 x H x W images from their padded selves, and mirrors some.
 
     The padded image is never made: reflection is a matter of which pixel to read. Whole rows are
-    taken first, then the three bytes of each pixel within its row.
+    taken first, then the three bytes of each pixel within its row. Where zeros are padded, what
+    reflection read is blackened.
+
+    Args:
+        images: uint8.
+        draws: of these images.
+        pad: on each side, in pixels.
+        pad_with: ``reflect`` or ``zero``.
 
     Raises:
         ValueError: ``pad`` is negative, or not below height and width (see `check_pad`).
@@ -114,7 +125,13 @@ def crop_and_flip(images: Tensor, draws: Draws, pad: int) -> Tensor:
     places = (columns[:, :, None] * 3 + channels).view(count, 1, width * 3)
     taken = taken.view(count, height, width * 3)
     crops = taken.gather(2, places.expand(count, height, width * 3))
-    return crops.view(count, height, width, 3).permute(0, 3, 1, 2)
+    crops = crops.view(count, height, width, 3)
+    if pad_with == "zero":
+        above = _outside(height, draws.offsets[:, 0], pad)
+        beside = _outside(width, draws.offsets[:, 1], pad)
+        beside = torch.where(draws.flips[:, None], beside.flip(1), beside)
+        crops.masked_fill_((above[:, :, None] | beside[:, None, :])[..., None], 0)
+    return crops.permute(0, 3, 1, 2)
 
 
 def mirror(images: Tensor, flips: Tensor) -> Tensor:
@@ -163,3 +180,9 @@ def _reflected(length: int, offsets: Tensor, pad: int) -> Tensor:
     positions = torch.arange(length, device=offsets.device)[None, :] + offsets[:, None] - pad
     positions = positions.abs()
     return torch.where(positions >= length, 2 * (length - 1) - positions, positions)
+
+
+def _outside(length: int, offsets: Tensor, pad: int) -> Tensor:
+    """Returns B x length booleans: the positions that lie in the padding."""
+    positions = torch.arange(length, device=offsets.device)[None, :] + offsets[:, None] - pad
+    return (positions < 0) | (positions >= length)

@@ -21,7 +21,9 @@ from reid_srdl.data.augment import (
     mirror,
     resize,
 )
+from reid_srdl.data.augmentation import PLAIN, Augmentation
 from reid_srdl.data.classes.samples import PixelSource
+from reid_srdl.data.looks import draw_looks
 from reid_srdl.data.normalisation import IMAGENET, Normalisation
 from reid_srdl.data.prefetch import prefetched
 from reid_srdl.data.samplers import Sampler, Shuffled, draw_rows
@@ -180,10 +182,11 @@ class TrainingSet:
     Args:
         images: N images.
         labels: N classes, int64, 0..C-1.
-        pad: reflection padding before the random crop, in pixels.
+        pad: padding before the random crop, in pixels.
             NOTE: a stream's images are larger than the network's input, so their random crops are
             taken from themselves, and nothing is padded.
         flip: mirror images at random.
+        augmentation: what is done besides.
         rows: the images' positions in ``images``; None: all of them, in their order.
     """
 
@@ -194,6 +197,7 @@ class TrainingSet:
         *,
         pad: int,
         flip: bool,
+        augmentation: Augmentation = PLAIN,
         rows: NDArray[np.int64] | None = None,
     ) -> None:
         self.images = images
@@ -202,6 +206,7 @@ class TrainingSet:
         self.weight = torch.ones(len(labels), device=images.device)
         self.pad = pad
         self.flip = flip
+        self.augmentation = augmentation
         told = labels.tobytes() if rows is None else labels.tobytes() + rows.tobytes()
         self.key = f"{images.digest()}:{hashlib.blake2b(told).hexdigest()[:16]}"
 
@@ -271,11 +276,21 @@ class TrainingSet:
         indices = list(_chunks(torch.from_numpy(order).to(self.images.device), batch_size))
         draw = generator(seed, phase, epoch, "augment")
         views = self._views(order, rows, draw, count, batch_size)
-        for number, (index, images) in enumerate(zip(indices, views, strict=True)):
+        looks = draw_looks(
+            self.augmentation,
+            lambda name: generator(seed, phase, epoch, name),
+            count,
+            self.images.size,
+            self.images.device,
+        )
+        places = _chunks(torch.from_numpy(rows).to(self.images.device), batch_size)
+        parts = zip(indices, places, views, strict=True)
+        for number, (index, place, images) in enumerate(parts):
             some = order[number * batch_size : (number + 1) * batch_size]
             drawn = uniform(derive(seed, phase, epoch, "draws"), some, draws) if draws else None
+            shown = self.images.normalise(looks.coloured(images, place))
             yield Batch(
-                self.images.normalise(images),
+                looks.erased(shown, place),
                 self.labels[index],
                 index,
                 self.weight[index],
@@ -311,7 +326,7 @@ class TrainingSet:
             draws = draw_epoch(draw, count, self.pad, self.flip).to(device)
             clean = self.images.in_batches(self._rows[order], batch_size)
             for place, images in zip(places, clean, strict=True):
-                yield crop_and_flip(images, draws.take(place), self.pad)
+                yield crop_and_flip(images, draws.take(place), self.pad, self.augmentation.pad_with)
 
 
 def _chunks(order: A, size: int) -> Iterator[A]:

@@ -137,6 +137,7 @@ def _facts(config: AnyConfig, task: Task) -> DataFacts:
         images.pad,
         images.flip,
         config.data.validation,
+        images.augmentation,
     )
 
 

@@ -12,6 +12,7 @@ from reid_srdl.data.samplers import Identities, Sampler, Shuffled
 from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.methods import method_of, own
 from reid_srdl.models import NETWORK_NAMES
+from reid_srdl.models.changes.asked import changes_of
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.records.kept import kept_name
 from reid_srdl.training.label_losses import supervised_by
@@ -168,7 +169,9 @@ def setting_of(
         start, content, origin: see `Setting`.
     """
     return Setting(
-        network=NetworkSpec(config.model.name, len(data.classes), data.size),
+        network=NetworkSpec(
+            config.model.name, len(data.classes), data.size, changes=changes_of(config.model)
+        ),
         start=start,
         data=data,
         optimisation=optimisation_of(config.optim),

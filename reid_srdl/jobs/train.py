@@ -236,8 +236,8 @@ def _identify(config: AnyConfig, listener: Listener) -> _Known:
     size = (config.data.height, config.data.width)
     check_pad(*size, config.data.pad)
     check_network(config.model.name, config.model.init, size)
-    for name in {s.name for phase in rehearse(config).phases for s in phase.specs.values()}:
-        check_network(name, size=size)
+    for spec in {spec for phase in rehearse(config).phases for spec in phase.specs.values()}:
+        check_network(spec.name, size=size, changes=spec.changes)
     weights = None
     if config.model.init == "imagenet":
         weights = find_imagenet_weights(config.model.name, config.model.weights)

@@ -5,14 +5,44 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from reid_srdl.models.answering import Answering
 from reid_srdl.models.branch import add_branches
-from reid_srdl.models.changes import Branches, Change, Part
+from reid_srdl.models.changes import (
+    IBN,
+    BNNeck,
+    Bottleneck,
+    Branches,
+    Change,
+    Dropout,
+    GeM,
+    LastStride,
+    Part,
+)
+from reid_srdl.models.ends import add_bottleneck, add_dropout, add_neck
+from reid_srdl.models.gem import GeMPooling, add_gem
+from reid_srdl.models.ibn import add_ibn
+from reid_srdl.models.last_stride import drop_last_stride
 from reid_srdl.models.network import Network
 from reid_srdl.models.part import cut_down
+from reid_srdl.models.refusing import refused
 
 _DOES: dict[type[Change], Callable[[Network, Any], None]] = {
-    Branches: lambda network, _: add_branches(network),
+    Branches: lambda network, _: _branch(network),
     Part: lambda network, change: cut_down(network, change.of),
+    IBN: lambda network, _: add_ibn(network),
+    LastStride: lambda network, _: drop_last_stride(network),
+    GeM: lambda network, change: add_gem(network, change.p),
+    Bottleneck: lambda network, change: add_bottleneck(network, change.width),
+    BNNeck: lambda network, _: add_neck(network),
+    Dropout: lambda network, change: add_dropout(network, change.p),
+}
+
+# What a branch ends with, too: it answers as its network does.
+_OF_BRANCHES: dict[type[Change], Callable[[Answering, Any], None]] = {
+    GeM: lambda branch, change: setattr(branch, "pooling", GeMPooling(change.p)),
+    Bottleneck: lambda branch, change: add_bottleneck(branch, change.width),
+    BNNeck: lambda branch, _: add_neck(branch),
+    Dropout: lambda branch, change: add_dropout(branch, change.p),
 }
 
 
@@ -20,6 +50,20 @@ def apply(change: Change, network: Network) -> None:
     """Changes a network, drawing new weights from the global generator.
 
     Raises:
-        UserError: this network cannot be changed so.
+        UserError: this network cannot be changed so, or no longer.
     """
+    if not isinstance(change, Branches | Part):
+        if network.branches or network.cut is not None:
+            raise refused(network, change.name, "changes come before branches")
+        if [type(one) for one in network.spec.changes].count(type(change)) > 1:
+            raise refused(network, change.name, "each change comes once")
     _DOES[type(change)](network, change)
+
+
+def _branch(network: Network) -> None:
+    add_branches(network)
+    for change in network.spec.changes:
+        if does := _OF_BRANCHES.get(type(change)):
+            for branch in network.branches.values():
+                assert isinstance(branch, Answering)
+                does(branch, change)

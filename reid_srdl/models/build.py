@@ -13,6 +13,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.models import MODELS, ModelEntry, split_name
 from reid_srdl.models.adapters import adapter
 from reid_srdl.models.applying import apply
+from reid_srdl.models.changes import Change
 from reid_srdl.models.finding import find_stages
 from reid_srdl.models.grey import make_grey
 from reid_srdl.models.network import Network
@@ -50,29 +51,39 @@ def build(spec: NetworkSpec, *, seed: int, imagenet_weights: Path | None = None)
     return network
 
 
-def check_network(name: str, init: str = "random", size: tuple[int, int] | None = None) -> None:
+def check_network(
+    name: str,
+    init: str = "random",
+    size: tuple[int, int] | None = None,
+    changes: tuple[Change, ...] = (),
+) -> None:
     """Checks that a network of this name can be had here, before anything else is done.
 
     Args:
         name: as for a spec.
         init: ``random`` or ``imagenet``.
         size: with it, a library's network is built and tried at this input size.
+        changes: what is to be done to it.
 
     Raises:
         UserError: the library does not know the name (the message names near ones) or is not
-            installed; it does not take images of this size; there are no ImageNet weights for it.
+            installed; it does not take images of this size or a change; there are no ImageNet
+            weights for it.
     """
     if foreign := split_name(name):
         library, library_name = foreign
         adapter(library).check(library_name)
         if size is not None:
-            build(NetworkSpec(name, 2, size), seed=0)
+            build(NetworkSpec(name, 2, size, changes=changes), seed=0)
     elif init == "imagenet" and MODELS[name].weights_file is None:
         raise UserError(
             f"model.init: there are no ImageNet weights of {name}",
             "use model.init=random",
             usage=True,
         )
+    elif changes:
+        with torch.device("meta"):  # nothing is computed
+            build(NetworkSpec(name, 2, size, changes=changes), seed=0)
 
 
 def find_imagenet_weights(name: str, given: Path | None) -> Path:

@@ -27,7 +27,7 @@ class BasicBlock(nn.Module):
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
         self.relu = nn.ReLU(inplace=True)
-        self.stride, self.new_channels = stride, outputs - inputs
+        self.new_channels = outputs - inputs
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps B x inputs x H x W to B x outputs x H/stride x W/stride."""
@@ -36,8 +36,9 @@ class BasicBlock(nn.Module):
         return y
 
     def _shortcut(self, x: Tensor) -> Tensor:
-        if self.stride > 1:
-            x = x[:, :, :: self.stride, :: self.stride]
+        stride = self.conv1.stride[0]
+        if stride > 1:
+            x = x[:, :, ::stride, ::stride]
         if self.new_channels:
             x = F.pad(x, (0, 0, 0, 0, 0, self.new_channels))
         return x

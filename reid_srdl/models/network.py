@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from reid_srdl.errors import UserError
+from reid_srdl.models.answering import Answering, Output
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.stages import Taps
+
+__all__ = ["Network", "Output"]
 
 _NOTHING: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class Output:
-    """What a network, or one of its branches, answers for a batch of B images.
-
-    Logits, features and pooled are None where the pass was to end at a stage.
-
-    Attributes:
-        logits: B x C, z in the paper's Eq 1, float32.
-        features: B x D, the feature layer's output, x in Eq 1, float32; what retrieval ranks.
-        pooled: B x D, the features before a neck, float32.
-        stages: the maps at the end of each stage, B x c x h x w, in the type that the trunk
-            computes in; empty unless asked for.
-        branches: what each branch answers; empty unless asked for.
-    """
-
-    logits: Tensor
-    features: Tensor
-    pooled: Tensor
-    stages: Mapping[str, Tensor] = field(default_factory=dict)
-    branches: Mapping[str, Output] = field(default_factory=dict)
-
-
-class Network(nn.Module):
-    """A trunk, average pooling, and the classifier on the pooled feature (Eq 1: z = W x).
+class Network(Answering):
+    """A trunk, pooling, and the classifier on the pooled feature (Eq 1: z = W x).
 
     Args:
-        trunk: maps B x 3 x H x W images to B x D x h x w feature maps, which are averaged here, or
+        trunk: maps B x 3 x H x W images to B x D x h x w feature maps, which are pooled here, or
             to B x D features that it pooled itself.
         classifier: maps B x D features to B x C logits.
         input_size: (H, W) in pixels that the trunk was built for; None where it takes any.
@@ -67,7 +45,7 @@ class Network(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.tail: nn.Module = nn.Identity()
-        self.classifier = classifier
+        self.end_with(classifier)
         self.branches = nn.ModuleDict()
         self.input_size = input_size
         self.channels = 3
@@ -77,16 +55,6 @@ class Network(nn.Module):
     def name_stages(self, paths: Mapping[str, str]) -> None:
         """Names the stages: the path of the module in the trunk that ends each, shallow to deep."""
         self.taps = Taps(self.trunk, paths)
-
-    @property
-    def classes(self) -> int:
-        """C, the number of identities or classes that the classifier knows."""
-        return self.classifier.out_features
-
-    @property
-    def feature_dim(self) -> int:
-        """D, the length of a feature."""
-        return self.classifier.in_features
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -121,7 +89,7 @@ class Network(nn.Module):
         if until:
             nothing = cast(Tensor, None)  # the one case; every other reader may rely on tensors
             return Output(nothing, nothing, nothing, stages, branches)
-        own = answer(self.tail(maps), self.classifier)
+        own = self.answer(self.tail(maps))
         return Output(own.logits, own.features, own.pooled, stages, branches)
 
     @property
@@ -142,21 +110,3 @@ class Network(nn.Module):
     @property
     def _name(self) -> str:
         return self.spec.name if hasattr(self, "spec") else "the network"
-
-
-def answer(maps: Tensor, classifier: nn.Module) -> Output:
-    """Averages B x D x h x w maps, if they are not B x D yet, and classifies, in float32."""
-    # Under bf16 autocast only the trunk is worth it: rounded features would tie in retrieval.
-    with without_autocast(maps.device.type):
-        features = maps.float()
-        if features.dim() == 4:
-            features = features.mean(dim=(2, 3))
-        logits = classifier(features)
-    return Output(logits, features, features)
-
-
-def without_autocast(device_type: str) -> contextlib.AbstractContextManager[object]:
-    """Returns a context in which operations keep their arguments' precision."""
-    if not torch.amp.is_autocast_available(device_type):  # e.g. meta, where costs are counted
-        return contextlib.nullcontext()
-    return torch.autocast(device_type, enabled=False)

@@ -32,7 +32,7 @@ def cut_down(network: Network, name: str) -> None:
     """Removes from a network what its part ``name`` does not need.
 
     The weights that stay in the trunk keep their keys; the branch's layers become the ``tail``, its
-    classifier the network's.
+    end, from pooling to classifier, the network's.
 
     Raises:
         UserError: the network has no such part.
@@ -47,7 +47,8 @@ def cut_down(network: Network, name: str) -> None:
         branch, stage = network.branches[name], network.roots[name]
         assert isinstance(branch, Branch)
         _drop_what_follows(network, stage)
-        network.tail, network.classifier = branch.layers, branch.classifier
+        network.tail = branch.layers
+        network.end_as(branch)
         network.taps.end_at(stage)
         network.cut = stage
     network.branches = nn.ModuleDict()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reid_srdl.errors import UserError
 from reid_srdl.models import MODELS
+from reid_srdl.models.changes import Part
 from reid_srdl.models.spec import NetworkSpec
 
 
@@ -14,7 +15,7 @@ def stage_names(spec: NetworkSpec) -> tuple[str, ...]:
         UserError: the network has none.
     """
     entry = MODELS.get(spec.name)
-    if entry is not None and not spec.changes:
+    if entry is not None and not any(isinstance(change, Part) for change in spec.changes):
         names = tuple(path.rpartition(".")[2] for path in entry.stages)
     else:
         from reid_srdl.models.build import build  # brings torch, for a library's network

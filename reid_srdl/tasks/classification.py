@@ -13,6 +13,7 @@ from reid_srdl.analysis.accuracy import class_scores
 from reid_srdl.analysis.ensembles import mean_log_probabilities
 from reid_srdl.config import AnyConfig
 from reid_srdl.data import find_entry
+from reid_srdl.data.augmentation import augmentation_of
 from reid_srdl.data.batches import Images, TrainingSet
 from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.held_out import held_images
@@ -71,7 +72,12 @@ class ClassificationTask:
             rows = np.flatnonzero(~held)
             labels = labels[rows]
         self.training_set = TrainingSet(
-            train, labels, pad=config.data.pad, flip=config.data.flip, rows=rows
+            train,
+            labels,
+            pad=config.data.pad,
+            flip=config.data.flip,
+            augmentation=augmentation_of(config.data),
+            rows=rows,
         )
         self.facts = DatasetFacts(
             name=config.data.name,

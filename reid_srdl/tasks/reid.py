@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from reid_srdl.config import AnyConfig, EvalConfig
+from reid_srdl.data.augmentation import augmentation_of
 from reid_srdl.data.batches import Images, TrainingSet
 from reid_srdl.data.cache import decoded
 from reid_srdl.data.reid.crops import ReidData, of_identities
@@ -64,7 +65,13 @@ class ReidTask:
         pixels = whole if trained.all() else whole[trained]
         labels, _ = class_labels(crops.pids)
         images = Images(pixels, size, compute.device)
-        self.training_set = TrainingSet(images, labels, pad=config.data.pad, flip=config.data.flip)
+        self.training_set = TrainingSet(
+            images,
+            labels,
+            pad=config.data.pad,
+            flip=config.data.flip,
+            augmentation=augmentation_of(config.data),
+        )
         self.judge_epoch: Judge | None = None
         if found.held:
             others, held = of_identities(data.train, found.held)

@@ -62,7 +62,8 @@ class Planner:
         Args:
             draw: names the initialisation.
             view: the classes that it knows; None: all.
-            spec: what differs from the run's own network, e.g. ``name="resnet110"``.
+            spec: what differs from the run's own network, e.g. ``name="resnet110"``; ``changes``
+                are made after its own.
         """
         own = self.setting.network
         if "classes" in spec:
@@ -70,6 +71,8 @@ class Planner:
                 f"a model of {spec['classes']} classes: its classes are those of its view",
                 "mend the method: new_model(view=trainer.view([...]))",
             )
+        if "changes" in spec:
+            spec["changes"] = (*own.changes, *spec["changes"])
         if view is not None:
             spec["classes"] = len(view.classes)
         wanted = replace(own, **spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from reid_srdl.data.augmentation import PLAIN, Augmentation
 from reid_srdl.data.samplers import Sampler, Shuffled
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.training.losses import CrossEntropy, LabelLoss
@@ -20,7 +21,7 @@ class DataFacts:
         classes: the names of its classes or identities, in the order of their labels.
         counts: images of each class.
         size: (height, width) of the network's input, in pixels.
-        pad, flip: the augmentation.
+        pad, flip, augmentation: what is done to images in training.
         validation: the share that is held out of training, to judge epochs by.
     """
 
@@ -32,6 +33,7 @@ class DataFacts:
     pad: int
     flip: bool
     validation: float = 0.0
+    augmentation: Augmentation = PLAIN
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,35 @@ def test_5_milestones_are_ascending_fractions(milestones: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "value"),
+    [("area", v) for v in ([0, 0.1], [0.2, 0.1], [0.5, 1], [0.1], [0.1, 0.2, 0.3], 0.3)]
+    + [("ratio", v) for v in ([0, 1], [2, 1], [1, 101], [1], "x")],
+)
+def test_bounds_of_erasing_are_two_ascending_numbers(key: str, value: Any) -> None:
+    tree = {"data": {"erasing": {"probability": 0.5, key: value}}}
+    with pytest.raises(UserError, match=f"data.erasing.{key}") as caught:
+        resolve(tree, OPTIONS)
+    if "--set" in caught.value.hint:
+        resolve(merge(tree, parse_assignments(assignments(caught.value.hint))), OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("neck", "bn"),
+        ("last_stride", 2),
+        ("pooling", "max"),
+        ("ibn", "b"),
+        ("bottleneck", 0),
+        ("dropout", 1),
+    ],
+)
+def test_changes_of_networks_that_there_are_not(key: str, value: Any) -> None:
+    with pytest.raises(UserError, match=f"model.{key}"):
+        resolve({"model": {key: value}}, OPTIONS)
+
+
+@pytest.mark.parametrize(
     ("epochs", "given", "fractions"),
     [
         (200, [60, 120, 160], "[0.3, 0.6, 0.8]"),
@@ -119,6 +148,11 @@ def test_5_milestones_in_epochs_are_told_as_fractions(
 TOGETHER = [
     ["data.pad=128"],
     ["data.height=16", "data.width=20", "data.pad=16"],
+    ["data.pad=0", "data.pad_with=zero"],
+    ["data.erasing.area=[0.1, 0.2]"],
+    ["data.erasing.ratio=[0.5, 2.0]"],
+    ["data.erasing.probability=0.5", "data.erasing.area=[0.9, 0.9]", "data.erasing.ratio=[1, 1]"],
+    ["data.erasing.probability=1", "data.erasing.area=[0.1, 0.2]", "data.erasing.ratio=[90, 99]"],
     ["model.weights=x.pth"],
     ["optim.momentum=0"],
     ["optim.milestones=[]", "optim.gamma=0.5"],

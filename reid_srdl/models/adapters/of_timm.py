@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from reid_srdl.errors import UserError
 from reid_srdl.models.adapters import refuse_unknown
 from reid_srdl.models.adapters.parts import replace, size_error, tried
-from reid_srdl.models.network import Network, without_autocast
+from reid_srdl.models.answering import without_autocast
+from reid_srdl.models.network import Network
 from reid_srdl.models.state_files import load_all_but_classifier
 
 

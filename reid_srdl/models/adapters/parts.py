@@ -7,8 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from reid_srdl.errors import UserError
+from reid_srdl.models.answering import without_autocast
 from reid_srdl.models.empty_pass import REFUSALS, empty_pass
-from reid_srdl.models.network import Network, without_autocast
+from reid_srdl.models.network import Network
 
 
 class PreciseSequential(nn.Sequential):

@@ -8,10 +8,27 @@ from __future__ import annotations
 from dataclasses import Field
 from typing import Any, ClassVar, Protocol
 
+from reid_srdl.models.changes.bnneck import BNNeck
+from reid_srdl.models.changes.bottleneck import Bottleneck
 from reid_srdl.models.changes.branches import Branches
+from reid_srdl.models.changes.dropout import Dropout
+from reid_srdl.models.changes.gem import GeM
+from reid_srdl.models.changes.ibn import IBN
+from reid_srdl.models.changes.last_stride import LastStride
 from reid_srdl.models.changes.part import Part
 
-__all__ = ["CHANGES", "Branches", "Change", "Part"]
+__all__ = [
+    "CHANGES",
+    "IBN",
+    "BNNeck",
+    "Bottleneck",
+    "Branches",
+    "Change",
+    "Dropout",
+    "GeM",
+    "LastStride",
+    "Part",
+]
 
 
 class Change(Protocol):
@@ -25,4 +42,13 @@ class Change(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
 
-CHANGES: dict[str, type[Change]] = {"branches": Branches, "part": Part}
+CHANGES: dict[str, type[Change]] = {
+    "branches": Branches,
+    "part": Part,
+    "ibn": IBN,
+    "last_stride": LastStride,
+    "gem": GeM,
+    "bottleneck": Bottleneck,
+    "bnneck": BNNeck,
+    "dropout": Dropout,
+}

@@ -1,0 +1,24 @@
+"""The changes that a configuration asks for. Imports no torch."""
+
+from __future__ import annotations
+
+from reid_srdl.config.schema import ModelConfig
+from reid_srdl.models.changes import IBN, BNNeck, Bottleneck, Change, Dropout, GeM, LastStride
+
+
+def changes_of(model: ModelConfig) -> tuple[Change, ...]:
+    """Returns what the section ``model`` changes of a network: its trunk first, then its end."""
+    changes: list[Change] = []
+    if model.ibn != "none":
+        changes.append(IBN(model.ibn))
+    if model.last_stride is not None:
+        changes.append(LastStride(model.last_stride))
+    if model.pooling == "gem":
+        changes.append(GeM())
+    if model.bottleneck is not None:
+        changes.append(Bottleneck(model.bottleneck))
+    if model.neck == "bnneck":
+        changes.append(BNNeck())
+    if model.dropout:
+        changes.append(Dropout(model.dropout))
+    return tuple(changes)

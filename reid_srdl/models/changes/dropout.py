@@ -1,0 +1,24 @@
+"""Dropout before the classifier. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """The classifier sees features of which some are zeroed in training; retrieval sees all.
+
+    Attributes:
+        p: the share that is zeroed, above 0 and below 1.
+    """
+
+    name: ClassVar[str] = "dropout"
+    p: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.p, float):
+            raise TypeError("p is a fraction")
+        if not 0 < self.p < 1:
+            raise ValueError("p is above 0 and below 1")
