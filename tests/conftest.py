@@ -9,6 +9,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, (str(ROOT), os.environ.get("PYTHONPATH", "")))
 )
 os.environ["COLUMNS"] = "200"
+os.environ["REID_SRDL_OFFLINE"] = "1"
 
 # A shell's background job inherits that Ctrl-C is ignored, and hands it on to what the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

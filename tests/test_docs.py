@@ -14,9 +14,9 @@ import typer
 
 from reid_srdl.cli import app
 from reid_srdl.cli.generated import marked
-from reid_srdl.config import known_keys, merge, parse_assignments, place, read_yaml
+from reid_srdl.config import known_keys, merge
 from reid_srdl.config.method import MethodOptions
-from reid_srdl.jobs.experiment import experiment
+from reid_srdl.jobs.experiment import configured, experiment
 from reid_srdl.methods import METHODS
 from reid_srdl.records.studies.read import read_study
 from tests.pages import PAGES, ROOT, blocks, prose
@@ -81,19 +81,17 @@ def test_every_command_line_is_one(page: Path) -> None:
         try:
             name, given = parsed(words)
             if name == "train" and whole and given and ".py:" not in str(given["method"]):
-                experiment(_tree(given))
+                _configured(given)
         except Exception as error:
             message = getattr(error, "message", None) or getattr(error, "what", None) or error
             pytest.fail(f"{page.name}: reid-srdl {' '.join(words)}: {message}")
 
 
-def _tree(given: dict[str, Any]) -> dict[str, Any]:
+def _configured(given: dict[str, Any]) -> None:
     file = given["config"]
-    tree = merge(read_yaml(ROOT / file) if file else {}, parse_assignments(given["set_"] or []))
-    for one in marked("train"):
-        if given[one.parameter] is not None:
-            place(tree, one.key, given[one.parameter])
-    return tree
+    options = {one.key: given[one.parameter] for one in marked("train")}
+    told = {key: value for key, value in options.items() if value not in (None, ())}
+    configured(told, ROOT / file if file else None, given["set_"] or [], None)
 
 
 def test_the_check_of_command_lines_can_fail() -> None:

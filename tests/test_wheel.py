@@ -1,4 +1,4 @@
-"""The built wheel works outside the checkout: studies are inside, and the command finds them."""
+"""The built wheel works outside the checkout: what it reads is inside, and the command finds it."""
 
 from __future__ import annotations
 
@@ -36,8 +36,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_everything_that_is_read_at_run_time_is_inside(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    studies = (ROOT / "configs" / "studies").glob("*.yaml")
-    assert {f"reid_srdl/studies/{study.name}" for study in studies} <= names
+    for kind in ("recipes", "studies"):
+        files = list((ROOT / "configs" / kind).glob("*.yaml"))
+        assert files
+        assert {f"reid_srdl/{kind}/{file.name}" for file in files} <= names
     package = ROOT / "reid_srdl"
     files = (f for f in package.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
     assert {f.relative_to(ROOT).as_posix() for f in files} <= names
@@ -71,4 +73,7 @@ def test_a_fresh_environment_can_use_it(wheel: Path, tmp_path: Path) -> None:
     where = answer("-c", "import reid_srdl; print(reid_srdl.__file__)")
     assert Path(where.strip()).is_relative_to(place), "the checkout was imported"
     assert "table4" in answer("-m", "reid_srdl", "study", "list")
+    assert "name: paper" in answer(
+        "-m", "reid_srdl", "train", "--recipe", "paper", "--print-config"
+    )
     assert "71.63" in answer("-m", "reid_srdl", "study", "show", "table4")

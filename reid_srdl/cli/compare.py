@@ -29,6 +29,13 @@ def compare(
     b: Annotated[
         Path, typer.Argument(metavar="B", help="What is compared with A.", show_default=False)
     ],
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Of runs on joint sets: which of the sets; default: the one that there is.",
+        ),
+    ] = None,
     by: Annotated[
         By,
         typer.Option(
@@ -72,7 +79,7 @@ def compare(
     from reid_srdl.report.say import present, tell_all
 
     settings = Settings(by=by.value, resamples=resamples, confidence=confidence, seed=seed)
-    comparison = judged(read_results(a), read_results(b), settings)
+    comparison = judged(read_results(a, dataset), read_results(b, dataset), settings)
     tell_all("warning", comparison.warnings)
     tree = {"verdict": verdict(comparison), **comparison.model_dump(mode="json")}
     present(comparison_table(comparison), tree, as_json=json)

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reid_srdl.cli import options
-from reid_srdl.cli.eval_kinds import Asked, evaluate_classes, evaluate_gallery, evaluate_splits
+from reid_srdl.cli.eval_kinds import (
+    Asked,
+    evaluate_classes,
+    evaluate_gallery,
+    evaluate_sets,
+    evaluate_splits,
+)
 from reid_srdl.cli.generated import with_options
 from reid_srdl.config.marked import flags
 from reid_srdl.errors import UserError
@@ -24,6 +30,7 @@ EXAMPLE = (
 _OF_CLASSES = {"--data-dir", "--flip", "--batch-size"}
 _NOT_OF_FEATURES = {"--dataset", "--split", "--distractors", *_OF_CLASSES}
 _OF_FEATURES = {"--name", "--runs"}
+_NOT_OF_SETS = {"--data-dir", "--split", "--per-query", "--top-k", "--rank-lists", "--distractors"}
 _NOT_OF_SPLITS = {"--per-query", "--top-k", "--rank-lists", "--distractors"}
 
 
@@ -71,6 +78,10 @@ def evaluate(
             scores = "classification has top-1, top-5 and cross-entropy"
             _refuse(named - _OF_CLASSES, "a classification run", scores)
             evaluate_classes(run, asked)
+        elif (sets := _own_sets(run)) and "--dataset" not in named:
+            _refuse_sharing(group, "a joint set")
+            _refuse(named & _NOT_OF_SETS, "all sets together", f"or --dataset {' or '.join(sets)}")
+            evaluate_sets(run, sets, asked)
         elif split == "all":
             _refuse_sharing(group, "--split all")
             _refuse(named & _NOT_OF_SPLITS, "all splits together", "choose one split")
@@ -100,6 +111,16 @@ def _is_classification(run: Path) -> bool:
     from reid_srdl.records.folder import RunFolder
 
     return find_entry(RunFolder(run).read_config(KNOWN).data.name).task == "classification"
+
+
+def _own_sets(run: Path) -> list[str]:
+    """Returns the sets of the joint one that a run was trained on; of another run nothing."""
+    from reid_srdl.config import sets_of
+    from reid_srdl.methods import OPTIONS
+    from reid_srdl.records.folder import RunFolder
+
+    names = [name for name, _ in sets_of(RunFolder(run).read_config(OPTIONS).data)]
+    return names if len(names) > 1 else []
 
 
 def _refuse(given: Collection[str], what: str, instead: str) -> None:

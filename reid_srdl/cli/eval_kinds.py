@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,27 @@ def evaluate_gallery(run: Path | None, file: Path | None, asked: Asked, group: G
         if asked.lists is not None:
             tables.write_rank_lists(asked.lists, features, lists)
         tell_all("written", filter(None, (asked.per_query, asked.lists)))
+
+
+def evaluate_sets(run: Path, sets: Sequence[str], asked: Asked) -> None:
+    """Evaluates a run's network on each set of the joint one that it was trained on."""
+    from reid_srdl.records.later import read_later
+    from reid_srdl.report.joint import joint_table
+    from reid_srdl.report.progress import Display
+    from reid_srdl.report.say import present, say
+    from reid_srdl.retrieval.sharing.sharding import Alone
+
+    kept = {}
+    with Display() as display:
+        for name in sets:
+            own = replace(asked, given={**asked.given, "data.name": name})
+            kept[name] = _of_run(run, own, display, Alone())[2]
+    found = {name: read_later(path).evaluations[0] for name, path in kept.items()}
+    tree = {name: one.result and one.result.model_dump(mode="json") for name, one in found.items()}
+    present(joint_table(list(found.values()), str(run)), tree, as_json=asked.json)
+    if not asked.json:
+        for path in kept.values():
+            say(f"record: {path}")
 
 
 def evaluate_splits(run: Path, asked: Asked) -> None:

@@ -43,7 +43,9 @@ def with_options(
 
         def run(**values: Any) -> None:
             given = {one.key: values.pop(one.parameter) for one in found}
-            function({key: value for key, value in given.items() if value is not None}, **values)
+            function(
+                {key: value for key, value in given.items() if value not in (None, [])}, **values
+            )
 
         run.__name__, run.__doc__ = function.__name__, function.__doc__
         run.__module__ = function.__module__
@@ -72,7 +74,9 @@ def _parameter(one: Marked, panel: str | None, default: str) -> inspect.Paramete
         show_default=False,
         help=text.replace("{default}", one.default),
     )
-    read = kind if kind in (bool, int, float, Path) else str
+    read: Any = kind if kind in (bool, int, float, Path) else str
+    if option.many:
+        read = list[read]
     return inspect.Parameter(
         one.parameter,
         inspect.Parameter.KEYWORD_ONLY,

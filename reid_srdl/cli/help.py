@@ -20,8 +20,14 @@ def _methods() -> str:
     return f"{', '.join(names)} or {last}"
 
 
+def _recipes() -> str:
+    from reid_srdl.config.recipe import recipe_files
+
+    return ", ".join(recipe_files())
+
+
 # What a help text names in braces is filled in when the help is shown.
-_FILLED: dict[str, Callable[[], str]] = {"{methods}": _methods}
+_FILLED: dict[str, Callable[[], str]] = {"{methods}": _methods, "{recipes}": _recipes}
 
 
 class _Drawn:

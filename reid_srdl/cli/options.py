@@ -43,6 +43,31 @@ From = Annotated[
         rich_help_panel=WHAT,
     ),
 ]
+Offline = Annotated[
+    bool,
+    typer.Option(
+        "--offline",
+        help="Fetch nothing, as with REID_SRDL_OFFLINE=1; what is missing is an error.",
+        rich_help_panel=WHERE,
+    ),
+]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        metavar="0,1,...",
+        help="A run from each of these seeds, and their row in the leaderboard at the end.",
+        rich_help_panel=HOW,
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="With --seeds: runs at once, each a process of its own; default: 1.",
+        rich_help_panel=WHERE,
+    ),
+]
 PrintConfig = Annotated[
     bool,
     typer.Option(

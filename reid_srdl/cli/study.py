@@ -115,7 +115,8 @@ def run(
     check_precision(precision)
     plan = asked_plan(study, scale, seeds, cells)
     places = data_dirs(data_dir or [])
-    from reid_srdl.jobs.studies.run import Where, run_study
+    from reid_srdl.jobs.studies.conduct import Where
+    from reid_srdl.jobs.studies.run import run_study
     from reid_srdl.jobs.studies.share import share_machine
     from reid_srdl.jobs.studies.widths import measure_widths
     from reid_srdl.report.say import tell, tell_all

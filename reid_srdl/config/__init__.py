@@ -9,12 +9,14 @@ strategy adds to; ``option`` marks keys that are options, ``effects`` says which
 from reid_srdl.config.augmentation import ErasingConfig, JitterConfig
 from reid_srdl.config.effects import If
 from reid_srdl.config.fingerprint import FORMAT, PATHS, PLACES, fingerprint
+from reid_srdl.config.joint import place_keys, placed, sets_of
 from reid_srdl.config.layers import lay
 from reid_srdl.config.loss import LossConfig
 from reid_srdl.config.method import Epochs, MethodOptions, Temperature, UnreadOptions
 from reid_srdl.config.optim import OptimConfig
 from reid_srdl.config.option import Option
 from reid_srdl.config.protocol import Expand, Protocol, Rerank, RulesName
+from reid_srdl.config.recipe import RecipeConfig, keys_of_recipe, read_recipe, recipe_files
 from reid_srdl.config.resolve import changed, known_keys, resolve
 from reid_srdl.config.sampler import SamplerConfig
 from reid_srdl.config.schema import (
@@ -51,6 +53,7 @@ __all__ = [
     "OptimConfig",
     "Option",
     "Protocol",
+    "RecipeConfig",
     "Rerank",
     "RulesName",
     "RunConfig",
@@ -62,14 +65,20 @@ __all__ = [
     "UnreadOptions",
     "changed",
     "fingerprint",
+    "keys_of_recipe",
     "known_keys",
     "lay",
     "merge",
     "parse_assignments",
     "place",
+    "place_keys",
+    "placed",
+    "read_recipe",
     "read_yaml",
+    "recipe_files",
     "resolve",
     "run_keys",
     "run_of",
+    "sets_of",
     "to_yaml",
 ]

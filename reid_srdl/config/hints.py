@@ -78,8 +78,8 @@ def mended(
     """
     if path == "optim.milestones" and (fractions := _of_epochs(problem["input"], tree)):
         return f"mend the value: {way(path, fractions)}"
-    if problem["type"] == "missing":
-        return f"give it: --set {path}=..."
+    if problem["type"] == "missing" and path in fields:
+        return f"give it: --set {path}=VALUE"
     value = default_of(fields[path]) if path in fields else None
     if value is None or value is PydanticUndefined:
         bounds = problem.get("ctx", {})

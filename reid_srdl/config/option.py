@@ -23,6 +23,7 @@ class Option:
         panel: under which heading.
         command: of which command; one that shares options of ``eval`` names their keys.
         metavar: what stands for the value in ``--help``; by default type, choices, range.
+        many: it may be repeated; the command gets a list.
     """
 
     flags: str
@@ -30,6 +31,7 @@ class Option:
     panel: str
     command: Literal["train", "eval"] = "train"
     metavar: str | None = None
+    many: bool = False
 
     @property
     def flag(self) -> str:

@@ -13,12 +13,12 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import Field, field_validator
 
 from reid_srdl.config.augmentation import ErasingConfig, JitterConfig
-from reid_srdl.config.effects import If
 from reid_srdl.config.loss import LossConfig
 from reid_srdl.config.method import MethodOptions
 from reid_srdl.config.optim import IMAGES, OptimConfig
 from reid_srdl.config.option import ENGINE, HOW, OUTPUT, TESTED, WHAT, WHERE, Option
 from reid_srdl.config.protocol import Protocol
+from reid_srdl.config.recipe import RecipeConfig
 from reid_srdl.config.sampler import SamplerConfig
 from reid_srdl.config.section import Section
 from reid_srdl.config.source import at_home
@@ -39,7 +39,7 @@ class DataConfig(Section):
         Option(
             "--dataset",
             "market1501, cifar100, walkers, folder (any crops), class-folder, ...: see reid-srdl "
-            "data list. Default: {default}.",
+            "data list; A+B joins re-id sets. Default: {default}.",
             WHAT,
         ),
         Option("--dataset", "Data set; default: the run's own.", TESTED, "eval", "NAME"),
@@ -48,8 +48,10 @@ class DataConfig(Section):
         Path | None,
         Option(
             "--data-dir",
-            "The data set's folder or zip, or what holds it; default: $REID_SRDL_DATA.",
+            "The data set's folder or zip, or what holds it; for A+B once, or once for each. "
+            "Default: $REID_SRDL_DATA.",
             WHAT,
+            many=True,
         ),
         Option(
             "--data-dir",
@@ -59,6 +61,11 @@ class DataConfig(Section):
             "DIR",
         ),
     ] = None
+    dirs: tuple[Path, ...] = Field((), description="of a joint set: the place of each, in order")
+    joint: Literal["balanced", "proportional"] = Field(
+        "balanced",
+        description="of a joint set: equal parts of each batch, or all shuffled alike",
+    )
     height: int = Field(256, ge=16, le=_PIXELS, description="input height in pixels")
     width: int = Field(128, ge=16, le=_PIXELS, description="input width in pixels")
     pad: int = Field(
@@ -93,8 +100,17 @@ class DataConfig(Section):
             what = f"no rectangle of it and of data.erasing.area fits {self.height} x {self.width}"
             own = round(self.height / self.width, 4)  # the ratio at which any area below 1 fits
             yield "erasing.ratio", what, ("erasing.ratio", (own, own))
+        count = len(self.name.split("+"))
+        if self.dirs and self.dir is not None:
+            yield "dirs", "data.dir names a place, too", ("dir", None)
+        elif self.dirs and len(self.dirs) != count:
+            sets = "one set" if count == 1 else f"{count} sets"
+            yield "dirs", f"{len(self.dirs)} places for {self.name}, which is {sets}", ("dirs", [])
+        if self.joint != "balanced" and count == 1:
+            yield "joint", f"nothing is joined in {self.name}", ("joint", "balanced")
 
     _expands = field_validator("dir")(at_home)
+    _all_expand = field_validator("dirs")(lambda places: tuple(map(at_home, places)))
 
 
 class ModelConfig(Section):
@@ -109,9 +125,20 @@ class ModelConfig(Section):
             WHAT,
         ),
     ] = "resnet50"
-    init: Literal["random", "imagenet"] = "random"
-    weights: Annotated[Path | None, If("init", "imagenet")] = Field(
-        None, description="weights file for init: imagenet, .pth or .safetensors"
+    init: Annotated[
+        Literal["random", "imagenet"],
+        Option(
+            "--init",
+            "First weights: random, or ImageNet's, which are fetched where the library's cache "
+            "lacks them; default: {default}.",
+            WHAT,
+        ),
+    ] = "random"
+    weights: Path | None = Field(
+        None, description="file of first weights, .pth or .safetensors, but for the classifier's"
+    )
+    weights_digest: str | None = Field(
+        None, description="of a weights file that is not ImageNet's; filled in, never given"
     )
     neck: Literal["none", "bnneck"] = Field(
         "none",
@@ -238,6 +265,7 @@ M = TypeVar("M", bound=MethodOptions)
 class Config(Section, Generic[M]):
     """A whole experiment."""
 
+    recipe: RecipeConfig = Field(default_factory=RecipeConfig)
     data: DataConfig = Field(default_factory=DataConfig)
     sampler: SamplerConfig = Field(default_factory=SamplerConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, overload
 
 from pydantic import AfterValidator, Field
 
@@ -24,6 +24,12 @@ def run_of(text: str) -> Path | None:
     return Path(text) if "/" in text or "\\" in text else None
 
 
+@overload
+def at_home(path: Path) -> Path: ...
+@overload
+def at_home(path: None) -> None: ...
+@overload
+def at_home(path: Path | None) -> Path | None: ...
 def at_home(path: Path | None) -> Path | None:
     """Returns a path with ``~`` and ``~name`` replaced, wherever the text came from."""
     # Path.expanduser raises where there is no home.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from reid_srdl.data.classes.samples import ClassData, PixelSource, Samples
@@ -11,11 +12,13 @@ from reid_srdl.data.locate import Entry, locate
 from reid_srdl.data.reid import market
 from reid_srdl.data.reid.crops import Crops, ReidData
 from reid_srdl.data.reid.identities import with_meanings
+from reid_srdl.data.reid.joint import SIGN, join
 from reid_srdl.data.reid.table import READERS, REID
 from reid_srdl.errors import UserError, did_you_mean
 
 __all__ = [
     "DATASETS",
+    "DATASET_NAMES",
     "ClassData",
     "Crops",
     "PixelSource",
@@ -24,20 +27,84 @@ __all__ = [
     "find_entry",
     "load_classes",
     "load_dataset",
+    "load_people",
+    "part_names",
 ]
 
 DATASETS: dict[str, Entry] = {**REID, **CLASSES}
 
 
+class _DatasetNames:
+    """All that ``data.name`` may be: the rows of DATASETS, and several of them joined."""
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and all(part in DATASETS for part in name.split(SIGN))
+
+    def __iter__(self) -> Iterator[str]:
+        yield from DATASETS
+
+
+DATASET_NAMES = _DatasetNames()
+
+
 def find_entry(name: str) -> Entry:
-    """Returns the table's row of a data set.
+    """Returns the table's row of a data set; of a joint set one that is made here.
 
     Raises:
-        UserError: no data set has this name.
+        UserError: no data set has this name, or the sets cannot be joined.
     """
+    if SIGN in name:
+        parts = ", ".join(part_names(name))
+        return Entry(name, summary=f"{parts} as one", fetch=f"get {parts}")
     if name not in DATASETS:
         raise UserError(f"no such data set: {name!r}", did_you_mean(name, DATASETS), usage=True)
     return DATASETS[name]
+
+
+def part_names(name: str) -> tuple[str, ...]:
+    """Returns the names of the sets that a joint set joins; else the one name.
+
+    Raises:
+        UserError: no data set has one of these names, one stands twice, or one is of classes.
+    """
+    names = tuple(name.split(SIGN))
+    if len(names) == 1:
+        return names
+    for part in names:
+        if find_entry(part).task != "reid":
+            raise UserError(
+                f"{name}: {part} is a data set of classes, and persons alone are joined",
+                _choose("reid"),
+                usage=True,
+            )
+    if twice := sorted({part for part in names if names.count(part) > 1}):
+        raise UserError(
+            f"{name}: joins {', '.join(twice)} with itself",
+            "name each set once; crops of your own in Market-1501's layout may be called folder",
+            usage=True,
+        )
+    return names
+
+
+def load_people(sets: Sequence[tuple[str, Path | None]], split: int = 0) -> ReidData:
+    """Finds re-id data sets and lists their crops: one, or several as one; reads no image.
+
+    Args:
+        sets: each one's name and folder, as in :func:`load_dataset`.
+        split: which division, where the one set has several; joint sets take the first of each.
+
+    Raises:
+        UserError: as :func:`load_dataset`; or sets that cannot be joined.
+    """
+    if len(sets) == 1:
+        return load_dataset(*sets[0], split)
+    if split:
+        raise UserError(
+            f"data.split: {split} of a joint set: the first division of each is taken",
+            "leave data.split out",
+            usage=True,
+        )
+    return join([load_dataset(name, folder) for name, folder in sets])
 
 
 def load_dataset(name: str, data_dir: Path | None = None, split: int = 0) -> ReidData:

@@ -22,6 +22,7 @@ from reid_srdl.data.augment import (
     resize,
 )
 from reid_srdl.data.augmentation import PLAIN, Augmentation
+from reid_srdl.data.balanced import balanced
 from reid_srdl.data.classes.samples import PixelSource
 from reid_srdl.data.looks import draw_looks
 from reid_srdl.data.normalisation import IMAGENET, Normalisation
@@ -188,6 +189,8 @@ class TrainingSet:
         flip: mirror images at random.
         augmentation: what is done besides.
         rows: the images' positions in ``images``; None: all of them, in their order.
+        sets: which of several joined sets each image is of, for batches of equal parts of each;
+            None: all are drawn alike.
     """
 
     def __init__(
@@ -199,6 +202,7 @@ class TrainingSet:
         flip: bool,
         augmentation: Augmentation = PLAIN,
         rows: NDArray[np.int64] | None = None,
+        sets: NDArray[np.int64] | None = None,
     ) -> None:
         self.images = images
         self._rows = np.arange(len(images)) if rows is None else rows
@@ -209,6 +213,9 @@ class TrainingSet:
         self.augmentation = augmentation
         told = labels.tobytes() if rows is None else labels.tobytes() + rows.tobytes()
         self.key = f"{images.digest()}:{hashlib.blake2b(told).hexdigest()[:16]}"
+        self.sets = sets
+        if sets is not None:
+            self.key += f":{hashlib.blake2b(sets.tobytes()).hexdigest()[:16]}"
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -225,6 +232,7 @@ class TrainingSet:
         own = np.array([places[label] for label in labels[rows].tolist()], np.int64)
         part = copy.copy(self)
         part._rows = self._rows[rows]
+        part.sets = None if self.sets is None else self.sets[rows]
         part.labels = torch.from_numpy(own).to(self.images.device)
         part.weight = self.weight[torch.from_numpy(rows).to(self.images.device)]
         told = hashlib.blake2b(repr((self.key, tuple(wanted))).encode(), digest_size=16)
@@ -268,7 +276,7 @@ class TrainingSet:
             draws: uniform numbers for each sample; 0: none are drawn.
             sampler: which images come together.
         """
-        whole = sampler.order(self.labels.cpu().numpy(), batch_size, seed, phase, epoch)
+        whole = self._order(sampler, batch_size, seed, phase, epoch)
         rows = draw_rows(whole, len(self))
         count = max(len(self), 1 + int(rows.max(initial=0)))
         order, rows = whole[first * batch_size :], rows[first * batch_size :]
@@ -296,6 +304,20 @@ class TrainingSet:
                 self.weight[index],
                 None if drawn is None else torch.from_numpy(drawn).to(index.device),
             )
+
+    def _order(
+        self, sampler: Sampler, batch_size: int, seed: int, phase: str, epoch: int
+    ) -> NDArray[np.int64]:
+        """Returns the images of an epoch's batches, one batch after the other."""
+        labels = self.labels.cpu().numpy()
+        if self.sets is None:
+            return sampler.order(labels, batch_size, seed, phase, epoch)
+        part = sampler.of_part(len(np.unique(self.sets)))
+
+        def drawn(labels: NDArray[np.int64], size: int, name: str) -> NDArray[np.int64]:
+            return part.order(labels, size, seed, name, epoch)
+
+        return balanced(self.sets, labels, batch_size, phase, drawn)
 
     def _views(
         self,

@@ -72,9 +72,30 @@ def content_of(data: ReidData | ClassData, steps: Steps | None = None) -> Conten
     """
     if isinstance(data, ClassData):
         train = _samples(data, data.train, steps, "reading train")
+    elif data.parts:
+        return joint_content(data, [content_of(part, steps) for part in data.parts])
     else:
         train = _part(data.root, _crops(data, data.train), steps, "reading train")
     return Content(train, content_of_test(data, steps))
+
+
+def joint_content(data: ReidData, contents: Sequence[Content]) -> Content:
+    """Returns the content of a joint set from those of its parts, in their order."""
+    names = [part.name for part in data.parts]
+    return Content(
+        _joint(names, [own.train for own in contents]),
+        _joint(names, [own.test for own in contents]),
+    )
+
+
+def _joint(names: Sequence[str], parts: Sequence[Part]) -> Part:
+    told = repr((_FORMAT, [(name, part.digest) for name, part in zip(names, parts, strict=True)]))
+    return Part(
+        hashlib.blake2b(told.encode(), digest_size=16).hexdigest(),
+        sum(part.files for part in parts),
+        sum(part.bytes for part in parts),
+        "names" if any(part.by == "names" for part in parts) else "bytes",
+    )
 
 
 def content_of_test(data: ReidData | ClassData, steps: Steps | None = None) -> Part:
@@ -85,6 +106,9 @@ def content_of_test(data: ReidData | ClassData, steps: Steps | None = None) -> P
     """
     if isinstance(data, ClassData):
         return _samples(data, data.test, steps, "reading test")
+    if data.parts:
+        names = [part.name for part in data.parts]
+        return _joint(names, [content_of_test(part, steps) for part in data.parts])
     sides = {"query": data.query, "gallery": data.gallery}
     if data.boxes is not None:
         sides["boxes"] = data.boxes

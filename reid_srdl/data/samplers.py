@@ -31,6 +31,10 @@ class Shuffled:
         order = generator(seed, phase, epoch, "shuffle").permutation(len(labels))
         return order[: len(labels) // batch_size * batch_size]
 
+    def of_part(self, sets: int) -> Shuffled:
+        """Returns what fills a set's part of batches of equal parts of several sets."""
+        return self
+
 
 @dataclass(frozen=True)
 class Identities:
@@ -63,6 +67,10 @@ class Identities:
             for identity in walk.whole(self.identities):
                 chosen += piles[identity].some(self.images)
         return np.array(chosen, np.int64)
+
+    def of_part(self, sets: int) -> Identities:
+        """Returns what fills a set's part of batches of equal parts of several sets."""
+        return Identities(self.identities // sets, self.images)
 
 
 Sampler = Shuffled | Identities

@@ -18,6 +18,7 @@ from reid_srdl.evaluation import asked_of, check_settings
 from reid_srdl.jobs.planning import RunPlan
 from reid_srdl.models.build import build
 from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.tasks.data import settings_on
 from reid_srdl.tasks.reid import check_data
 from reid_srdl.tasks.task import Steps
 from reid_srdl.training.phases import Phase
@@ -40,9 +41,13 @@ def check_evaluable(config: AnyConfig, data: ReidData | ClassData, steps: Steps)
     """
     if not config.eval.enabled:
         return
-    if isinstance(data, ReidData):
-        check_evaluation(config.eval, data)
-    check_readable(data, (config.data.height, config.data.width), steps)
+    size = (config.data.height, config.data.width)
+    if not isinstance(data, ReidData):
+        check_readable(data, size, steps)
+        return
+    for own in data.parts or (data,):
+        check_evaluation(settings_on(config, own.name), own)
+        check_readable(own, size, steps)
 
 
 def check_evaluation(settings: EvalConfig, data: ReidData) -> None:

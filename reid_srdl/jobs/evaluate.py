@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reid_srdl.analysis.class_scores import ClassScores
-from reid_srdl.config import AnyConfig, EvalConfig, changed
+from reid_srdl.config import AnyConfig, EvalConfig, changed, sets_of
 from reid_srdl.data import find_entry
 from reid_srdl.data.content import content_of_test
 from reid_srdl.data.reid.crops import ReidData
@@ -21,7 +21,7 @@ from reid_srdl.evaluation import (
     check_shared,
     evaluate_by,
 )
-from reid_srdl.jobs.extract import opened_run
+from reid_srdl.jobs.extract import opened_run, own_set
 from reid_srdl.jobs.later import Tested, absolute, keep, kept_file
 from reid_srdl.jobs.networks import network_of, view_of
 from reid_srdl.methods import KNOWN
@@ -34,6 +34,7 @@ from reid_srdl.retrieval.features import Features
 from reid_srdl.retrieval.rank_lists import check_lists
 from reid_srdl.retrieval.sharing.sharding import Alone, Group
 from reid_srdl.tasks.classification import ClassificationTask
+from reid_srdl.tasks.data import settings_on
 from reid_srdl.tasks.features import all_parts
 from reid_srdl.tasks.reid import check_data
 from reid_srdl.tasks.task import Steps
@@ -154,22 +155,19 @@ def _tested(
     distractors: Path | None,
 ) -> Tested:
     """Returns which data are meant where only some of it was given."""
-    own = dataset in (None, config.data.name)
-    own_folder, own_split = (config.data.dir, config.data.split) if own else (None, 0)
+    name, own = own_set(config, dataset), dict(sets_of(config.data))
+    own_split = config.data.split if name in own else 0
     return Tested(
-        dataset or config.data.name,
-        data_dir or own_folder,
-        own_split if split is None else split,
-        distractors,
+        name, data_dir or own.get(name), own_split if split is None else split, distractors
     )
 
 
 def _settings(config: AnyConfig, dataset: str, changes: dict[str, Any]) -> EvalConfig:
     """Returns the run's settings with changes; another data set brings its own kind of gallery."""
-    if dataset != config.data.name:
-        own = find_entry(dataset).defaults.get("eval", {})
-        changes = {"gallery": own.get("gallery", "all"), **changes}
-    return changed(config.eval, changes, "eval")
+    if dataset in dict(sets_of(config.data)):
+        return changed(settings_on(config, dataset), changes, "eval")
+    own = find_entry(dataset).defaults.get("eval", {})
+    return changed(config.eval, {"gallery": own.get("gallery", "all"), **changes}, "eval")
 
 
 def evaluate_classes(

@@ -9,22 +9,28 @@ from typing import Any
 from reid_srdl.config import (
     AnyConfig,
     DataConfig,
+    MethodOptions,
+    keys_of_recipe,
+    known_keys,
     lay,
     merge,
     parse_assignments,
     place,
+    place_keys,
+    read_recipe,
     read_yaml,
     resolve,
 )
-from reid_srdl.data import DATASETS
+from reid_srdl.data import DATASET_NAMES, DATASETS, part_names
+from reid_srdl.errors import UserError
 from reid_srdl.jobs.rehearsal import placed_method, rehearse
-from reid_srdl.jobs.starting import placed_start
+from reid_srdl.jobs.starting import placed_start, placed_weights
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models import NETWORK_NAMES
 
 
 def experiment(tree: Mapping[str, Any]) -> AnyConfig:
-    """Validates a tree of keys, laid over the defaults of the data set that it names.
+    """Validates a tree of keys, laid over its recipe over the defaults of its data set.
 
     The method's program is rehearsed, so that what it would refuse is refused here.
 
@@ -35,13 +41,28 @@ def experiment(tree: Mapping[str, Any]) -> AnyConfig:
         UserError: one line for every key that is unknown, of a wrong type or out of range; or
             what the rehearsal finds.
     """
-    section = tree.get("data")
-    given = section.get("name") if isinstance(section, Mapping) else None
-    entry = DATASETS.get(str(given or DataConfig().name))
-    whole = placed_start(placed_method(lay(entry.defaults if entry else {}, tree)))
-    config = resolve(whole, OPTIONS, names={"data": DATASETS, "model": NETWORK_NAMES})
+    name = _name(tree)
+    part_names(name)  # the schema does not know which sets cannot be joined
+    entry = DATASETS.get(name)
+    whole = _over_recipe(entry.defaults if entry else {}, tree)
+    whole = placed_start(placed_method(placed_weights(whole)))
+    config = resolve(whole, OPTIONS, names={"data": DATASET_NAMES, "model": NETWORK_NAMES})
     rehearse(config)
     return config
+
+
+def _over_recipe(defaults: Mapping[str, Any], tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Lays a tree over its recipe over defaults, and notes which keys are the recipe's.
+
+    A configuration that was made before says which these are, and holds them.
+    """
+    section = tree.get("recipe")
+    name = section.get("name") if isinstance(section, Mapping) else None
+    if not isinstance(section, Mapping) or not isinstance(name, str) or "keys" in section:
+        return lay(defaults, tree)
+    recipe = read_recipe(name, known_keys(MethodOptions))
+    told = {"name": recipe.name, "keys": list(keys_of_recipe(recipe, tree))}
+    return {**lay(defaults, recipe.tree, tree), "recipe": {**section, **told}}
 
 
 def configured(
@@ -50,7 +71,7 @@ def configured(
     """Lays options over the YAML file over the defaults, or over the run that it starts from.
 
     Args:
-        given: options, by the keys that they are.
+        given: options, by the keys that they are; of ``data.dir`` a list.
         file: YAML of keys; None: none.
         assignments: ``KEY=VALUE``.
         origin: ``RUN:PHASE@EPOCH``, whose configuration lies below.
@@ -60,8 +81,15 @@ def configured(
     """
     tree = merge(read_yaml(file) if file else {}, parse_assignments(assignments))
     for path, value in given.items():
-        place(tree, path, value)
+        if path != "data.dir":
+            place(tree, path, value)
     if origin is not None:
+        if tree.get("recipe"):
+            raise UserError(
+                "--recipe: beside --from, which takes the run's own configuration",
+                "leave one of them out",
+                usage=True,
+            )
         from reid_srdl.jobs.starting import base_of
 
         base = base_of(origin)
@@ -69,4 +97,13 @@ def configured(
         if name not in (None, base["method"]["name"]):
             base["method"] = {}  # another method has other options
         tree = lay(base, tree)
+    if places := given.get("data.dir"):
+        tree = merge(tree, {"data": place_keys(_name(tree), places)})
     return experiment(tree)
+
+
+def _name(tree: Mapping[str, Any]) -> str:
+    """Returns the name of a tree's data set, which may be the default."""
+    section = tree.get("data")
+    name = section.get("name") if isinstance(section, Mapping) else None
+    return str(name or DataConfig().name)

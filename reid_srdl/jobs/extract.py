@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from reid_srdl.config import AnyConfig
+from reid_srdl.config import AnyConfig, sets_of
 from reid_srdl.data import load_dataset
 from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.data.reid.distractors import with_distractors
@@ -51,8 +51,8 @@ def features_of_run(
         The features, and what computed them.
 
     Raises:
-        UserError: no run folder, no weights in it, data that cannot be read, or another split than
-            the run was trained on.
+        UserError: no run folder, no weights in it, data that cannot be read, another split than
+            the run was trained on, or a joint set of which no part is named.
     """
     extractor, data = opened_run(
         run,
@@ -97,7 +97,8 @@ def opened_run(
     extractor = extractor_of_run(
         run, flip=flip, batch_size=batch_size, device=device, network=network, steps=steps
     )
-    own = dataset in (None, config.data.name)
+    name = own_set(config, dataset)
+    own = name in dict(sets_of(config.data))
     if own and split not in (None, config.data.split):
         raise UserError(
             f"--split {split}: the run was trained on split {config.data.split}, with people whom "
@@ -107,7 +108,7 @@ def opened_run(
         )
     if split is None:
         split = config.data.split if own else 0
-    data = load_dataset(dataset or config.data.name, data_dir or _own_dir(config, dataset), split)
+    data = load_dataset(name, data_dir or dict(sets_of(config.data)).get(name), split)
     if distractors is not None:
         data = with_distractors(data, distractors)
     if check is not None:
@@ -146,6 +147,20 @@ def extractor_of_run(
     )
 
 
-def _own_dir(config: AnyConfig, dataset: str | None) -> Path | None:
-    """Returns the run's own data folder, unless another data set is asked for."""
-    return config.data.dir if dataset in (None, config.data.name) else None
+def own_set(config: AnyConfig, dataset: str | None) -> str:
+    """Returns the name of the set that a run is judged on, unless another one is asked for.
+
+    Raises:
+        UserError: the run was trained on a joint set, of which none is named.
+    """
+    names = [name for name, _ in sets_of(config.data)]
+    if dataset in (None, config.data.name):
+        if len(names) > 1:
+            raise UserError(
+                f"the run was trained on {config.data.name}, and each of these is judged by itself",
+                f"choose one: --dataset {' or '.join(names)}",
+                usage=True,
+            )
+        return names[0]
+    assert dataset is not None
+    return dataset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reid_srdl.config import AnyConfig, fingerprint, run_keys
+from reid_srdl.config import AnyConfig, fingerprint, run_keys, sets_of
 from reid_srdl.data.file_digests import file_digest
 from reid_srdl.errors import UserError
 from reid_srdl.methods import own
@@ -36,7 +36,7 @@ def trained_on(
         settings=fingerprint(config),
         experiment=experiment_of(config, [teacher.experiment for teacher in teachers]),
         name=config.data.name,
-        folder=str(config.data.dir or found.data.root),
+        folder=_places(config, found),
         train=train,
         test=test,
         classes=tuple(found.classes),
@@ -46,6 +46,13 @@ def trained_on(
         ),
         method=config.method.digest,
     )
+
+
+def _places(config: AnyConfig, found: TaskData) -> str:
+    """Returns where the data stand; of a joint set where each of its parts does."""
+    parts = found.parts or (found,)
+    told = zip(sets_of(config.data), parts, strict=True)
+    return " + ".join(str(place or part.data.root) for (_, place), part in told)
 
 
 def named_teachers(config: AnyConfig, found: TaskData) -> list[Teacher]:

@@ -113,6 +113,12 @@ def _gallery(
     if folder is not None:
         crops, notes = list_gallery(folder)
     else:
+        if "+" in config.data.name:
+            raise UserError(
+                f"the run was trained on {config.data.name}, which is no one gallery",
+                "name a folder of crops: --gallery DIR",
+                usage=True,
+            )
         data = load_dataset(config.data.name, data_dir or config.data.dir, config.data.split)
         crops = data.gallery
         folder = crops.paths[0].parent

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from reid_srdl.data import find_entry
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.evaluate import evaluate_run
+from reid_srdl.jobs.extract import own_set
 from reid_srdl.jobs.later import kept_file
 from reid_srdl.methods import KNOWN
 from reid_srdl.records.folder import RunFolder
@@ -58,7 +59,7 @@ def evaluate_splits(
     Raises:
         UserError: the data set is the run's own, or has one split; or as `evaluate_run`.
     """
-    name = dataset or RunFolder(run).read_config(KNOWN).data.name
+    name = own_set(RunFolder(run).read_config(KNOWN), dataset)
     count = find_entry(name).splits
     if count == 1:
         raise UserError(f"--split all: {name} has one split", "leave --split out", usage=True)

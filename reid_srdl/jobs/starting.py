@@ -83,6 +83,22 @@ def placed_start(tree: Mapping[str, Any]) -> dict[str, Any]:
     return {**tree, "model": {**model, "start": str(whole)}}
 
 
+def placed_weights(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a tree of keys with the digest of a file of first weights beside its place.
+
+    Not of ImageNet's: those are the same ones wherever they stand. A file that is not there is
+    told when the run begins.
+    """
+    model = tree.get("model")
+    if not isinstance(model, Mapping) or model.get("init") == "imagenet":
+        return dict(tree)
+    path = model.get("weights")
+    if not isinstance(path, str | Path) or not expanded(path).is_file():
+        return dict(tree)
+    digest = file_digest(expanded(path))[:32]
+    return {**tree, "model": {**model, "weights_digest": digest}}
+
+
 def origin_of(config: AnyConfig) -> tuple[Start, NetworkSpec] | None:
     """Returns where a run's first weights come from, and their network, if from a checkpoint.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from reid_srdl.records.cost import Phase as PhaseFacts
 from reid_srdl.records.evaluated import Evaluated, own_data, settings_used
 from reid_srdl.records.labels import method_label
 from reid_srdl.records.run import DatasetFacts, Device, MethodFacts, RunRecord, Versions
+from reid_srdl.tasks.data import settings_on
 from reid_srdl.tasks.task import Judged
 from reid_srdl.training.monitor import best_epoch
 from reid_srdl.training.phases import MacCount, Phase
@@ -63,7 +64,9 @@ def summarise(
     return RunRecord(
         **known,
         created=created,
-        evaluations=tuple(_evaluated(config, facts, name, done) for name, done in judged.items()),
+        evaluations=tuple(
+            one for name, done in judged.items() for one in _evaluated(config, facts, name, done)
+        ),
         versions=Versions.model_validate(versions()),
         device=Device(
             name=compute.device_name,
@@ -99,6 +102,8 @@ def _label(name: str, config: AnyConfig) -> str:
     defaults = OPTIONS[config.method.name].model_construct().model_dump(mode="json")
     options = config.method.model_dump(mode="json", exclude={"digest"})
     label = method_label(name, options, defaults)
+    if config.recipe.name is not None:
+        label = f"{label} with {config.recipe.name}"
     start = config.model.start
     return label if start is None else f"{label} from {parse_start(start).label}"
 
@@ -173,12 +178,18 @@ def _phase_facts(phase: Phase) -> PhaseFacts:
     )
 
 
-def _evaluated(config: AnyConfig, facts: DatasetFacts, name: str, done: Judged | None) -> Evaluated:
-    result = done.result if done else None
-    return Evaluated(
-        network=name,
-        data=own_data(facts, config.data.split, result),
-        settings=settings_used(config.eval, facts.task),
-        result=result,
-        per_query=done.per_query if done else None,
-    )
+def _evaluated(
+    config: AnyConfig, facts: DatasetFacts, name: str, done: Judged | None
+) -> Iterator[Evaluated]:
+    """Yields what a network came to on its data set; on a joint one, on each set of it."""
+    sets = facts.parts or (facts,)
+    results = (None,) * len(sets) if done is None else (done, *done.further)
+    for part, one in zip(sets, results, strict=True):
+        result = one.result if one else None
+        yield Evaluated(
+            network=name,
+            data=own_data(part, config.data.split, result),
+            settings=settings_used(settings_on(config, part.name), part.task),
+            result=result,
+            per_query=one.per_query if one else None,
+        )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from reid_srdl.config import AnyConfig, fingerprint
+from reid_srdl.config import AnyConfig, fingerprint, placed, sets_of
 from reid_srdl.data.augment import check_pad
 from reid_srdl.data.scratch import scratch_cache
 from reid_srdl.errors import FileError, UserError
@@ -20,7 +20,7 @@ from reid_srdl.jobs.rehearsal import rehearse, run_program, told_as_own
 from reid_srdl.jobs.starting import keep_start
 from reid_srdl.jobs.summary import known_before, summarise
 from reid_srdl.methods import OPTIONS, own
-from reid_srdl.models.build import check_network, find_imagenet_weights
+from reid_srdl.models.build import check_network, find_imagenet_weights, find_weights
 from reid_srdl.models.origin import Origin
 from reid_srdl.models.weights import save_network
 from reid_srdl.records.belonging import check_record
@@ -38,6 +38,11 @@ from reid_srdl.training.phases import Phase
 from reid_srdl.training.precision import Compute, choose
 from reid_srdl.training.trainer import Trainer
 from reid_srdl.training.values import Model
+
+_FROM_RANDOM = "weights are drawn at random; papers start from ImageNet weights: --init imagenet"
+# What a record says of a phase's networks that no plan can: what they learned and came to.
+_LEARNED = ("loss", "accuracy", "ce", "marks")
+_JUDGED = ("validation", "best")
 
 
 class Listener(Monitor, Protocol):
@@ -91,6 +96,8 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
 
     opened = _open(config, compute, known, listener)
     check_room(opened.plan, folder.path)
+    if opened.task.facts.task == "reid" and known.weights is None and config.model.start is None:
+        listener.noted(_FROM_RANDOM)
     listener.planned(opened.plan.phases)
     with folder.locked(), compute.activated():
         folder.check_same(config, OPTIONS)  # again: another process may have been here meanwhile
@@ -124,7 +131,7 @@ def resume(
     listener: Listener | None = None,
     *,
     device: str | None = None,
-    data_dir: Path | None = None,
+    data_dirs: Sequence[Path] = (),
 ) -> RunRecord:
     """Goes on with the run in a folder, by the configuration that it keeps.
 
@@ -132,7 +139,8 @@ def resume(
         path: the run's folder.
         listener: told of the progress.
         device: another device than the run began on.
-        data_dir: where the same data stand now, if elsewhere; the run remembers it.
+        data_dirs: where the same data stand now, if elsewhere; the run remembers it. Of a joint
+            set one place for all, or one for each.
 
     Raises:
         UserError: the folder holds no run; and what ``train`` raises.
@@ -141,12 +149,12 @@ def resume(
     path = path.resolve()
     place = config.run.model_copy(update={"dir": path.parent, "name": path.name})
     where = config.train.model_copy(update={"device": device or config.train.device})
-    data = config.data.model_copy(update={"dir": data_dir or config.data.dir})
+    data = placed(config.data, data_dirs)
     moved = config.model_copy(update={"run": place, "train": where, "data": data})
     try:
         return train(moved, listener)
     except UserError as error:
-        if data.dir is not None and not data.dir.exists():
+        if any(place is not None and not place.exists() for _, place in sets_of(data)):
             hint = f"if the data moved: reid-srdl train --resume {path} --data-dir DIR"
             raise UserError(error.what, hint) from None
         raise
@@ -176,7 +184,7 @@ def plan(config: AnyConfig, listener: Listener | None = None) -> dict[str, Any]:
     for phase in tree["phases"]:
         del phase["seconds"]
         for network in phase["networks"].values():
-            for key in ("loss", "accuracy", "ce", "marks", "validation", "best"):
+            for key in (*_LEARNED, *(_JUDGED if config.data.validation else ())):
                 del network[key]
     tree["networks"] = [*opened.plan.returned, *config.eval.ensembles]
     tree["timing"] = {"seconds": seconds}
@@ -190,16 +198,19 @@ def resolve_run(config: AnyConfig, compute: Compute) -> AnyConfig:
         "precision": compute.precision,
         "threads": compute.threads,
     }
-    directory = config.data.dir.resolve() if config.data.dir else None
+    directories = {
+        "dir": config.data.dir.resolve() if config.data.dir else None,
+        "dirs": tuple(place.resolve() for place in config.data.dirs),
+    }
     config = config.model_copy(
         update={
             "train": config.train.model_copy(update=machine),
-            "data": config.data.model_copy(update={"dir": directory}),
+            "data": config.data.model_copy(update=directories),
         }
     )
     name = config.run.name or "-".join(
         (
-            config.data.name,
+            config.data.name.replace("+", "-"),
             config.model.name.replace(":", "-"),
             own.short(config.method.name).replace(":", "-"),
             f"seed{config.train.seed}",
@@ -241,6 +252,8 @@ def _identify(config: AnyConfig, listener: Listener) -> _Known:
     weights = None
     if config.model.init == "imagenet":
         weights = find_imagenet_weights(config.model.name, config.model.weights)
+    elif config.model.weights is not None:
+        weights = find_weights(config.model.weights)
     found = read_data(config, listener.steps)
     teachers = named_teachers(config, found)
     return _Known(found, weights, trained_on(config, found, weights, teachers))

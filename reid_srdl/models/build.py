@@ -14,35 +14,41 @@ from reid_srdl.models import MODELS, ModelEntry, split_name
 from reid_srdl.models.adapters import adapter
 from reid_srdl.models.applying import apply
 from reid_srdl.models.changes import Change
+from reid_srdl.models.fetching import imagenet_file
 from reid_srdl.models.finding import find_stages
 from reid_srdl.models.grey import make_grey
 from reid_srdl.models.network import Network
 from reid_srdl.models.spec import NetworkSpec
-from reid_srdl.models.state_files import load_all_but_classifier
+from reid_srdl.models.state_files import load_all_but_classifier, load_trunk, own_trunk
 
 
-def build(spec: NetworkSpec, *, seed: int, imagenet_weights: Path | None = None) -> Network:
+def build(spec: NetworkSpec, *, seed: int, weights: Path | None = None) -> Network:
     """Makes the network that a spec describes; ``network.spec`` is that spec.
 
     Args:
         spec: what to make.
         seed: of the initialisation alone; the global generator is left as it was. The trunk draws
             first, then the classifier, then the changes in their order.
-        imagenet_weights: the library's file, for the trunk; the classifier stays random.
+        weights: a file of the library's, or of a run here, for the trunk; the classifier stays
+            random.
 
     Raises:
         UserError: the library does not know the name or is not installed; the network does not
             take images of this size or of one channel, or cannot be changed so; the weights file
             is missing, is not what the library wrote, or does not fit.
     """
+    trunk = None if weights is None else own_trunk(weights)
+    published = None if trunk is not None else weights
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if foreign := split_name(spec.name):
             library, name = foreign
-            network = adapter(library).build(name, spec.classes, imagenet_weights, spec.size)
+            network = adapter(library).build(name, spec.classes, published, spec.size)
             network.name_stages(find_stages(network.trunk, spec.size))
         else:
-            network = _of_table(MODELS[spec.name], spec.classes, imagenet_weights)
+            network = _of_table(MODELS[spec.name], spec.classes, published)
+        if weights is not None and trunk is not None:
+            load_trunk(network.trunk, trunk, weights, spec.name)
         network.spec = spec
         if spec.channels == 1:
             make_grey(network)
@@ -78,7 +84,7 @@ def check_network(
     elif init == "imagenet" and MODELS[name].weights_file is None:
         raise UserError(
             f"model.init: there are no ImageNet weights of {name}",
-            "use model.init=random",
+            "use --init random",
             usage=True,
         )
     elif changes:
@@ -87,34 +93,36 @@ def check_network(
 
 
 def find_imagenet_weights(name: str, given: Path | None) -> Path:
-    """Returns the file with a network's ImageNet weights: the given one, else torch's cache.
+    """Returns the file with a network's ImageNet weights: the given one, else the library's own.
 
     Raises:
-        UserError: the file is not there; the hint says what to put where.
+        UserError: there are none, or they are not there and cannot be fetched; the hint says which
+            file to put where.
     """
+    if given is not None:
+        return find_weights(given)
     check_network(name, "imagenet")
-    if foreign := split_name(name):
-        if given is None or not given.is_file():
-            where = f"{given}: " if given else "model.weights: "
-            raise UserError(
-                f"{where}no file with the ImageNet weights of {name}",
-                f"fetch the state dictionary that {foreign[0]} publishes (.pth or .safetensors) "
-                "and name it with --set model.weights=FILE",
-            )
-        return given
-    file_name = MODELS[name].weights_file
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / str(file_name)
-    path = given or cached
-    if not path.is_file():
-        raise UserError(
-            f"{path}: ImageNet weights of {name} are not there",
-            f"fetch https://download.pytorch.org/models/{file_name} and put it at {cached}, "
-            "or name it with --set model.weights=FILE",
-        )
-    return path
+    return imagenet_file(name)
+
+
+def find_weights(given: Path) -> Path:
+    """Returns a file of first weights.
+
+    Raises:
+        UserError: it is not there.
+    """
+    if not given.is_file():
+        what = f"model.weights: {given}: no such file"
+        raise UserError(what, "name a state dictionary, .pth or .safetensors", usage=True)
+    return given
 
 
 def _of_table(entry: ModelEntry, classes: int, weights: Path | None) -> Network:
+    if weights is not None and not entry.trunk:
+        raise UserError(
+            f"{weights}: these are not the weights of {entry.builder}",
+            "give the weights file of a run on this network: RUN/weights/NAME.safetensors",
+        )
     builder = getattr(importlib.import_module(entry.module), entry.builder)
     network: Network = (
         _from_parts(builder(num_classes=classes), entry, weights)

@@ -18,6 +18,7 @@ from reid_srdl.errors import UserError
 _OLD_DENSENET_KEY = re.compile(
     r"^(features\..*denselayer\d+\.(?:norm|conv))\.([12]\.(?:weight|bias|running_mean|running_var))$"
 )
+_TRUNK = "trunk."
 _WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the weights
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that no network of ours has
 
@@ -53,6 +54,35 @@ def load_all_but_classifier(
         fits = False
     if not fits:
         raise UserError(f"{path}: these are not the weights of {name}", hint)
+
+
+def own_trunk(path: Path) -> dict[str, Tensor] | None:
+    """Returns the trunk's weights from a weights file of a run here; None: it is another's file.
+
+    Raises:
+        UserError: as `read_state`.
+    """
+    if path.suffix != ".safetensors":
+        return None
+    state = read_state(path)
+    trunk = {key: value for key, value in state.items() if key.startswith(_TRUNK)}
+    if not trunk or "classifier.weight" not in state:
+        return None
+    return {key.removeprefix(_TRUNK): value for key, value in trunk.items()}
+
+
+def load_trunk(trunk: nn.Module, state: dict[str, Tensor], path: Path, name: str) -> None:
+    """Loads a trunk's weights.
+
+    Raises:
+        UserError: they do not fit.
+    """
+    try:
+        trunk.load_state_dict(state)
+    except RuntimeError:
+        raise UserError(
+            f"{path}: these are not the weights of {name}", "give those of a run on this network"
+        ) from None
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

@@ -25,6 +25,7 @@ class DatasetFacts(RecordPart):
             where it was not taken (re-id).
         classes, test: classes and test images (classification).
         content: digests of what it holds; None where it was not looked at.
+        parts: the sets that a joint set joins, each as it is by itself (re-id).
     """
 
     name: str
@@ -38,6 +39,7 @@ class DatasetFacts(RecordPart):
     classes: Count | None = None
     test: Count | None = None
     content: ContentFacts | None = None
+    parts: tuple[DatasetFacts, ...] = ()
 
     @model_validator(mode="after")
     def _facts_of_its_task(self) -> DatasetFacts:

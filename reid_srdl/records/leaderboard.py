@@ -6,26 +6,29 @@ images, or in a table of their own.
 Runs are averaged when they differ in nothing but the seed and the place where they ran: same data
 by content, same network, same method and options, same configuration, same precision. Everything
 else stands in a row of its own, and the row's label says what sets it apart. The other weights of
-a run's result, ``srdl.ema`` and ``srdl.best``, have rows of their own, too.
+a run's result, ``srdl.ema`` and ``srdl.best``, have rows of their own, too. Runs on a
+joint set stand among those of each data set that they are judged on.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from reid_srdl.config import PLACES
 from reid_srdl.records.board import Gain, Leaderboard, Row, Scores
 from reid_srdl.records.foreign import foreign_rows
+from reid_srdl.records.joint import by_set
 from reid_srdl.records.kept import KINDS, Kind, kept_name, kept_parts
-from reid_srdl.records.labels import differing_keys, flatten, kept_label, tell, title
+from reid_srdl.records.labels import differing_keys, flatten, kept_label, show, tell, title
 from reid_srdl.records.metrics import METRICS, score_of
 from reid_srdl.records.run import AnyRecord, DatasetFacts, FeaturesRecord, RunRecord
 from reid_srdl.records.statistics import Measure, measure, paired_gain, unpaired_gain
 
 BASELINE = "vanilla"
+_RECIPE = "recipe.name"
 
 _DIGITS = 8  # of a digest in a label
 
@@ -57,14 +60,14 @@ class _Group:
 def leaderboard(records: Iterable[AnyRecord]) -> Leaderboard:
     """Turns records into the rows and gains of a table like the SRDL paper's Table 3."""
     records = tuple(records)
-    runs = [record for record in records if isinstance(record, RunRecord)]
+    runs = [own for record in records if isinstance(record, RunRecord) for own in by_set(record)]
     foreign = [record for record in records if isinstance(record, FeaturesRecord)]
     notes: list[str] = []
     rows, gains = _trained([weights for run in runs for weights in _by_weights(run)], notes)
     rows += foreign_rows(foreign, runs)
     rows.sort(key=lambda row: (row.dataset.name, row.method is None))  # keeps their order else
     notes += [f"{_where(row)}: not trained here" for row in rows if row.method is None]
-    notes += [f"{run.name}: {', '.join(run.marks)}" for run in runs if run.marks]
+    notes += dict.fromkeys(f"{run.name}: {', '.join(run.marks)}" for run in runs if run.marks)
     return Leaderboard(tuple(rows), tuple(gains), tuple(notes))
 
 
@@ -141,7 +144,7 @@ def _group(found: Sequence[RunRecord], notes: list[str]) -> _Group:
         work=measure([record.true_work.cost for record in records]).mean,
         scores={metric: _mean(_by_seed(records, metric)) for metric in METRICS[first.dataset.task]},
     )
-    facts = flatten({"dataset": first.dataset.model_dump(exclude={"content"})})
+    facts = flatten({"dataset": first.dataset.model_dump(exclude={"content", "parts"})})
     weights = kept_parts(first.network)[1]
     return _Group(row, records, weights, _setting(first), facts, _content(first.dataset))
 
@@ -169,7 +172,11 @@ def _setting(record: RunRecord) -> dict[str, Any]:
 
 def _tell_apart(groups: Sequence[_Group]) -> list[_Group]:
     """Sorts the rows of one data set and network, and puts what differs into their labels."""
-    keys = differing_keys([group.setting for group in groups])
+    keys = [
+        key
+        for key in differing_keys([group.setting for group in groups])
+        if key != _RECIPE and _differs_beyond_recipes(key, groups)
+    ]
     apart = [tell(group.setting, keys) for group in groups]
     facts = differing_keys([group.facts for group in groups])
     both = [tell(group.setting | group.facts, keys + facts) for group in groups]
@@ -199,6 +206,17 @@ def _tell_apart(groups: Sequence[_Group]) -> list[_Group]:
 def _labels(told: Sequence[str], groups: Sequence[_Group]) -> set[tuple[str, str]]:
     """Returns the different labels that rows would have."""
     return {(group.row.label, text) for group, text in zip(groups, told, strict=True)}
+
+
+def _differs_beyond_recipes(key: str, groups: Sequence[_Group]) -> bool:
+    """Says whether a key differs otherwise than by recipes, which labels name already."""
+    values: dict[Any, set[str]] = defaultdict(set)
+    for group in groups:
+        known = group.records[0].config.get("recipe")
+        own = known.get("keys") if isinstance(known, Mapping) else ()
+        of_recipe = isinstance(own, Collection) and key in own
+        values[group.setting.get(_RECIPE) if of_recipe else None].add(show(group.setting.get(key)))
+    return any(len(some) > 1 for some in values.values())
 
 
 def _content_notes(name: tuple[str, str], table: Sequence[_Group]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from reid_srdl.config import Protocol, RulesName
 from reid_srdl.errors import UserError
+from reid_srdl.records.joint import on_set
 from reid_srdl.records.queries import QueryScores
 from reid_srdl.records.run import RunRecord
 from reid_srdl.records.store import RECORD, read_any_record
@@ -48,14 +49,18 @@ class Side:
     train: str | None = None
 
 
-def read_results(path: Path) -> Side:
+def read_results(path: Path, dataset: str | None = None) -> Side:
     """Reads the per-query results of a record (its result) or of a file.
+
+    Args:
+        path: a run's folder, its record, or a file.
+        dataset: of a run that is judged on several sets: on which.
 
     Raises:
         UserError: there is nothing to read, it is damaged, or it holds no per-query results.
     """
     if path.is_dir() or path.name == RECORD:
-        return _of_record(path)
+        return _of_record(path, dataset)
     if not path.exists():
         raise UserError(f"{path}: no such run or file", _WHICH)
     if path.suffix not in (".csv", ".json"):
@@ -68,8 +73,10 @@ def read_results(path: Path) -> Side:
     return _of_rows(path, _csv_rows(text) if path.suffix == ".csv" else _json_rows(path, text))
 
 
-def _of_record(path: Path) -> Side:
+def _of_record(path: Path, dataset: str | None) -> Side:
     record = read_any_record(path)
+    if isinstance(record, RunRecord):
+        record = on_set(record, str(path), dataset)
     found = record.evaluations[0]
     if found.per_query is None or not isinstance(found.result, Evaluation):
         raise UserError(

@@ -41,7 +41,7 @@ class _Record(EvaluationsRecord):
         name: its name, as its folder is called.
         experiment: fingerprint of all that makes the numbers but the seed.
         dataset: what the network was trained and judged on.
-        evaluations: each network that was judged, the result first, no name twice.
+        evaluations: each network that was judged, the result first, none twice on one data set.
         config: the configuration, as a plain tree.
     """
 
@@ -53,9 +53,10 @@ class _Record(EvaluationsRecord):
 
     @model_validator(mode="after")
     def _names_are_unlike(self) -> _Record:
-        names = [one.network for one in self.evaluations]
-        if len(set(names)) < len(names):
-            raise ValueError(f"evaluations: a network stands twice in {', '.join(names)}")
+        judged = [(one.network, one.data.name) for one in self.evaluations]
+        if len(set(judged)) < len(judged):
+            told = ", ".join(f"{network} on {data}" for network, data in judged)
+            raise ValueError(f"evaluations: a network stands twice in {told}")
         return self
 
     @property
@@ -70,8 +71,11 @@ class _Record(EvaluationsRecord):
 
     @property
     def results(self) -> dict[str, Result | None]:
-        """The result of each network by its name, the first one first."""
-        return {one.network: one.result for one in self.evaluations}
+        """The result of each network by its name, the first one first; of a joint set's first."""
+        found: dict[str, Result | None] = {}
+        for one in self.evaluations:
+            found.setdefault(one.network, one.result)
+        return found
 
     def evaluation(self, network: str) -> Evaluated | None:
         """Returns the evaluation of a network by its name; None where there is none."""

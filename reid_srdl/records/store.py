@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from reid_srdl.errors import UserError, did_you_mean
+from reid_srdl.records.joint import by_set
 from reid_srdl.records.parse import parse, read_text, read_tree
 from reid_srdl.records.run import AnyRecord, FeaturesRecord, RunRecord
 from reid_srdl.records.write import write_evaluations
@@ -99,16 +100,21 @@ def read_records(runs: Path) -> tuple[list[AnyRecord], list[str]]:
 
 
 def of_dataset(records: Sequence[AnyRecord], name: str, runs: Path) -> list[AnyRecord]:
-    """Returns the records of one data set.
+    """Returns the records of one data set, of runs on joint sets what they are on it.
 
     Raises:
         UserError: none below ``runs`` is of it.
     """
-    known = {record.dataset.name for record in records}
+    by_name = [
+        one
+        for record in records
+        for one in (by_set(record) if isinstance(record, RunRecord) else (record,))
+    ]
+    known = {record.dataset.name for record in by_name}
     if name not in known:
         what = f"--dataset {name}: no finished run in {runs} is of it"
         raise UserError(what, did_you_mean(name, known), usage=True)
-    return [record for record in records if record.dataset.name == name]
+    return [record for record in by_name if record.dataset.name == name]
 
 
 def run_folders(top: Path) -> Iterator[Path]:

@@ -10,6 +10,7 @@ from reid_srdl.records.kept import kept_name
 from reid_srdl.records.run import RunRecord
 from reid_srdl.report.classes import class_table
 from reid_srdl.report.evaluation import evaluation_table, skipped_warnings
+from reid_srdl.report.joint import joint_table
 from reid_srdl.report.say import say, show, tell
 
 
@@ -24,15 +25,17 @@ def print_run(record: RunRecord, folder: Path) -> None:
         f"passes, {record.true_work.cost:.3g} x 10^16 with backward passes)"
     )
     classes: dict[str, ClassScores] = {}
-    for name, evaluation in record.results.items():
-        if evaluation is None:
-            continue
+    for one in record.evaluations:
+        evaluation = one.result
         if isinstance(evaluation, ClassScores):
-            classes[name] = evaluation
-            continue
-        show(evaluation_table(evaluation, f"{name} on {record.dataset.name}"))
-        for line in skipped_warnings(evaluation):
-            tell(f"warning: {line}")
+            classes[one.network] = evaluation
+        elif evaluation is not None:
+            if not record.dataset.parts:
+                show(evaluation_table(evaluation, f"{one.network} on {one.data.name}"))
+            for line in skipped_warnings(evaluation):
+                tell(f"warning: {line}")
+    if record.dataset.parts and record.result is not None:
+        show(joint_table(record.evaluations, record.dataset.name))
     if classes:
         show(class_table(classes, record.dataset.name))
     for phase in record.phases:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reid_srdl.config import AnyConfig
 from reid_srdl.data import find_entry
+from reid_srdl.data.balanced import check_balance
 from reid_srdl.tasks.batches import check_batches
 from reid_srdl.tasks.classification import ClassificationTask
 from reid_srdl.tasks.data import TaskData
@@ -30,4 +31,6 @@ def open_task(
     task: Task = kind(config, compute, steps, found)
     counts = task.training_set.counts(len(task.classes))
     check_batches(config, dict(zip(task.classes, counts, strict=True)))
+    if task.training_set.sets is not None:
+        check_balance(task.training_set.sets, config.optim.batch_size, config.sampler.identities)
     return task

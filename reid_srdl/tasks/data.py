@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from reid_srdl.config import AnyConfig
-from reid_srdl.data import find_entry, load_classes, load_dataset
+import numpy as np
+
+from reid_srdl.config import AnyConfig, EvalConfig, changed, sets_of
+from reid_srdl.data import find_entry, load_classes, load_people
 from reid_srdl.data.classes.samples import ClassData
-from reid_srdl.data.content import Content, content_of
+from reid_srdl.data.content import Content, content_of, joint_content
 from reid_srdl.data.held_out import held_identities, held_images
 from reid_srdl.data.reid.crops import ReidData, of_identities
+from reid_srdl.data.reid.joint import joint_pids
 from reid_srdl.errors import UserError
 from reid_srdl.records.content import ContentFacts, content_facts
 from reid_srdl.tasks.task import Steps
@@ -25,12 +28,14 @@ class TaskData:
         content: digests of what it holds.
         classes: the names of the classes or identities that are trained on, by their labels.
         held: the identities that are held out, to judge epochs by.
+        parts: the sets that a joint set joins, each as it is by itself.
     """
 
     data: ReidData | ClassData
     content: Content
     classes: tuple[str, ...]
     held: frozenset[str] = frozenset()
+    parts: tuple[TaskData, ...] = ()
 
     @property
     def facts(self) -> ContentFacts:
@@ -50,24 +55,15 @@ def read_data(config: AnyConfig, steps: Steps) -> TaskData:
             to hold some out.
     """
     section = config.data
-    data: ReidData | ClassData
     if find_entry(section.name).task == "reid":
-        data = load_dataset(section.name, section.dir, section.split)
+        found = _people(load_people(sets_of(section), section.split), section.identities, steps)
     else:
         data = load_classes(section.name, section.dir, (section.height, section.width), steps)
-    classes = data.class_names
-    if isinstance(data, ReidData) and section.identities is not None:
-        if section.identities > len(classes):
-            raise UserError(
-                f"data.identities: {section.identities} is more than the {len(classes)} of the "
-                "training set",
-                "lower data.identities, or leave it out for all",
-                usage=True,
-            )
-        classes = classes[: section.identities]
-    held = _held(data, classes, section.validation) if section.validation else frozenset()
-    classes = tuple(name for name in classes if name not in held)
-    return TaskData(data, content_of(data, steps), classes, held)
+        found = TaskData(data, content_of(data, steps), data.class_names)
+    if not section.validation:
+        return found
+    held = _held(found.data, found.classes, section.validation)
+    return replace(found, classes=tuple(c for c in found.classes if c not in held), held=held)
 
 
 def _held(data: ReidData | ClassData, classes: tuple[str, ...], share: float) -> frozenset[str]:
@@ -78,3 +74,47 @@ def _held(data: ReidData | ClassData, classes: tuple[str, ...], share: float) ->
     held = held_identities(classes, share)
     check_held_out(of_identities(data.train, held)[0])
     return held
+
+
+def settings_on(config: AnyConfig, dataset: str) -> EvalConfig:
+    """Returns how networks are judged on one of the sets that an experiment trains on.
+
+    A set of a joint one that has a kind of gallery of its own keeps it.
+    """
+    own = find_entry(dataset).defaults.get("eval", {}) if dataset != config.data.name else {}
+    return changed(config.eval, own, "eval") if own else config.eval
+
+
+def _people(data: ReidData, most: int | None, steps: Steps) -> TaskData:
+    """Returns a re-id set, of a joint one with its parts.
+
+    Args:
+        data: as loaded.
+        most: train on the first so many identities of each set; None: on all.
+        steps: told of reading.
+
+    Raises:
+        UserError: a set has fewer identities.
+    """
+    if not data.parts:
+        return TaskData(data, content_of(data, steps), _first(data, most))
+    parts = tuple(_people(part, most, steps) for part in data.parts)
+    classes = [
+        str(pid)
+        for place, part in enumerate(parts)
+        for pid in joint_pids(data.parts, place, np.array(part.classes, np.int64)).tolist()
+    ]
+    content = joint_content(data, [part.content for part in parts])
+    return TaskData(data, content, tuple(classes), parts=parts)
+
+
+def _first(data: ReidData, most: int | None) -> tuple[str, ...]:
+    names = data.class_names
+    if most is not None and most > len(names):
+        raise UserError(
+            f"data.identities: {most} is more than the {len(names)} of the training set of "
+            f"{data.name}",
+            "lower data.identities, or leave it out for all",
+            usage=True,
+        )
+    return names[:most]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from reid_srdl.config import AnyConfig, EvalConfig
 from reid_srdl.data.augmentation import augmentation_of
 from reid_srdl.data.batches import Images, TrainingSet
 from reid_srdl.data.cache import decoded
 from reid_srdl.data.reid.crops import ReidData, of_identities
+from reid_srdl.data.reid.joint import set_of_each
 from reid_srdl.data.reid.names import class_labels
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import asked_of, check_labels, evaluate_by
@@ -17,7 +19,7 @@ from reid_srdl.records.digests import labels_digest
 from reid_srdl.records.queries import scored_queries
 from reid_srdl.records.run import DatasetFacts
 from reid_srdl.retrieval.protocol import Labels
-from reid_srdl.tasks.data import TaskData, read_data
+from reid_srdl.tasks.data import TaskData, read_data, settings_on
 from reid_srdl.tasks.features import Extractor, all_parts
 from reid_srdl.tasks.task import Judged, Steps
 from reid_srdl.tasks.validation import RetrievalJudge
@@ -65,40 +67,40 @@ class ReidTask:
         pixels = whole if trained.all() else whole[trained]
         labels, _ = class_labels(crops.pids)
         images = Images(pixels, size, compute.device)
+        sets = set_of_each(data) if config.data.joint == "balanced" else None
         self.training_set = TrainingSet(
             images,
             labels,
             pad=config.data.pad,
             flip=config.data.flip,
             augmentation=augmentation_of(config.data),
+            sets=None if sets is None else sets[trained],
         )
         self.judge_epoch: Judge | None = None
         if found.held:
             others, held = of_identities(data.train, found.held)
             self.judge_epoch = RetrievalJudge(others, whole[held], size, compute, config.eval)
-        self.facts = DatasetFacts(
-            name=config.data.name,
-            images=len(crops),
-            identities=len(self.classes),
-            query=len(data.query),
-            gallery=len(data.gallery),
-            boxes=len(data.boxes) if data.boxes is not None else None,
-            labels=labels_digest((data.query, data.gallery, data.boxes)),
-            content=found.facts,
-        )
+        self.facts = _facts(found)
 
     def judge(
         self, models: Mapping[str, Model], ensembles: Mapping[str, Sequence[Model]]
     ) -> dict[str, Judged]:
         """Evaluates each network's features by the re-id protocol; there are no ensembles.
 
+        On a joint set each network is judged on each of its sets.
+
         Raises:
             UserError: images that cannot be read.
         """
-        return {name: self._judge(model.network) for name, model in models.items()}
+        sets = self._data.parts or (self._data,)
+        judged: dict[str, Judged] = {}
+        for name, model in models.items():
+            first, *others = [self._judge(model.network, data) for data in sets]
+            judged[name] = replace(first, further=tuple(others))
+        return judged
 
-    def _judge(self, network: Network) -> Judged:
-        settings = self._config.eval
+    def _judge(self, network: Network, data: ReidData) -> Judged:
+        settings = settings_on(self._config, data.name)
         extractor = Extractor(
             network,
             self.training_set.images.size,
@@ -108,13 +110,30 @@ class ReidTask:
             self._steps,
         )
         done = evaluate_by(
-            all_parts(extractor, self._data),
+            all_parts(extractor, data),
             settings,
             engine=settings.engine,
             device=str(self._compute.device),
             progress=lambda done, total: self._steps("ranking", done, total),
         )
         return Judged(done.evaluation, scored_queries(done.single, done.multi))
+
+
+def _facts(found: TaskData) -> DatasetFacts:
+    """Returns what a record says of a set, and of a joint one's parts."""
+    data = found.data
+    assert isinstance(data, ReidData)
+    return DatasetFacts(
+        name=data.name,
+        images=len(of_identities(data.train, found.classes)[0]),
+        identities=len(found.classes),
+        query=len(data.query),
+        gallery=len(data.gallery),
+        boxes=len(data.boxes) if data.boxes is not None else None,
+        labels=labels_digest((data.query, data.gallery, data.boxes)),
+        content=found.facts,
+        parts=tuple(map(_facts, found.parts)),
+    )
 
 
 def check_data(data: ReidData, settings: EvalConfig) -> None:

@@ -23,10 +23,13 @@ class Judged:
     Attributes:
         result: its scores.
         per_query: results of each query; None where the task has no queries.
+        further: of a joint data set, whose first set this is: what it came to on the others, in
+            their order.
     """
 
     result: Result
     per_query: ScoredQueries | None = None
+    further: tuple[Judged, ...] = ()
 
 
 class Task(Protocol):

@@ -100,8 +100,8 @@ class Phase:
         images: samples of its training set.
         steps: steps of an epoch.
         batch_size: images of a step.
-        counts: counts the work of one step, or of extracting from one image; called once for
-            each kind of step.
+        counts: counts the work of one step, or of extracting from one image; called once.
+        counts_frozen: the same of a step in which loaded trunks stay as they are.
         frozen_steps: steps, from the first, in which trunks that were loaded stay as they are.
         rows: the epochs that are done.
         seconds: time that the finished part took.
@@ -113,7 +113,8 @@ class Phase:
     images: int
     steps: int
     batch_size: int
-    counts: Callable[[Phase, bool], MacCount] | None = None
+    counts: Callable[[Phase], MacCount] | None = None
+    counts_frozen: Callable[[Phase], MacCount] | None = None
     frozen_steps: int = 0
     rows: list[EpochRow] = field(default_factory=list)
     seconds: float = 0.0
@@ -153,8 +154,9 @@ class Phase:
 
     def _work_of_step(self, *, frozen: bool) -> MacCount:
         if frozen not in self._counted:
-            assert self.counts is not None, "nobody counts here"
-            self._counted[frozen] = self.counts(self, frozen)
+            counts = self.counts_frozen if frozen else self.counts
+            assert counts is not None, "nobody counts here"
+            self._counted[frozen] = counts(self)
         return self._counted[frozen]
 
     @property

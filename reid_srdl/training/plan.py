@@ -331,7 +331,9 @@ class Planner:
         batch = setting.optimisation.batch_size
         if isinstance(asked, Fit):
             self._check_batches(name, view, images)
-        phase = Phase(name, key, asked, images, images // batch, batch, self._count)
+        phase = Phase(
+            name, key, asked, images, images // batch, batch, self._count, self._count_frozen
+        )
         phase.frozen_steps = frozen_steps_of(phase, setting)
         self.phases.append(phase)
         return phase
@@ -357,10 +359,13 @@ class Planner:
         counts = dict(zip(data.classes, data.counts, strict=True))
         return sum(counts[name] for name in (view.classes if view else data.classes))
 
-    def _count(self, phase: Phase, frozen: bool) -> MacCount:
+    def _count(self, phase: Phase, *, frozen: bool = False) -> MacCount:
         from reid_srdl.training.counted import work_of  # brings torch
 
         return work_of(phase, self.setting, frozen=frozen)
+
+    def _count_frozen(self, phase: Phase) -> MacCount:
+        return self._count(phase, frozen=True)
 
     # What a trainer does, and a planner leaves out
 

@@ -105,7 +105,7 @@ class Trainer(Planner):
         if start == self.setting.origin and self._origin is not None:
             return self._placed(load_network(self._origin))
         weights = None if start == "random" else self._weights
-        return self._placed(build(spec, seed=seed, imagenet_weights=weights))
+        return self._placed(build(spec, seed=seed, weights=weights))
 
     def _read(self, teacher: Teacher) -> Network:
         return self._placed(load_network(teacher.weights))

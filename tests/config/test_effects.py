@@ -153,7 +153,6 @@ TOGETHER = [
     ["data.erasing.ratio=[0.5, 2.0]"],
     ["data.erasing.probability=0.5", "data.erasing.area=[0.9, 0.9]", "data.erasing.ratio=[1, 1]"],
     ["data.erasing.probability=1", "data.erasing.area=[0.1, 0.2]", "data.erasing.ratio=[90, 99]"],
-    ["model.weights=x.pth"],
     ["optim.momentum=0"],
     ["optim.milestones=[]", "optim.gamma=0.5"],
     ["optim.gamma=1", "optim.milestones=[0.3]"],

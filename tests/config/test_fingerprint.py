@@ -64,11 +64,13 @@ def test_it_tells_what_is_computed_not_where() -> None:
         "run.dir": "elsewhere",
         "run.name": "other",
         "data.dir": "/x",
+        "data.dirs": ["/x"],
         "train.device": "cpu",
         "train.threads": 1,
         "train.checkpoint_minutes": 0.5,
         "eval.enabled": False,
         "eval.engine": "faiss",
+        "recipe.keys": ["optim.lr"],
     }
     assert elsewhere.keys() == set(PLACES) - {"model.weights"}
     assert {assigned(path, value) for path, value in elsewhere.items()} == {key()}

@@ -150,3 +150,9 @@ def test_colour_alone_does_not_solve_it(tmp_path: Path) -> None:
         nearest = np.flatnonzero(counted)[distances[counted].argmin()]
         hits.append(data.gallery.pids[nearest] == pid)
     assert np.mean(hits) < 0.4
+
+
+def test_a_wall_below_the_picture_hides_nobody(tmp_path: Path) -> None:
+    options = Options(train_identities=8, test_identities=8, cameras=3, images=3)
+    root, _ = make_walkers(tmp_path, seed=5, options=options)
+    assert len(load_dataset("walkers", root).class_names) == 8

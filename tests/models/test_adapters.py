@@ -188,21 +188,22 @@ def test_given_weights_fill_the_trunk(suffix: str, tmp_path: Path) -> None:
         save_file(state, path)
     name = "torchvision:mobilenet_v2"
     assert find_imagenet_weights(name, path) == path
-    one, other = (build(NetworkSpec(name, 5), seed=seed, imagenet_weights=path) for seed in (1, 2))
+    one, other = (build(NetworkSpec(name, 5), seed=seed, weights=path) for seed in (1, 2))
     loaded = one.trunk.state_dict()
     trunk = {k: v for k, v in state.items() if not k.startswith("classifier")}
     assert trunk.keys() == loaded.keys()
     assert all(torch.equal(loaded[key], value) for key, value in trunk.items())
     assert not torch.equal(one.classifier.weight, other.classifier.weight)
     with pytest.raises(UserError, match="not the weights of torchvision:resnet18"):
-        build(NetworkSpec("torchvision:resnet18", 5), seed=0, imagenet_weights=path)
+        build(NetworkSpec("torchvision:resnet18", 5), seed=0, weights=path)
 
 
 def test_no_weights_are_fetched(tmp_path: Path) -> None:
-    for given in (None, tmp_path / "none.pth"):
-        with pytest.raises(UserError, match="no file with the ImageNet weights") as caught:
-            find_imagenet_weights("torchreid:osnet_x1_0", given)
-        assert "model.weights" in caught.value.hint
+    with pytest.raises(UserError, match="no file with the ImageNet weights") as caught:
+        find_imagenet_weights("torchreid:osnet_x1_0", None)
+    assert "model.weights" in caught.value.hint
+    with pytest.raises(UserError, match=r"none\.pth: no such file"):
+        find_imagenet_weights("torchreid:osnet_x1_0", tmp_path / "none.pth")
     with pytest.raises(UserError, match="no ImageNet weights of resnet32"):
         find_imagenet_weights("resnet32", None)
 

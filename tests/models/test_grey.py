@@ -51,7 +51,7 @@ def test_grey_networks_have_stages_branches_and_trained_weights(tmp_path: Path) 
     path = tmp_path / "weights.pth"
     torch.save(torchvision.models.resnet18().state_dict(), path)
     specs = (NetworkSpec("resnet18", 5, SIZE, channels, (Branches(),)) for channels in (1, 3))
-    grey, colour = (build(spec, seed=0, imagenet_weights=path) for spec in specs)
+    grey, colour = (build(spec, seed=0, weights=path) for spec in specs)
     assert agree(grey, colour)
     assert stage_shapes(grey, SIZE) == stage_shapes(colour, SIZE)
     assert len(grey(images(), needs={"branches"}).branches) == 3

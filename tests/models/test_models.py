@@ -73,8 +73,7 @@ def test_imagenet_trunk_is_loaded_and_classifier_is_random(name: str, tmp_path: 
         state = {_old_name(k): v for k, v in state.items() if "num_batches_tracked" not in k}
     torch.save(state, tmp_path / "weights.pth")
     one, other = (
-        build(NetworkSpec(name, 5), seed=seed, imagenet_weights=tmp_path / "weights.pth")
-        for seed in (1, 2)
+        build(NetworkSpec(name, 5), seed=seed, weights=tmp_path / "weights.pth") for seed in (1, 2)
     )
     library_trunk = {k: v for k, v in library.state_dict().items() if k in _trunk(one)}
     assert len(library_trunk) == len(_trunk(one))
@@ -127,7 +126,7 @@ def test_foreign_weights_are_refused_and_not_executed(tmp_path: Path, kind: str)
     else:
         file.write_text("hello" if kind == "text" else "")
     with pytest.raises(UserError, match="nothing in it was executed"):
-        build(NetworkSpec("resnet18", 5), seed=0, imagenet_weights=file)
+        build(NetworkSpec("resnet18", 5), seed=0, weights=file)
     with pytest.raises(UserError, match="nothing in it was executed"):
         load_network(file)
     assert not trap.exists()
@@ -136,7 +135,7 @@ def test_foreign_weights_are_refused_and_not_executed(tmp_path: Path, kind: str)
 def test_another_networks_weights_are_refused(tmp_path: Path) -> None:
     torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "weights.pth")
     with pytest.raises(UserError, match="not the weights of resnet50"):
-        build(NetworkSpec("resnet50", 5), seed=0, imagenet_weights=tmp_path / "weights.pth")
+        build(NetworkSpec("resnet50", 5), seed=0, weights=tmp_path / "weights.pth")
 
 
 def test_weights_file_round_trip(tmp_path: Path) -> None:

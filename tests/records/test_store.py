@@ -108,7 +108,9 @@ def test_records_refuse_what_no_table_can_use() -> None:
         record(accuracy_of_dreams=1)
     with pytest.raises(ValidationError, match="per_query without scores of queries"):
         record(results={"a": None}, per_query={"a": per_query()})
-    with pytest.raises(ValidationError, match="stands twice in final, final"):
+    with pytest.raises(
+        ValidationError, match="stands twice in final on market1501, final on market1501"
+    ):
         record(evaluations=record().evaluations * 2)
     with pytest.raises(ValidationError, match="not the sum"):
         Work(forward=1, backward=1, total=3)

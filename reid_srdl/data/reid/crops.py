@@ -79,6 +79,7 @@ class ReidData:
         boxes: hand-drawn boxes for multi-query (``gt_bbox``), or None where there are none.
         notes: what was left out, counted and named.
         packed: where the set's own images were taken from, if they are no files of the set.
+        parts: the sets that it joins, see `data.reid.joint`; none: it is one set.
     """
 
     name: str
@@ -89,6 +90,7 @@ class ReidData:
     boxes: Crops | None
     notes: tuple[Finding, ...] = ()
     packed: Packed | None = None
+    parts: tuple[ReidData, ...] = ()
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -140,8 +140,9 @@ def _occlude(seed: int, shot: Shot, canvas: Image.Image, stance: Stance, seen_by
     elif kind == 1:  # car or wall before the legs
         top = stance.y - draw.uniform(0.2, 0.42) * stance.scale
         paint = tuple(draw.integers(30, 200, 3).tolist())
-        pen.rounded_rectangle((-20, top, width + 20, height + 30), 26, fill=paint)
-        pen.line((0, top + 26, width, top + 26), (40, 40, 44), 4)
+        if top < height:  # else all of it stands below the picture
+            pen.rounded_rectangle((-20, top, width + 20, height + 30), 26, fill=paint)
+            pen.line((0, top + 26, width, top + 26), (40, 40, 44), 4)
     elif kind == 2:  # bush
         for _ in range(40):
             x = stance.x + side * draw.uniform(0.0, 0.3) * stance.scale

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor
 
-from reid_srdl.config import AnyConfig
+from reid_srdl.config import AnyConfig, placed
 from reid_srdl.data.batches import Images
 from reid_srdl.errors import FileError
 from reid_srdl.report.progress import Display
@@ -68,7 +68,7 @@ class Place:
         """
         precision = precision or config.train.precision
         compute = choose(self.device, precision, config.train.threads)
-        data = config.data.model_copy(update={"dir": self.data_dir or config.data.dir})
+        data = placed(config.data, [self.data_dir] if self.data_dir else [])
         return open_task(config.model_copy(update={"data": data}), compute, self.steps), compute
 
 

@@ -33,7 +33,7 @@ def asked_plan(study: str, scale: float, seeds: str | None, cells: str | None) -
         experiment,
         rehearse,
         scale=scale,
-        seeds=None if seeds is None else _numbers(seeds),
+        seeds=None if seeds is None else seed_numbers(seeds),
         cells=None if cells is None else _listed("--cells", cells),
     )
 
@@ -109,7 +109,12 @@ def _listed(option: str, text: str) -> list[str]:
     return words
 
 
-def _numbers(text: str) -> list[int]:
+def seed_numbers(text: str) -> list[int]:
+    """Reads ``0,1,2``.
+
+    Raises:
+        UserError: there is no number, or something else.
+    """
     words = _listed("--seeds", text)
     if wrong := [word for word in words if not word.isdecimal()]:
         raise UserError(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from reid_srdl.config import AnyConfig
-from reid_srdl.data import find_entry, load_classes, load_dataset
+from reid_srdl.config import AnyConfig, placed, sets_of
+from reid_srdl.data import find_entry, load_classes, load_people
 from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.content import content_of
+from reid_srdl.data.locate import locate
 from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.errors import UserError
 from reid_srdl.records.studies.match import ContentOf
@@ -25,21 +26,41 @@ def contents_in(data_dir: Callable[[str], Path | None]) -> ContentOf:
     def content(config: AnyConfig) -> tuple[str, str] | None:
         key = (config.data.name, config.data.split)
         if key not in known:
-            known[key] = _content(config, data_dir(config.data.name))
+            known[key] = _content(config, data_dir)
         return known[key]
 
     return content
 
 
-def _content(config: AnyConfig, folder: Path | None) -> tuple[str, str] | None:
+def with_data(config: AnyConfig, data_dir: Callable[[str], Path | None]) -> AnyConfig:
+    """Returns a configuration with its data where this machine has them.
+
+    Args:
+        config: any.
+        data_dir: the folder of each data set by its name; None: where data sets are looked for.
+
+    Raises:
+        UserError: some sets of a joint one have no folder, and are not where they are looked for.
+    """
+    names = [name for name, _ in sets_of(config.data)]
+    found = [data_dir(name) for name in names]
+    if not any(found):
+        data = config.data.model_copy(update={"dir": None, "dirs": ()})
+    else:
+        pairs = zip(names, found, strict=True)
+        data = placed(config.data, [one or locate(find_entry(name), None) for name, one in pairs])
+    return config.model_copy(update={"data": data})
+
+
+def _content(config: AnyConfig, data_dir: Callable[[str], Path | None]) -> tuple[str, str] | None:
     """Returns the two digests; None where the data cannot be read, which its runs will tell."""
-    section = config.data
     data: ReidData | ClassData
     try:
+        section = with_data(config, data_dir).data
         if find_entry(section.name).task == "reid":
-            data = load_dataset(section.name, folder, section.split)
+            data = load_people(sets_of(section), section.split)
         else:
-            data = load_classes(section.name, folder, (section.height, section.width))
+            data = load_classes(section.name, section.dir, (section.height, section.width))
         found = content_of(data)
     except UserError:
         return None

@@ -8,7 +8,7 @@ from pathlib import Path
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.analyse.place import Place
 from reid_srdl.jobs.analyse.width import measure_width
-from reid_srdl.jobs.studies.run import Where
+from reid_srdl.jobs.studies.conduct import Where
 from reid_srdl.records.studies.match import study_folder
 from reid_srdl.records.studies.plan import Plan
 from reid_srdl.report.analysis import plot_widths

@@ -12,9 +12,11 @@ import pytest
 
 from reid_srdl.config import to_yaml
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.studies import conduct as conducting
 from reid_srdl.jobs.studies import process, share
 from reid_srdl.jobs.studies import run as job
-from reid_srdl.jobs.studies.run import Where, run_study
+from reid_srdl.jobs.studies.conduct import Where
+from reid_srdl.jobs.studies.run import run_study
 from reid_srdl.jobs.studies.share import share_machine
 from reid_srdl.machine import available_cores
 from reid_srdl.records.studies import Plan, RunPlan, plan_study, read_study
@@ -59,8 +61,9 @@ class Recorder:
 @pytest.fixture(autouse=True)
 def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_WORKER", "tests.jobs.studies.fake_worker")
-    monkeypatch.setattr(job, "_POLL", 0.01)
-    monkeypatch.setattr(job, "OPTIONS", METHODS)
+    monkeypatch.setattr(conducting, "_POLL", 0.01)
+    for module in (job, conducting):
+        monkeypatch.setattr(module, "OPTIONS", METHODS)
 
 
 def planned(folder: Path, cells: dict[str, dict[str, Any]], **options: Any) -> Plan:

@@ -1,0 +1,73 @@
+"""One experiment from several seeds, each an ordinary run: in turn, or several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from reid_srdl.config import AnyConfig, sets_of
+from reid_srdl.jobs.studies.conduct import StudyListener, Where, conduct
+from reid_srdl.jobs.studies.share import share_machine
+from reid_srdl.jobs.train import resolve_run
+from reid_srdl.records.board import Leaderboard
+from reid_srdl.records.leaderboard import leaderboard
+from reid_srdl.records.store import read_records
+from reid_srdl.records.studies.plan import RunPlan
+from reid_srdl.records.studies.progress import Outcome
+from reid_srdl.training.precision import choose
+
+_LOGS = ".logs"  # hidden, so that nothing takes it for a run
+
+
+def seeded(config: AnyConfig, seeds: Sequence[int]) -> list[AnyConfig]:
+    """Returns the experiment from each seed, its run named; a name that is given gets ``-seedN``.
+
+    Raises:
+        UserError: the device is not there.
+    """
+    train, made = config.train, []
+    compute = choose(train.device, train.precision, train.threads, compile=train.compile)
+    for seed in dict.fromkeys(seeds):
+        name = config.run.name and f"{config.run.name}-seed{seed}"
+        own = {
+            "train": train.model_copy(update={"seed": seed}),
+            "run": config.run.model_copy(update={"name": name}),
+        }
+        made.append(resolve_run(config.model_copy(update=own), compute))
+    return made
+
+
+def train_at_once(
+    configs: Sequence[AnyConfig], jobs: int, listener: StudyListener
+) -> list[Outcome]:
+    """Trains runs of one experiment, several at once, each in a process of its own.
+
+    A run that is finished is read back, one that was stopped goes on.
+
+    Args:
+        configs: as `seeded` makes them.
+        jobs: runs at once; they share the CPU's cores.
+        listener: told of the progress.
+
+    Raises:
+        KeyboardInterrupt: the processes have been stopped before.
+    """
+    first = configs[0]
+    places = dict(sets_of(first.data))
+    shared = share_machine(first.train.device, jobs)
+    where = Where(first.run.dir, places.get, threads=shared.threads, jobs=shared.jobs, logs=_LOGS)
+    runs = [RunPlan(str(one.run.name), (), "", one.train.seed, one, (), None) for one in configs]
+    return conduct(runs, {}, where, first.run.dir, listener)
+
+
+def rows_of(configs: Sequence[AnyConfig]) -> Leaderboard:
+    """Returns the rows of the leaderboard that finished runs stand in, with their gains.
+
+    Raises:
+        UserError: none is finished.
+    """
+    names = {one.run.name for one in configs}
+    board = leaderboard(read_records(configs[0].run.dir)[0])
+    rows = tuple(row for row in board.rows if names & set(row.runs))
+    gains = tuple(gain for gain in board.gains if gain.row in rows)
+    return replace(board, rows=rows, gains=gains, notes=())

@@ -1,0 +1,12 @@
+"""Stands for a run's process: keeps the configuration that it is given, and fails for seed 2."""
+
+import json
+import sys
+from pathlib import Path
+
+tree = json.loads(sys.stdin.readline())
+if tree["train"]["seed"] == 2:
+    print("error: seed 2 fails", file=sys.stderr)
+    sys.exit(1)
+file = Path(tree["run"]["dir"]) / f"{tree['run']['name']}.json"
+file.write_text(json.dumps(tree))
