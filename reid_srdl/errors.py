@@ -48,6 +48,11 @@ class FileError(UserError, OSError):
         return f"{self.what}\n{self.hint}"
 
 
+def fail(error: FileError) -> None:
+    """Ends the work that could not write a file; in place of who goes on without it."""
+    raise error
+
+
 _HINT = "see whether the disk is there, has room, and lets you write to this place"
 _HINTS = {
     "ENOSPC": "make room on that disk (df -h, df -i), or name a place on another one",

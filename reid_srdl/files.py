@@ -142,6 +142,11 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f".{path.name[:48]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
 
 
+def is_leftover(path: Path) -> bool:
+    """Says whether a name is one that `temporary_beside` gives."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
 def remove_leftovers(folder: Path) -> None:
     """Removes what killed processes left half-written in a folder and below it.
 

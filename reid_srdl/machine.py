@@ -10,6 +10,8 @@ from pathlib import Path
 
 from reid_srdl.version import __version__
 
+_MOST = 1024  # threads; more end in a crash of the system's allocator
+
 # Import name -> the distributions that may bring it.
 _PACKAGES = {
     "torch": ("torch",),
@@ -42,6 +44,12 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def named_threads() -> int | None:
+    """Returns the threads that OMP_NUM_THREADS names, as for any numerical program; None: none."""
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(int(first), _MOST) if first.isdecimal() and int(first[:9]) > 0 else None
 
 
 def processor_name() -> str:

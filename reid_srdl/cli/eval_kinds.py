@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reid_srdl.config.marked import section
-from reid_srdl.errors import UserError
+from reid_srdl.errors import FileError, UserError
 
 if TYPE_CHECKING:
     from reid_srdl.evaluation import Scored
@@ -76,19 +76,20 @@ def evaluate_gallery(run: Path | None, file: Path | None, asked: Asked, group: G
         elsewhere = f"; the one on {group.writer} prints the results" if group.rank else ""
         tell(f"{group.size} processes share the gallery{elsewhere}")
     kept: Path | None
+    refused: list[FileError] = []
     with Display(shown=group.rank == 0) as display:
         if file is not None:
-            features, result, kept = _of_file(file, asked, display, group)
+            features, result, kept = _of_file(file, asked, display, group, refused)
         else:
             assert run is not None
-            features, result, kept = _of_run(run, asked, display, group)
+            features, result, kept = _of_run(run, asked, display, group, refused)
     if group.rank == 0:
         rules = result.evaluation.protocol
         lists = result.lists(asked.k) if asked.lists else []  # before any printing
         tell_all("warning", evaluation_warnings(result, features.gallery.labels))
         evaluation = result.evaluation
         table = evaluation_table(evaluation, str(run or file))
-        _show(table, evaluation.model_dump(mode="json"), kept, asked)
+        _show(table, evaluation.model_dump(mode="json"), kept, asked, refused)
         # Written last: what cannot be written loses no score.
         if asked.per_query is not None:
             tables.write_per_query(asked.per_query, result.single, result.multi, rules)
@@ -99,23 +100,27 @@ def evaluate_gallery(run: Path | None, file: Path | None, asked: Asked, group: G
 
 def evaluate_sets(run: Path, sets: Sequence[str], asked: Asked) -> None:
     """Evaluates a run's network on each set of the joint one that it was trained on."""
-    from reid_srdl.records.later import read_later
+    from reid_srdl.records.store import read_record
     from reid_srdl.report.joint import joint_table
     from reid_srdl.report.progress import Display
-    from reid_srdl.report.say import present, say
+    from reid_srdl.report.say import present, say, tell_all
     from reid_srdl.retrieval.sharing.sharding import Alone
 
-    kept = {}
+    found, paths = {}, []
+    refused: list[FileError] = []
     with Display() as display:
         for name in sets:
             own = replace(asked, given={**asked.given, "data.name": name})
-            kept[name] = _of_run(run, own, display, Alone())[2]
-    found = {name: read_later(path).evaluations[0] for name, path in kept.items()}
-    tree = {name: one.result and one.result.model_dump(mode="json") for name, one in found.items()}
-    present(joint_table(list(found.values()), str(run)), tree, as_json=asked.json)
-    if not asked.json:
-        for path in kept.values():
-            say(f"record: {path}")
+            _, scored, path = _of_run(run, own, display, Alone(), refused)
+            found[name] = scored.evaluation
+            paths.append(path)
+    network = read_record(run).network
+    table = joint_table([(name, network, one) for name, one in found.items()], str(run))
+    tree = {name: one.model_dump(mode="json") for name, one in found.items()}
+    present(table, tree, as_json=asked.json)
+    tell_all("note", (f"{error.what}; nothing was recorded" for error in refused))
+    for path in () if asked.json or refused else paths:
+        say(f"record: {path}")
 
 
 def evaluate_splits(run: Path, asked: Asked) -> None:
@@ -124,13 +129,19 @@ def evaluate_splits(run: Path, asked: Asked) -> None:
     from reid_srdl.report.evaluation import splits_table
     from reid_srdl.report.progress import Display
 
+    refused: list[FileError] = []
     with Display() as display:
         scores, kept = evaluate(
-            run, **asked.data, changes=asked.changes, device=asked.device, steps=display.steps
+            run,
+            **asked.data,
+            changes=asked.changes,
+            device=asked.device,
+            steps=display.steps,
+            refused=refused.append,
         )
     title = f"{run} on {len(scores.splits)} splits of {scores.dataset}"
     table = splits_table(scores.mean, scores.spread, scores.splits[0].protocol, title)
-    _show(table, scores.model_dump(mode="json"), kept, asked)
+    _show(table, scores.model_dump(mode="json"), kept, asked, refused)
 
 
 def evaluate_classes(run: Path, asked: Asked) -> None:
@@ -139,20 +150,22 @@ def evaluate_classes(run: Path, asked: Asked) -> None:
     from reid_srdl.report.classes import class_table
     from reid_srdl.report.progress import Display
 
+    refused: list[FileError] = []
     with Display() as display:
         scores, kept = evaluate(
             run,
             data_dir=asked.data["data_dir"],
             device=asked.device,
             steps=display.steps,
+            refused=refused.append,
             **asked.changes,
         )
     tree = {name: score.model_dump(mode="json") for name, score in scores.items()}
-    _show(class_table(scores, str(run)), tree, kept, asked)
+    _show(class_table(scores, str(run)), tree, kept, asked, refused)
 
 
 def _of_run(
-    run: Path, asked: Asked, display: Display, group: Group
+    run: Path, asked: Asked, display: Display, group: Group, refused: list[FileError]
 ) -> tuple[Features, Scored, Path]:
     from reid_srdl.jobs.evaluate import evaluate_run
 
@@ -167,11 +180,12 @@ def _of_run(
         steps=display.steps,
         progress=lambda done, total: display.steps("ranking", done, total),
         group=group,
+        refused=refused.append,
     )
 
 
 def _of_file(
-    file: Path, asked: Asked, display: Display, group: Group
+    file: Path, asked: Asked, display: Display, group: Group, refused: list[FileError]
 ) -> tuple[Features, Scored, Path | None]:
     from reid_srdl.config import EvalConfig, changed
     from reid_srdl.jobs.evaluate_features import evaluate_features
@@ -188,13 +202,17 @@ def _of_file(
         device=asked.device,
         progress=lambda done, total: display.steps("ranking", done, total),
         group=group,
+        refused=refused.append,
     )
 
 
-def _show(table: Table, tree: Any, kept: Path | None, asked: Asked) -> None:
-    """Prints a table and where the record stands, or JSON alone."""
-    from reid_srdl.report.say import present, say
+def _show(
+    table: Table, tree: Any, kept: Path | None, asked: Asked, refused: list[FileError]
+) -> None:
+    """Prints a table and where the record stands, or JSON alone; what was refused is a note."""
+    from reid_srdl.report.say import present, say, tell_all
 
     present(table, tree, as_json=asked.json)
-    if kept is not None and not asked.json:
+    tell_all("note", (f"{error.what}; nothing was recorded" for error in refused))
+    if kept is not None and not asked.json and not refused:
         say(f"record: {kept}")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from reid_srdl.config.augmentation import ErasingConfig, JitterConfig
 from reid_srdl.config.loss import LossConfig
@@ -166,6 +166,10 @@ class ModelConfig(Section):
     _expands = field_validator("weights")(at_home)
 
 
+def _none_if_auto(value: Any) -> Any:
+    return None if value == "auto" else value
+
+
 class TrainConfig(Section):
     """How long, from which seed, on what."""
 
@@ -189,7 +193,12 @@ class TrainConfig(Section):
             WHERE,
         ),
     ] = "auto"
-    threads: int | None = Field(None, ge=1, le=_CORES, description="CPU threads; None: all cores")
+    threads: Annotated[int | None, BeforeValidator(_none_if_auto)] = Field(
+        None,
+        ge=1,
+        le=_CORES,
+        description="CPU threads; None or auto: OMP_NUM_THREADS, or what is fastest at the start",
+    )
     compile: bool = Field(False, description="train what torch.compile makes of the network")
     checkpoint_minutes: float = Field(
         10, gt=0, le=_COUNT, description="minutes between checkpoints within an epoch"

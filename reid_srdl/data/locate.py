@@ -83,6 +83,11 @@ class Entry:
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     splits: int = 1
 
+    @property
+    def own(self) -> bool:
+        """Whether it stands for any folder: what the set is, its folder's name tells."""
+        return not self.folders
+
 
 @dataclass(frozen=True)
 class Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from reid_srdl.config import AnyConfig, EvalConfig, changed, sets_of
 from reid_srdl.data import find_entry
 from reid_srdl.data.content import content_of_test
 from reid_srdl.data.reid.crops import ReidData
+from reid_srdl.errors import FileError, fail
 from reid_srdl.evaluation import (
     Progress,
     Scored,
@@ -57,6 +59,7 @@ def evaluate_run(
     steps: Steps | None = None,
     progress: Progress | None = None,
     group: Group | None = None,
+    refused: Callable[[FileError], None] = fail,
 ) -> tuple[Features, Scored, Path]:
     """Extracts features with a run's network, evaluates them, and keeps the result in the run.
 
@@ -73,6 +76,7 @@ def evaluate_run(
         steps: told of the extraction's progress.
         progress: told of the ranking's progress.
         group: the processes that share the ranking; process 0 extracts and records.
+        refused: told where the result cannot be recorded; by default that is an error.
 
     Returns:
         The features, the evaluation, and the file under ``RUN/evaluations`` that records it; one
@@ -121,7 +125,7 @@ def evaluate_run(
     )
     if extracted is None:
         return features, result, kept_file(run, [evaluated])
-    return features, result, keep(run, [evaluated], extracted[1])
+    return features, result, keep(run, [evaluated], extracted[1], refused)
 
 
 def _check(settings: EvalConfig, lists: int | None, data: ReidData) -> None:
@@ -178,6 +182,7 @@ def evaluate_classes(
     batch_size: int | None = None,
     device: str = "auto",
     steps: Steps | None = None,
+    refused: Callable[[FileError], None] = fail,
 ) -> tuple[dict[str, ClassScores], Path]:
     """Evaluates the networks of a classification run again, and keeps the result in the run.
 
@@ -187,6 +192,7 @@ def evaluate_classes(
         flip, batch_size: as in the ``eval`` section; None: the run's own.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         steps: told of the progress.
+        refused: as in `evaluate_run`.
 
     Classes are matched by name.
 
@@ -229,4 +235,4 @@ def evaluate_classes(
     scores = {
         name: done.result for name, done in judged.items() if isinstance(done.result, ClassScores)
     }
-    return scores, keep(run, evaluated, compute)
+    return scores, keep(run, evaluated, compute, refused)

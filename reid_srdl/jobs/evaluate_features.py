@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from reid_srdl.config import EvalConfig
+from reid_srdl.errors import FileError, fail
 from reid_srdl.evaluation import (
     Progress,
     Scored,
@@ -29,6 +31,7 @@ def evaluate_features(
     device: str = "auto",
     progress: Progress | None = None,
     group: Group | None = None,
+    refused: Callable[[FileError], None] = fail,
 ) -> tuple[Features, Scored, Path | None]:
     """Evaluates a file of features and, where it has a name, records what came out.
 
@@ -41,6 +44,7 @@ def evaluate_features(
         device: ``auto`` (the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
         progress: told of the ranking's progress.
         group: the processes that share the ranking; process 0 records.
+        refused: told where the result cannot be recorded; by default that is an error.
 
     Returns:
         The features, the evaluation, and the record's path; None without a name.
@@ -70,5 +74,8 @@ def evaluate_features(
     )
     if writes:
         assert kept is not None
-        kept.write(features, result, chosen)
+        try:
+            kept.write(features, result, chosen)
+        except FileError as error:
+            refused(error)
     return features, result, None if kept is None else kept.path

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reid_srdl.data import find_entry
+from reid_srdl.errors import FileError, fail
 from reid_srdl.evaluation import Scored
 from reid_srdl.machine import versions
 from reid_srdl.records.digests import labels_digest
@@ -62,8 +63,20 @@ def kept_file(run: Path, evaluated: Sequence[Evaluated]) -> Path:
     return RunFolder(run).evaluation(evaluation_name(evaluated))
 
 
-def keep(run: Path, evaluated: Sequence[Evaluated], compute: Compute) -> Path:
-    """Records evaluations in the run's folder and returns their file."""
+def keep(
+    run: Path,
+    evaluated: Sequence[Evaluated],
+    compute: Compute,
+    refused: Callable[[FileError], None] = fail,
+) -> Path:
+    """Records evaluations in the run's folder and returns their file.
+
+    Args:
+        run: the folder.
+        evaluated: the evaluations.
+        compute: where they were computed.
+        refused: told where they cannot be recorded, so that no score is lost.
+    """
     kept = kept_file(run, evaluated)
     found = LaterEvaluations(
         run=run.resolve().name,
@@ -72,7 +85,10 @@ def keep(run: Path, evaluated: Sequence[Evaluated], compute: Compute) -> Path:
         device=device_facts(compute),
         evaluations=tuple(evaluated),
     )
-    write_later(kept, found)
+    try:
+        write_later(kept, found)
+    except FileError as error:
+        refused(error)
     return kept
 
 

@@ -7,7 +7,7 @@ cannot disagree.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,23 +153,30 @@ def _seconds_of_step(
         network = _built(asked.model).to(device).eval()
         clean = next(iter(images.clean(setting.optimisation.batch_size)))
         with torch.inference_mode(), compute.autocast():
-            return _timed(lambda: network(clean), device) * asked.passes / len(clean)
-    parts = parts_of(asked, _built, device)
+            return timed(lambda: network(clean), device) * asked.passes / len(clean)
+    return timed(stepping(asked, phase.name, setting, images, compute), device)
+
+
+def stepping(
+    fit: Fit, phase: str, setting: Setting, images: TrainingSet, compute: Compute
+) -> Callable[[], object]:
+    """Returns what does one step of a phase at each call; nothing of it is kept."""
+    parts = parts_of(fit, _built, compute.device)
     optimisation = setting.optimisation
-    step = Step(asked, parts, compute, optimizers_of(parts, optimisation), optimisation.clip)
+    step = Step(fit, parts, compute, optimizers_of(parts, optimisation), optimisation.clip)
     batches = images.epoch(
         setting.optimisation.batch_size,
         setting.seed,
-        phase.name,
+        phase,
         0,
-        draws=parts_classes(asked) if "draws" in asked.needs else 0,
+        draws=parts_classes(fit) if "draws" in fit.needs else 0,
         sampler=setting.sampler,
     )
     batch = next(iter(batches))
-    logits = torch.zeros(len(batch.labels), parts_classes(asked), device=device)
-    for key in {key for loss in asked.losses.values() for key in knowledge_in(loss)}:
+    logits = torch.zeros(len(batch.labels), parts_classes(fit), device=compute.device)
+    for key in {key for loss in fit.losses.values() for key in knowledge_in(loss)}:
         batch = batch.with_known(key, logits)
-    return _timed(lambda: (next(batches, None), step(batch, 0.0)), device)
+    return lambda: (next(batches, None), step(batch, 0.0))
 
 
 def parts_classes(fit: Fit) -> int:
@@ -181,15 +188,16 @@ def _built(model: Model) -> Network:
     return build(model.spec, seed=0).to(memory_format=torch.channels_last)
 
 
-def _timed(do: object, device: torch.device) -> float:
-    assert callable(do)
+def timed(do: Callable[[], object], device: torch.device, least: float = 0.0) -> float:
+    """Returns the seconds of a call, averaged over a few that take ``least`` seconds together."""
     do()
     _wait(device)
-    began = time.perf_counter()
-    for _ in range(_STEPS):
+    began, done = time.perf_counter(), 0
+    while done < _STEPS or time.perf_counter() - began < least:
         do()
+        done += 1
     _wait(device)
-    return (time.perf_counter() - began) / _STEPS
+    return (time.perf_counter() - began) / done
 
 
 def _wait(device: torch.device) -> None:

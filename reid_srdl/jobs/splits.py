@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from reid_srdl.data import find_entry
-from reid_srdl.errors import UserError
+from reid_srdl.errors import FileError, UserError, fail
 from reid_srdl.jobs.evaluate import evaluate_run
 from reid_srdl.jobs.extract import own_set
 from reid_srdl.jobs.later import kept_file
@@ -47,11 +48,13 @@ def evaluate_splits(
     changes: dict[str, Any] | None = None,
     device: str = "auto",
     steps: Steps | None = None,
+    refused: Callable[[FileError], None] = fail,
 ) -> tuple[SplitScores, Path]:
     """Evaluates a run's network on every split of another data set.
 
     Args:
-        run, dataset, data_dir, changes, device, steps: as in `jobs.evaluate.evaluate_run`.
+        run, dataset, data_dir, changes, device, steps, refused: as in
+            `jobs.evaluate.evaluate_run`; what is refused once is not tried again.
 
     Returns:
         The scores, and the file under ``RUN/evaluations`` that records them.
@@ -64,8 +67,10 @@ def evaluate_splits(
     if count == 1:
         raise UserError(f"--split all: {name} has one split", "leave --split out", usage=True)
     found: list[LaterEvaluations] = []
+    results: list[Evaluation] = []
+    lost: list[FileError] = []
     for split in range(count):
-        _, _, kept = evaluate_run(
+        _, result, kept = evaluate_run(
             run,
             dataset=name,
             data_dir=data_dir,
@@ -73,14 +78,22 @@ def evaluate_splits(
             changes=changes,
             device=device,
             steps=steps,
+            refused=lost.append,
         )
-        found.append(read_later(kept))
-    results = [one.evaluations[0].result for one in found]
-    scores = averaged(name, [one for one in results if isinstance(one, Evaluation)])
+        results.append(result.evaluation)
+        if not lost:
+            found.append(read_later(kept))
+    scores = averaged(name, results)
+    if lost:
+        refused(lost[0])
+        return scores, kept
     every = tuple(one.evaluations[0] for one in found)
     told = {"evaluations": every, "mean": scores.mean, "spread": scores.spread}
     kept = kept_file(run, every)
-    write_later(kept, found[-1].model_copy(update=told))
+    try:
+        write_later(kept, found[-1].model_copy(update=told))
+    except FileError as error:
+        refused(error)
     return scores, kept
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from reid_srdl.jobs.planning import RunPlan, measured_seconds, plan_run
 from reid_srdl.jobs.rehearsal import rehearse, run_program, told_as_own
 from reid_srdl.jobs.starting import keep_start
 from reid_srdl.jobs.summary import known_before, summarise
+from reid_srdl.jobs.threads import fastest_threads, named_or_kept
 from reid_srdl.methods import OPTIONS, own
 from reid_srdl.models.build import check_network, find_imagenet_weights, find_weights
 from reid_srdl.models.origin import Origin
@@ -85,10 +86,12 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
             is writing to, a phase that asks for what it cannot have, a loss that is not finite.
     """
     listener = listener or Silence()
-    compute = _choose(config)
+    asked, compute = config, _choose(config)
     config = resolve_run(config, compute)
     folder = run_folder(config)
     folder.check_same(config, OPTIONS)
+    threads = named_or_kept(asked, folder)
+    config, compute = _on_threads(config, compute, threads or compute.threads)
     known = _identify(config, listener)
     folder.check_content(known.trained_on)
     if (record := _finished(folder, config, known, listener)) is not None:
@@ -98,6 +101,8 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
     check_room(opened.plan, folder.path)
     if opened.task.facts.task == "reid" and known.weights is None and config.model.start is None:
         listener.noted(_FROM_RANDOM)
+    if threads is None:
+        config, compute, opened = _timed(config, compute, known, opened, listener)
     listener.planned(opened.plan.phases)
     with folder.locked(), compute.activated():
         folder.check_same(config, OPTIONS)  # again: another process may have been here meanwhile
@@ -168,15 +173,19 @@ def plan(config: AnyConfig, listener: Listener | None = None) -> dict[str, Any]:
     Raises:
         UserError: what ``train`` would refuse before its first step.
     """
-    compute = _choose(config)
+    asked, compute = config, _choose(config)
     config = resolve_run(config, compute)
     folder, listener = run_folder(config), listener or Silence()
     folder.check_same(config, OPTIONS)
+    threads = named_or_kept(asked, folder)
+    config, compute = _on_threads(config, compute, threads or compute.threads)
     with compute.activated(), scratch_cache():
         known = _identify(config, listener)
         folder.check_content(known.trained_on)
         opened = _open(config, compute, known, listener)
         check_room(opened.plan, folder.path)
+        if threads is None:
+            config, compute, opened = _timed(config, compute, known, opened, listener)
         told = known_before(config, opened.plan, opened.task.facts)
         with told_as_own(config):
             seconds = measured_seconds(opened.plan, opened.task.training_set, compute)
@@ -218,6 +227,11 @@ def resolve_run(config: AnyConfig, compute: Compute) -> AnyConfig:
         )
     )
     return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
+
+
+def _on_threads(config: AnyConfig, compute: Compute, threads: int) -> tuple[AnyConfig, Compute]:
+    train = config.train.model_copy(update={"threads": threads})
+    return config.model_copy(update={"train": train}), replace(compute, threads=threads)
 
 
 def run_folder(config: AnyConfig) -> RunFolder:
@@ -273,6 +287,19 @@ def _open(config: AnyConfig, compute: Compute, known: _Known, listener: Listener
     check_evaluable(config, known.found.data, listener.steps)
     task = open_task(config, compute, listener.steps, known.found)
     return _Opened(task, plan_run(config, task, known.weights), known.weights)
+
+
+def _timed(
+    config: AnyConfig, compute: Compute, known: _Known, opened: _Opened, listener: Listener
+) -> tuple[AnyConfig, Compute, _Opened]:
+    """Lets a new run take the threads that are fastest here and now, and says so."""
+    cores = compute.threads
+    threads = fastest_threads(opened.plan, opened.task.training_set, compute)
+    if threads == cores:
+        return config, compute, opened
+    config, compute = _on_threads(config, compute, threads)
+    listener.noted(f"train.threads: {threads} of {cores} are fastest: others use this machine, too")
+    return config, compute, _open(config, compute, known, listener)
 
 
 def _origin(config: AnyConfig, known: _Known, name: str, model: Model) -> Origin:

@@ -26,6 +26,7 @@ class DatasetFacts(RecordPart):
         classes, test: classes and test images (classification).
         content: digests of what it holds; None where it was not looked at.
         parts: the sets that a joint set joins, each as it is by itself (re-id).
+        folder: the name of the folder of a set of one's own, by which tables tell such sets apart.
     """
 
     name: str
@@ -40,6 +41,12 @@ class DatasetFacts(RecordPart):
     test: Count | None = None
     content: ContentFacts | None = None
     parts: tuple[DatasetFacts, ...] = ()
+    folder: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The set's name in tables: ``market1501``, ``folder (birds)``."""
+        return self.name if self.folder is None else f"{self.name} ({self.folder})"
 
     @model_validator(mode="after")
     def _facts_of_its_task(self) -> DatasetFacts:

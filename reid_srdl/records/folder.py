@@ -19,7 +19,7 @@ from reid_srdl.config import (
     to_yaml,
 )
 from reid_srdl.errors import UserError
-from reid_srdl.files import remove_leftovers
+from reid_srdl.files import is_leftover, remove_leftovers
 from reid_srdl.places import writing
 from reid_srdl.records.trained_on import (
     TrainedOn,
@@ -166,7 +166,8 @@ class RunFolder:
     def _foreign_files(self) -> Iterator[Path]:
         # of a process that was killed in its first moment
         own = (".lock", LOCK, SEALS)
-        return (path for path in self.path.iterdir() if path.name not in own)
+        found = (path for path in self.path.iterdir() if path.name not in own)
+        return (path for path in found if not is_leftover(path))
 
 
 def _missing(whole: Mapping[str, Any], tree: object, above: str = "") -> str:

@@ -87,7 +87,7 @@ def _trained(runs: Sequence[RunRecord], notes: list[str]) -> tuple[list[Row], li
     by_key: dict[_Key, list[RunRecord]] = defaultdict(list)
     for record in runs:
         key = _Key(
-            record.dataset,
+            record.dataset.model_copy(update={"folder": None}),  # a moved set is the same
             record.model,
             record.device.precision,
             record.method.label,
@@ -144,7 +144,7 @@ def _group(found: Sequence[RunRecord], notes: list[str]) -> _Group:
         work=measure([record.true_work.cost for record in records]).mean,
         scores={metric: _mean(_by_seed(records, metric)) for metric in METRICS[first.dataset.task]},
     )
-    facts = flatten({"dataset": first.dataset.model_dump(exclude={"content", "parts"})})
+    facts = flatten({"dataset": first.dataset.model_dump(exclude={"content", "parts", "folder"})})
     weights = kept_parts(first.network)[1]
     return _Group(row, records, weights, _setting(first), facts, _content(first.dataset))
 
@@ -225,7 +225,8 @@ def _content_notes(name: tuple[str, str], table: Sequence[_Group]) -> Iterator[s
         found: dict[str, list[str]] = defaultdict(list)
         for group in table:
             if any(_differs(key, group, other) for other in table):
-                found[group.content[key]] += group.row.runs
+                own = group.row.dataset.folder
+                found[" ".join(filter(None, (own, group.content[key])))] += group.row.runs
         if found:
             told = "; ".join(f"{part}: {', '.join(runs)}" for part, runs in found.items())
             yield f"{', '.join(name)}: other {key}, never averaged or subtracted: {told}"

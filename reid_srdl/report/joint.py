@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reid_srdl.records.evaluated import Evaluated
 from reid_srdl.report.evaluation import rule_notes
 from reid_srdl.report.tables import Column, Row, Table
 from reid_srdl.retrieval.result import Evaluation, Scores
 
 _SCORES = (("Rank-1", "rank1"), ("Rank-5", "rank5"), ("mAP", "mAP"), ("mINP", "mINP"))
+Judged = tuple[str, str, Evaluation]  # a data set, a network, and its result
 _KINDS = (("single", "single_query"), ("multi", "multi_query"))
 
 
-def joint_table(evaluations: Sequence[Evaluated], title: str) -> Table:
+def joint_table(found: Sequence[Judged], title: str) -> Table:
     """Returns a row for each network on each set; multi-query where a set has boxes.
 
     Sets whose rules differ are told apart by the notes below.
     """
-    found = [(one, one.result) for one in evaluations if isinstance(one.result, Evaluation)]
-    kinds = [kind for kind in _KINDS if any(getattr(result, kind[1]) for _, result in found)]
+    kinds = [kind for kind in _KINDS if any(getattr(result, kind[1]) for *_, result in found)]
     columns = (
         Column("set", "data set"),
         Column("network", "network"),
@@ -30,12 +29,12 @@ def joint_table(evaluations: Sequence[Evaluated], title: str) -> Table:
         ),
         Column("queries", "queries", "number"),
     )
-    rows = tuple(Row(_values(one, result)) for one, result in found)
+    rows = tuple(Row(_values(*one)) for one in found)
     return Table(f"{title}, each by itself, %", columns, rows, tuple(_notes(found)))
 
 
-def _values(one: Evaluated, result: Evaluation) -> dict[str, str]:
-    values = {"set": one.data.name, "network": one.network}
+def _values(dataset: str, network: str, result: Evaluation) -> dict[str, str]:
+    values = {"set": dataset, "network": network}
     for kind, attribute in _KINDS:
         scores: Scores | None = getattr(result, attribute)
         if scores is not None:
@@ -43,9 +42,9 @@ def _values(one: Evaluated, result: Evaluation) -> dict[str, str]:
     return values | {"queries": f"{result.single_query.queries:,}"}
 
 
-def _notes(found: Sequence[tuple[Evaluated, Evaluation]]) -> Iterator[str]:
+def _notes(found: Sequence[Judged]) -> Iterator[str]:
     """Yields the rules; those that are not of every set with the names of theirs."""
-    rules = {one.data.name: rule_notes(result.protocol) for one, result in found}
+    rules = {dataset: rule_notes(result.protocol) for dataset, _, result in found}
     for line in dict.fromkeys(line for lines in rules.values() for line in lines):
         names = [name for name, lines in rules.items() if line in lines]
         yield line if len(names) == len(rules) else f"{', '.join(names)}: {line}"

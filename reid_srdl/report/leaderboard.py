@@ -51,8 +51,11 @@ def leaderboard_tables(board: Leaderboard) -> list[Table]:
     for (name, task), rows in groupby(
         board.rows, key=lambda row: (row.dataset.name, row.dataset.task)
     ):
-        mine = tuple(_rows(list(rows), board.gains))
+        listed = list(rows)
+        mine = tuple(_rows(listed, board.gains))
         columns = _COLUMNS + _SCORES[task]
+        if own := sorted({row.dataset.folder for row in listed if row.dataset.folder}):
+            name = f"{name} ({', '.join(own)})"
         tables.append(Table(f"{name}: {_WHAT[task]}, {_LEGEND}", columns, mine))
     if tables:
         last = tables[-1]

@@ -12,6 +12,7 @@ from reid_srdl.report.classes import class_table
 from reid_srdl.report.evaluation import evaluation_table, skipped_warnings
 from reid_srdl.report.joint import joint_table
 from reid_srdl.report.say import say, show, tell
+from reid_srdl.retrieval.result import Evaluation
 
 
 def print_run(record: RunRecord, folder: Path) -> None:
@@ -31,13 +32,17 @@ def print_run(record: RunRecord, folder: Path) -> None:
             classes[one.network] = evaluation
         elif evaluation is not None:
             if not record.dataset.parts:
-                show(evaluation_table(evaluation, f"{one.network} on {one.data.name}"))
+                show(evaluation_table(evaluation, f"{one.network} on {record.dataset.title}"))
             for line in skipped_warnings(evaluation):
                 tell(f"warning: {line}")
     if record.dataset.parts and record.result is not None:
-        show(joint_table(record.evaluations, record.dataset.name))
+        found = [(one.data.name, one.network, one.result) for one in record.evaluations]
+        judged = [
+            (name, network, one) for name, network, one in found if isinstance(one, Evaluation)
+        ]
+        show(joint_table(judged, record.dataset.title))
     if classes:
-        show(class_table(classes, record.dataset.name))
+        show(class_table(classes, record.dataset.title))
     for phase in record.phases:
         for name, facts in phase.networks.items():
             if facts.best is not None:

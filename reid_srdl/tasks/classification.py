@@ -86,6 +86,7 @@ class ClassificationTask:
             classes=len(data.classes),
             test=len(data.test),
             content=found.facts,
+            folder=found.folder,
         )
 
     def _judge_of(

@@ -29,6 +29,7 @@ class TaskData:
         classes: the names of the classes or identities that are trained on, by their labels.
         held: the identities that are held out, to judge epochs by.
         parts: the sets that a joint set joins, each as it is by itself.
+        folder: the name of its folder, where it is a set of one's own.
     """
 
     data: ReidData | ClassData
@@ -36,6 +37,7 @@ class TaskData:
     classes: tuple[str, ...]
     held: frozenset[str] = frozenset()
     parts: tuple[TaskData, ...] = ()
+    folder: str | None = None
 
     @property
     def facts(self) -> ContentFacts:
@@ -59,7 +61,7 @@ def read_data(config: AnyConfig, steps: Steps) -> TaskData:
         found = _people(load_people(sets_of(section), section.split), section.identities, steps)
     else:
         data = load_classes(section.name, section.dir, (section.height, section.width), steps)
-        found = TaskData(data, content_of(data, steps), data.class_names)
+        found = _task_data(data, steps, data.class_names)
     if not section.validation:
         return found
     held = _held(found.data, found.classes, section.validation)
@@ -97,7 +99,7 @@ def _people(data: ReidData, most: int | None, steps: Steps) -> TaskData:
         UserError: a set has fewer identities.
     """
     if not data.parts:
-        return TaskData(data, content_of(data, steps), _first(data, most))
+        return _task_data(data, steps, _first(data, most))
     parts = tuple(_people(part, most, steps) for part in data.parts)
     classes = [
         str(pid)
@@ -106,6 +108,11 @@ def _people(data: ReidData, most: int | None, steps: Steps) -> TaskData:
     ]
     content = joint_content(data, [part.content for part in parts])
     return TaskData(data, content, tuple(classes), parts=parts)
+
+
+def _task_data(data: ReidData | ClassData, steps: Steps, classes: tuple[str, ...]) -> TaskData:
+    folder = data.root.resolve().name if find_entry(data.name).own else None
+    return TaskData(data, content_of(data, steps), classes, folder=folder)
 
 
 def _first(data: ReidData, most: int | None) -> tuple[str, ...]:

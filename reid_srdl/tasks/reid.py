@@ -132,6 +132,7 @@ def _facts(found: TaskData) -> DatasetFacts:
         boxes=len(data.boxes) if data.boxes is not None else None,
         labels=labels_digest((data.query, data.gallery, data.boxes)),
         content=found.facts,
+        folder=found.folder,
         parts=tuple(map(_facts, found.parts)),
     )
 

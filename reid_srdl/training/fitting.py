@@ -25,6 +25,7 @@ from reid_srdl.training.marks import PoisonedError, check_finite, marks_of
 from reid_srdl.training.meter import Meter, NonFiniteLossError
 from reid_srdl.training.monitor import EpochRow, Monitor, best_epoch
 from reid_srdl.training.optimisation import Optimisation
+from reid_srdl.training.pace import Pace
 from reid_srdl.training.parts import Parts, freeze, optimizers_of
 from reid_srdl.training.phases import Fit, Phase
 from reid_srdl.training.precision import Compute
@@ -85,6 +86,7 @@ class Fitting:
         self._interrupts = Interrupts()
         self._resumed: checkpoint.Saved | None = None  # a checkpoint within an epoch
         self._saved = time.monotonic()
+        self._pace = Pace()
 
     def run(self) -> None:
         """Trains what is left of the phase; a finished one is read back.
@@ -111,6 +113,8 @@ class Fitting:
                 step = self._step_at(epoch * self._phase.steps + meter.done)
                 meter.add(step(batch, lr), lr)
                 self._averages.update()
+                if slow := self._pace.slowed(len(batch.labels), time.monotonic()):
+                    self._loop.monitor.warned(slow)
                 if progress := meter.look():
                     self._loop.monitor.progressed(progress)
                 self._perhaps_stop(meter)

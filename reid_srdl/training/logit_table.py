@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from reid_srdl.errors import UserError
+from reid_srdl.places import writing
 
 BLOCK_BYTES = 32 * 2**20
 
@@ -44,8 +45,9 @@ class LogitTable:
     @classmethod
     def create(cls, path: Path, shape: tuple[int, int]) -> LogitTable:
         """Makes a table of N x C zeros, which take no room on the disk yet."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
+        with writing(path, "the knowledge"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
         return cls(path)
 
     @classmethod
@@ -80,7 +82,7 @@ class LogitTable:
         write through a map would kill the process.
         """
         content = rows.cpu().numpy().astype(np.float16).tobytes()
-        with self.path.open("r+b") as file:
+        with writing(self.path, "the knowledge"), self.path.open("r+b") as file:
             file.seek(self._rows.offset + first * self._rows.strides[0])
             file.write(content)
             file.flush()

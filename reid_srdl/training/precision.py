@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import torch
 
 from reid_srdl.errors import UserError
-from reid_srdl.machine import available_cores, processor_name
+from reid_srdl.machine import available_cores, named_threads, processor_name
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -84,6 +84,8 @@ def choose(
 ) -> Compute:
     """Chooses what ``auto`` means on this machine, and checks what was asked for by name.
 
+    Threads that nobody names are those of OMP_NUM_THREADS, or all cores.
+
     Raises:
         UserError: the device does not exist here; nothing can be compiled here.
     """
@@ -92,7 +94,7 @@ def choose(
         precision = "bf16" if bf16_is_fast(chosen) else "fp32"
     if compile:
         _try_compiler(chosen)
-    return Compute(chosen, precision, threads or available_cores(), compile)
+    return Compute(chosen, precision, threads or named_threads() or available_cores(), compile)
 
 
 def bf16_is_fast(device: torch.device) -> bool:

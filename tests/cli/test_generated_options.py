@@ -92,7 +92,7 @@ def changed(tmp_path: Path) -> Path:
     copy = tmp_path / "copy"
     shutil.copytree(package, copy / "reid_srdl", ignore=shutil.ignore_patterns("__pycache__"))
     schema = copy / "reid_srdl/config/schema.py"
-    head, mark, tail = schema.read_text().partition("    threads: int | None")
+    head, mark, tail = schema.read_text().partition("    threads: Annotated[int | None")
     schema.write_text(head.rstrip("\n") + MARKED + mark + tail)
     return copy
 

@@ -17,7 +17,9 @@ from reid_srdl.records.pairing import check_pair
 from reid_srdl.records.per_query import Side
 from reid_srdl.records.run import RunRecord
 from reid_srdl.records.trained_on import TaughtBy, TrainedOn, check_same_content
+from reid_srdl.report.leaderboard import leaderboard_tables
 from tests.records.factory import DATASET, per_query, record
+from tests.reports import runs
 
 A, B = "a" * 32, "b" * 32
 
@@ -101,3 +103,30 @@ def test_01_any_difference_is_refused_and_places_are_none(changes: dict[str, Any
     assert "/elsewhere" in caught.value.what
     assert "\n" not in caught.value.what
     assert "--name" in caught.value.hint
+
+
+def own(folder: str, seed: int, content: str) -> RunRecord:
+    made = on(content, content, seed)
+    update = {"name": "folder", "folder": folder}
+    return made.model_copy(update={"dataset": made.dataset.model_copy(update=update)})
+
+
+def test_01_tables_show_the_names_of_own_sets() -> None:
+    board = leaderboard([own("birds", 0, A), own("dogs", 1, B)])
+    (table,) = leaderboard_tables(board)
+    assert table.title.startswith("folder (birds, dogs): ")
+    (note,) = [note for note in board.notes if "other test data" in note]
+    assert "birds aaaaaaaa: " in note
+    assert "dogs bbbbbbbb: " in note
+
+
+def test_01_an_own_set_under_another_name_is_the_same_set() -> None:
+    board = leaderboard([own("birds", 0, A), own("moved", 1, A)])
+    assert [row.seeds for row in board.rows] == [(0, 1)]
+
+
+def test_01_a_run_on_an_own_set_knows_its_name(tmp_path: Path, cache: Path) -> None:
+    made = runs.run(runs.people(tmp_path / "birds"), tmp_path / "runs")
+    assert made.dataset.title == "folder (birds)"
+    made = runs.run_classes(runs.classes(tmp_path / "bugs"), tmp_path / "runs", "c")
+    assert made.dataset.title == "class-folder (bugs)"
