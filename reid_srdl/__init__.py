@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reid_srdl.config import resolve
     from reid_srdl.config.protocol import Protocol
     from reid_srdl.evaluation import evaluate
+    from reid_srdl.feature_files.reading import load_features, save_features
     from reid_srdl.jobs.evaluate import evaluate_classes, evaluate_run
     from reid_srdl.jobs.experiment import experiment
     from reid_srdl.jobs.extract import features_of_run
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from reid_srdl.records.comparison import compare
     from reid_srdl.records.per_query import read_results
     from reid_srdl.records.store import read_record, read_records
-    from reid_srdl.retrieval.feature_files import load_features, save_features
     from reid_srdl.retrieval.features import Features, FeatureSet
     from reid_srdl.tasks.features import extract_features
 
@@ -48,13 +48,13 @@ _HOMES = {
     "experiment": "reid_srdl.jobs.experiment",
     "extract_features": "reid_srdl.tasks.features",
     "features_of_run": "reid_srdl.jobs.extract",
-    "load_features": "reid_srdl.retrieval.feature_files",
+    "load_features": "reid_srdl.feature_files.reading",
     "read_record": "reid_srdl.records.store",
     "read_records": "reid_srdl.records.store",
     "read_results": "reid_srdl.records.per_query",
     "resolve": "reid_srdl.config",
     "resume": "reid_srdl.jobs.train",
-    "save_features": "reid_srdl.retrieval.feature_files",
+    "save_features": "reid_srdl.feature_files.reading",
     "train": "reid_srdl.jobs.train",
 }
 

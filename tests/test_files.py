@@ -18,6 +18,7 @@ import pytest
 
 from reid_srdl import files
 from reid_srdl.errors import FileError, UserError
+from reid_srdl.feature_files.folders import write_folder
 from reid_srdl.files import (
     append_line,
     remove_leftovers,
@@ -28,7 +29,6 @@ from reid_srdl.files import (
 )
 from reid_srdl.places import check_output, read_text
 from reid_srdl.report.figures import new_figure, save_figure
-from reid_srdl.retrieval.feature_folders import write_folder
 
 ERRORS = (
     *("ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "ENOTDIR", "EISDIR", "ENAMETOOLONG"),

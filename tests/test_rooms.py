@@ -25,6 +25,7 @@ ROOMS = (
     "training",
     "evaluation",
     "records",
+    "feature_files",
     "retrieval",
     "data",
     "analysis",

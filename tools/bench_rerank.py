@@ -102,7 +102,7 @@ def child(task: str, file: Path) -> dict[str, Any]:
     """Does one process's work and returns what it measured."""
     if task == "bare":
         return {"peak": peak_bytes()}
-    from reid_srdl.retrieval.feature_files import load_features
+    from reid_srdl.feature_files.reading import load_features
 
     features = load_features(file)
     start = time.perf_counter(), time.process_time()
@@ -187,7 +187,7 @@ def main() -> int:
 def _prepared(file: Path, arguments: argparse.Namespace) -> tuple[int, int, int]:
     from bench_generate import SIZES, Size, generate
 
-    from reid_srdl.retrieval.feature_files import load_features, save_features
+    from reid_srdl.feature_files.reading import load_features, save_features
 
     if not arguments.features:
         whole = SIZES["market1501"]

@@ -19,7 +19,7 @@ from reid_srdl.config.marked import flags
 from reid_srdl.errors import UserError
 
 if TYPE_CHECKING:
-    from reid_srdl.retrieval.sharing.sharding import Group
+    from reid_srdl.group.processes import Group
 
 EXAMPLE = (
     "Examples:  reid-srdl eval runs/NAME --dataset market1501 --data-dir DIR   |   "
@@ -63,7 +63,7 @@ def evaluate(
     own |= {"--per-query": per_query, "--top-k": top_k, "--rank-lists": rank_lists}
     named = {flags("eval")[key] for key in given} | {flag for flag in own if own[flag] is not None}
     asked = Asked(given, split, distractors, device, per_query, lists, top_k or 10, json)
-    from reid_srdl.retrieval.sharing.sharding import joined
+    from reid_srdl.group.processes import joined
 
     with joined() as group:
         _check(run, features, [file for file in (per_query, lists) if file])
@@ -98,7 +98,7 @@ def _check(run: Path | None, features: Path | None, outputs: list[Path]) -> None
             usage=True,
         )
     from reid_srdl.places import check_output
-    from reid_srdl.retrieval import tables
+    from reid_srdl.records import tables
 
     for file in outputs:
         tables.check_suffix(file)
@@ -116,10 +116,10 @@ def _is_classification(run: Path) -> bool:
 def _own_sets(run: Path) -> list[str]:
     """Returns the sets of the joint one that a run was trained on; of another run nothing."""
     from reid_srdl.config import sets_of
-    from reid_srdl.methods import OPTIONS
+    from reid_srdl.methods import KNOWN
     from reid_srdl.records.folder import RunFolder
 
-    names = [name for name, _ in sets_of(RunFolder(run).read_config(OPTIONS).data)]
+    names = [name for name, _ in sets_of(RunFolder(run).read_config(KNOWN).data)]
     return names if len(names) > 1 else []
 
 

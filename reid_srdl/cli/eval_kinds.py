@@ -12,10 +12,10 @@ from reid_srdl.errors import FileError, UserError
 
 if TYPE_CHECKING:
     from reid_srdl.evaluation import Scored
+    from reid_srdl.group.processes import Group
     from reid_srdl.report.progress import Display
     from reid_srdl.report.tables import Table
     from reid_srdl.retrieval.features import Features
-    from reid_srdl.retrieval.sharing.sharding import Group
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ class Asked:
 
 def evaluate_gallery(run: Path | None, file: Path | None, asked: Asked, group: Group) -> None:
     """Evaluates a run's network or a file of features; process 0 writes and prints."""
+    from reid_srdl.records import tables
     from reid_srdl.report.evaluation import evaluation_table, evaluation_warnings
     from reid_srdl.report.progress import Display
     from reid_srdl.report.say import tell, tell_all
-    from reid_srdl.retrieval import tables
 
     if group.size > 1 and group.local_rank == 0:
         elsewhere = f"; the one on {group.writer} prints the results" if group.rank else ""
@@ -100,11 +100,11 @@ def evaluate_gallery(run: Path | None, file: Path | None, asked: Asked, group: G
 
 def evaluate_sets(run: Path, sets: Sequence[str], asked: Asked) -> None:
     """Evaluates a run's network on each set of the joint one that it was trained on."""
+    from reid_srdl.group.processes import Alone
     from reid_srdl.records.store import read_record
     from reid_srdl.report.joint import joint_table
     from reid_srdl.report.progress import Display
     from reid_srdl.report.say import present, say, tell_all
-    from reid_srdl.retrieval.sharing.sharding import Alone
 
     found, paths = {}, []
     refused: list[FileError] = []

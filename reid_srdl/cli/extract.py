@@ -48,7 +48,7 @@ def extract(
     The file or folder is what reid-srdl eval --features reads, and what other software can read
     with NumPy.
     """
-    from reid_srdl.retrieval.feature_files import check_output, save_features
+    from reid_srdl.feature_files.reading import check_output, save_features
 
     check_output(output)
     from reid_srdl.jobs.extract import features_of_run

@@ -53,11 +53,11 @@ def index_study(
 ) -> None:
     """Compare FAISS indexes with exact search: recall, Rank-1, truncated mAP, memory, time."""
     from reid_srdl.config import Protocol, changed
+    from reid_srdl.feature_files.reading import load_features
     from reid_srdl.jobs.index_study import study_indexes
     from reid_srdl.report import index_study as report
     from reid_srdl.report.figures import check_target
     from reid_srdl.report.say import present, tell, tell_all
-    from reid_srdl.retrieval.feature_files import load_features
 
     check_target(plot)
     protocol = changed(Protocol(), section(given, "eval"), "eval", elsewhere=["retrieved"])

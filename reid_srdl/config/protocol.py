@@ -16,7 +16,7 @@ _COUNT = 10**7  # images or draws: more is a slip of the hand, and would fill an
 
 RulesName = Literal["ours", "official", "torchreid", "fastreid"]
 
-# What a code's rules mean for settings that are not given: see retrieval.conventions.
+# What a code's rules mean for settings that are not given: see evaluation.conventions.
 _BY_RULES: dict[str, dict[str, Any]] = {
     "official": {"normalize": True},
     "fastreid": {"distance": "cosine"},
@@ -100,7 +100,7 @@ class Protocol(Section):
     """Who counts, and how: the rules of an evaluation.
 
     Attributes:
-        rules: whose conventions, see `retrieval.conventions`; ``official`` implies ``normalize``
+        rules: whose conventions, see `evaluation.conventions`; ``official`` implies ``normalize``
             and ``fastreid`` the cosine distance where these are not given.
         distance: ``euclidean``, or ``cosine`` (1 - cos, on L2-normalised features).
         normalize: L2-normalise every feature first (``cosine`` always does).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from reid_srdl.config.protocol import Protocol
+from reid_srdl.evaluation.conventions import CONVENTIONS
 from reid_srdl.evaluation.parts import (
     Counting,
     Progress,
@@ -13,14 +14,13 @@ from reid_srdl.evaluation.parts import (
     rules_of,
     unmatched,
 )
-from reid_srdl.retrieval.conventions import CONVENTIONS
+from reid_srdl.evaluation.rank_lists import rank_lists
+from reid_srdl.evaluation.single_shot import SingleShot, drawn_ranks, trial_scores
 from reid_srdl.retrieval.features import Features, checked
-from reid_srdl.retrieval.protocol import distractors
-from reid_srdl.retrieval.rank_lists import rank_lists
 from reid_srdl.retrieval.ranks import ExactRanker, Ranker, without_junk
 from reid_srdl.retrieval.result import Evaluation
 from reid_srdl.retrieval.rows import rows_of
-from reid_srdl.retrieval.single_shot import SingleShot, drawn_ranks, trial_scores
+from reid_srdl.retrieval.rules import distractors
 
 
 def evaluate_drawn(

@@ -10,14 +10,15 @@ from typing import Protocol as TypingProtocol
 
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.conventions import CONVENTIONS
+from reid_srdl.evaluation.conventions import CONVENTIONS
+from reid_srdl.retrieval.by_faiss.listing import RankList
 from reid_srdl.retrieval.counting.count import CountEngine
-from reid_srdl.retrieval.listing import RankList
 from reid_srdl.retrieval.metrics import PerQuery
 from reid_srdl.retrieval.ranks import Engine, Ranker
 from reid_srdl.retrieval.result import Evaluation, Rules
 
 Progress = Callable[[int, int], None]
+EngineName = Literal["count", "faiss"]
 
 
 class Counting(Engine, TypingProtocol):
@@ -47,11 +48,11 @@ class Scored:
     lists: Callable[[int], list[RankList]]
 
 
-def engine_of(engine: Literal["count", "faiss"] | Counting, device: str) -> Counting:
+def engine_of(engine: EngineName | Counting, device: str) -> Counting:
     if engine == "count":
         return CountEngine(device)
     if engine == "faiss":
-        from reid_srdl.retrieval.search import SearchEngine
+        from reid_srdl.retrieval.by_faiss.search import SearchEngine
 
         if device != "cpu" and not re.fullmatch(r"cuda(:\d+)?", device):
             raise UserError(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
+from reid_srdl.evaluation.agreement import check_same
+from reid_srdl.evaluation.conventions import CONVENTIONS
 from reid_srdl.evaluation.parts import (
     Counting,
+    EngineName,
     Progress,
     Scored,
     engine_of,
@@ -19,22 +21,20 @@ from reid_srdl.evaluation.parts import (
     rules_of,
     unmatched,
 )
-from reid_srdl.retrieval.conventions import CONVENTIONS
+from reid_srdl.evaluation.rank_lists import RankList, rank_lists
+from reid_srdl.group.processes import Alone, Group
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.features import Features, checked
+from reid_srdl.retrieval.labels import Int64s, Labels, joined_labels
 from reid_srdl.retrieval.memory.mapped import is_mapped
 from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
 from reid_srdl.retrieval.multi_query import combinations, pool
-from reid_srdl.retrieval.protocol import Int64s, Labels, joined_labels
-from reid_srdl.retrieval.rank_lists import RankList, rank_lists
 from reid_srdl.retrieval.ranks import Engine, ExactRanker, Lister, Ranker, without_junk
 from reid_srdl.retrieval.result import Evaluation
 from reid_srdl.retrieval.rows import Rows, joined, rows_of
-from reid_srdl.retrieval.sharing.agreement import check_same
-from reid_srdl.retrieval.sharing.sharding import Alone, Group
 from reid_srdl.retrieval.streams.streaming import StreamedRanker
 from reid_srdl.retrieval.streams.stretches import (
-    StreamedGallery,
+    Stream,
     count_distractors,
     read_rows,
     stretch_rows,
@@ -45,7 +45,7 @@ def evaluate(
     features: Features,
     protocol: Protocol | None = None,
     *,
-    engine: Literal["count", "faiss"] | Counting = "count",
+    engine: EngineName | Counting = "count",
     device: str = "cpu",
     progress: Progress | None = None,
     ranker: Lister | None = None,
@@ -67,7 +67,7 @@ def evaluate(
         progress: called with (pairs of query and gallery image done, pairs in all).
         ranker: ranks otherwise than exactly by distance (an approximate index, re-ranking, expanded
             queries), and says so in the result's rules; ``engine`` is not used then.
-        group: the processes that share the gallery, each with all the features (see `sharding`);
+        group: the processes that share the gallery, each with all the features (see `processes`);
             all return the same.
 
     Raises:
@@ -144,10 +144,10 @@ def _whole(features: Features, protocol: Protocol, ranker: Ranker) -> _Searched:
 
 def _streamed(features: Features, protocol: Protocol, engine: Engine, group: Group) -> _Searched:
     junk_ignored = CONVENTIONS[protocol.rules].junk_ignored
-    gallery = StreamedGallery(features.gallery, normalizes(protocol), junk_ignored)
-    positions, labels = gallery.relevant(features.query.labels.pids)
-    ranker = StreamedRanker(engine, gallery, positions, group)
-    return _Searched(ranker, gallery.rows(positions), labels)
+    stream = Stream(features.gallery, normalizes(protocol), junk_ignored)
+    positions, labels = stream.relevant(features.query.labels.pids)
+    ranker = StreamedRanker(engine, stream, positions, group)
+    return _Searched(ranker, stream.rows(positions), labels)
 
 
 @dataclass(frozen=True)

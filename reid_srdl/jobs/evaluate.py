@@ -18,11 +18,13 @@ from reid_srdl.errors import FileError, fail
 from reid_srdl.evaluation import (
     Progress,
     Scored,
-    asked_of,
     check_settings,
     check_shared,
     evaluate_by,
 )
+from reid_srdl.evaluation.rank_lists import check_lists
+from reid_srdl.feature_files.reading import from_arrays, to_arrays
+from reid_srdl.group.processes import Alone, Group
 from reid_srdl.jobs.extract import opened_run, own_set
 from reid_srdl.jobs.later import Tested, absolute, keep, kept_file
 from reid_srdl.jobs.networks import network_of, view_of
@@ -31,10 +33,7 @@ from reid_srdl.records.belonging import origin_of, read_run
 from reid_srdl.records.evaluated import Evaluated, own_data, settings_used
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.queries import scored_queries
-from reid_srdl.retrieval.feature_files import from_arrays, to_arrays
 from reid_srdl.retrieval.features import Features
-from reid_srdl.retrieval.rank_lists import check_lists
-from reid_srdl.retrieval.sharing.sharding import Alone, Group
 from reid_srdl.tasks.classification import ClassificationTask
 from reid_srdl.tasks.data import settings_on
 from reid_srdl.tasks.features import all_parts
@@ -90,7 +89,7 @@ def evaluate_run(
     settings = _settings(config, tested.name, changes or {})
     group = group or Alone()
     check_shared(settings, settings.engine, group)
-    check_settings(asked_of(settings, settings.engine))
+    check_settings(settings, settings.engine)
     extracted = None
     if group.rank == 0:
         extractor, data = opened_run(

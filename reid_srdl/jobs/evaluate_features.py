@@ -10,15 +10,14 @@ from reid_srdl.errors import FileError, fail
 from reid_srdl.evaluation import (
     Progress,
     Scored,
-    asked_of,
     check_settings,
     check_shared,
     evaluate_by,
 )
-from reid_srdl.retrieval.feature_files import load_features
+from reid_srdl.evaluation.rank_lists import check_lists
+from reid_srdl.feature_files.reading import load_features
+from reid_srdl.group.processes import Alone, Group
 from reid_srdl.retrieval.features import Features
-from reid_srdl.retrieval.rank_lists import check_lists
-from reid_srdl.retrieval.sharing.sharding import Alone, Group
 
 
 def evaluate_features(
@@ -55,7 +54,7 @@ def evaluate_features(
     """
     group = group or Alone()
     check_shared(settings, settings.engine, group)
-    check_settings(asked_of(settings, settings.engine))
+    check_settings(settings, settings.engine)
     kept = None
     if name is not None:
         from reid_srdl.jobs.features_record import Kept  # what names nothing needs no records

@@ -11,7 +11,9 @@ import numpy as np
 
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.evaluation import evaluate, normalizes
-from reid_srdl.retrieval.approximate import (
+from reid_srdl.evaluation.rank_lists import RankList, rank_lists
+from reid_srdl.records.index_cost import RECALLS, IndexCost, IndexStudy
+from reid_srdl.retrieval.by_faiss.approximate import (
     Retrieved,
     build_index,
     check_count,
@@ -20,9 +22,7 @@ from reid_srdl.retrieval.approximate import (
     truncated_ranks,
 )
 from reid_srdl.retrieval.features import Features, checked
-from reid_srdl.retrieval.index_cost import RECALLS, IndexCost, IndexStudy
-from reid_srdl.retrieval.protocol import Int64s, Labels
-from reid_srdl.retrieval.rank_lists import RankList, rank_lists
+from reid_srdl.retrieval.labels import Int64s, Labels
 from reid_srdl.retrieval.ranks import Ranks, without_junk
 from reid_srdl.retrieval.rows import Rows, rows_of
 

@@ -16,12 +16,12 @@ from reid_srdl.data.notes import Finding
 from reid_srdl.data.reid.crops import JUNK, Crops
 from reid_srdl.data.reid.loose import UNKNOWN, list_gallery
 from reid_srdl.errors import FileError, UserError
+from reid_srdl.evaluation.rank_lists import rank_lists
 from reid_srdl.methods import KNOWN
+from reid_srdl.records.answer import Answer, Found
 from reid_srdl.records.belonging import read_run
 from reid_srdl.records.folder import RunFolder
-from reid_srdl.retrieval.answer import Answer, Found
 from reid_srdl.retrieval.features import Features, FeatureSet
-from reid_srdl.retrieval.rank_lists import rank_lists
 
 if TYPE_CHECKING:
     from reid_srdl.tasks.task import Steps

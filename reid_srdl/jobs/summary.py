@@ -21,7 +21,7 @@ from reid_srdl.models.build import build
 from reid_srdl.records.cost import NO_WORK, NetworkFacts, Work
 from reid_srdl.records.cost import Phase as PhaseFacts
 from reid_srdl.records.evaluated import Evaluated, own_data, settings_used
-from reid_srdl.records.labels import method_label
+from reid_srdl.records.naming import method_label
 from reid_srdl.records.run import DatasetFacts, Device, MethodFacts, RunRecord, Versions
 from reid_srdl.tasks.data import settings_on
 from reid_srdl.tasks.task import Judged

@@ -40,7 +40,9 @@ class GeMPooling(nn.Module):
             places = maps.shape[2] * maps.shape[3]
             powers = self.p * maps.float().clamp(min=EPSILON).log()
             total = torch.logsumexp(powers, dim=(2, 3), keepdim=self.keeps_places)
-            return ((total - log(places)) / self.p).exp()
+            pooled = ((total - log(places)) / self.p).exp()
+            # A library's dropout in place would change what the slope of exp is read from.
+            return pooled.clone() if self.keeps_places else pooled
 
 
 def add_gem(network: Network, p: float) -> None:

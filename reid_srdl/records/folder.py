@@ -20,7 +20,7 @@ from reid_srdl.config import (
 )
 from reid_srdl.errors import UserError
 from reid_srdl.files import is_leftover, remove_leftovers
-from reid_srdl.places import writing
+from reid_srdl.places import check_output, writing
 from reid_srdl.records.trained_on import (
     TrainedOn,
     check_same_content,
@@ -107,9 +107,11 @@ class RunFolder:
         """Checks that a run of this configuration may be in this folder.
 
         Raises:
+            FileError: there is none, and none could be made.
             UserError: the folder holds a run of another configuration, or something else.
         """
         if not self.path.exists():
+            check_output(self.config, "the run's folder")
             return
         if not self.path.is_dir() or (not self.config.exists() and any(self._foreign_files())):
             raise UserError(

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reid_srdl.records.board import Row
-from reid_srdl.records.labels import differing_keys, flatten, tell
 from reid_srdl.records.metrics import METRICS, score_of
+from reid_srdl.records.naming import differing_keys, flatten, tell
 from reid_srdl.records.run import AnyRecord, FeaturesRecord, RunRecord
 from reid_srdl.records.statistics import measure
 

@@ -22,8 +22,8 @@ from reid_srdl.records.board import Gain, Leaderboard, Row, Scores
 from reid_srdl.records.foreign import foreign_rows
 from reid_srdl.records.joint import by_set
 from reid_srdl.records.kept import KINDS, Kind, kept_name, kept_parts
-from reid_srdl.records.labels import differing_keys, flatten, kept_label, show, tell, title
 from reid_srdl.records.metrics import METRICS, score_of
+from reid_srdl.records.naming import differing_keys, flatten, kept_label, show, tell, title
 from reid_srdl.records.run import AnyRecord, DatasetFacts, FeaturesRecord, RunRecord
 from reid_srdl.records.statistics import Measure, measure, paired_gain, unpaired_gain
 

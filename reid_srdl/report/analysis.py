@@ -8,7 +8,7 @@ from pathlib import Path
 from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.analysis.published import FINAL_EPOCH_CROSS_ENTROPY
 from reid_srdl.records.analyses import EnsembleRecord, Entropies, Subject, Width
-from reid_srdl.records.labels import title
+from reid_srdl.records.naming import title
 from reid_srdl.report.classes import class_table
 from reid_srdl.report.figures import check_figure, new_figure, save_figure
 from reid_srdl.report.tables import MISSING, Column, Row, Table

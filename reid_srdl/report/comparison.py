@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reid_srdl.evaluation.conventions import CONVENTIONS
 from reid_srdl.records.comparison import Comparison, Difference, Kind, Metric
 from reid_srdl.records.coverage import coverage_note
 from reid_srdl.report.tables import Column, Row, Table, Value
-from reid_srdl.retrieval.conventions import CONVENTIONS
 
 _NAMES: dict[Metric, str] = {
     "mAP": "mAP",

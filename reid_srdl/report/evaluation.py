@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from reid_srdl.evaluation import Scored
+from reid_srdl.evaluation.conventions import CONVENTIONS
 from reid_srdl.report.tables import Column, Row, Table
-from reid_srdl.retrieval.conventions import CONVENTIONS
-from reid_srdl.retrieval.protocol import JUNK, Labels
+from reid_srdl.retrieval.labels import JUNK, Labels
 from reid_srdl.retrieval.result import Evaluation, Rules, Scores, Spread
 
 _LINES = (

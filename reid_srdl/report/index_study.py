@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from reid_srdl.records.index_cost import RECALLS, IndexStudy
 from reid_srdl.report.figures import check_figure, new_figure, save_figure
 from reid_srdl.report.tables import Column, Row, Table
-from reid_srdl.retrieval.index_cost import RECALLS, IndexStudy
 
 
 def study_table(study: IndexStudy) -> Table:

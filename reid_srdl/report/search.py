@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from reid_srdl.records.answer import Answer
 from reid_srdl.report.tables import Column, Row, Table
-from reid_srdl.retrieval.answer import Answer
 
 _COLUMNS = (
     Column("rank", "rank", "count"),

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.arithmetic.parallel import each, parts
+from reid_srdl.retrieval.labels import Labels
 from reid_srdl.retrieval.memory.mapped import is_mapped, stretches
-from reid_srdl.retrieval.protocol import Labels
 
 PARTS = ("query", "gallery", "multi")  # how files call the queries, the gallery and the boxes
 _STEP_BYTES = 1 << 21  # read again from the cache

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from reid_srdl.retrieval.arithmetic.exact import fold
 from reid_srdl.retrieval.arithmetic.parallel import each, parts
-from reid_srdl.retrieval.protocol import Int64s, Labels
+from reid_srdl.retrieval.labels import Int64s, Labels
 from reid_srdl.retrieval.rows import Rows
 
 _VALUES = 1 << 20  # feature values pooled at once

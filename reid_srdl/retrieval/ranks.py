@@ -8,12 +8,13 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
+from reid_srdl.retrieval.by_faiss.listing import RankList, exact_lists
 from reid_srdl.retrieval.counting.counter import running
 from reid_srdl.retrieval.counting.matches import find_targets
 from reid_srdl.retrieval.counting.targets import Targets
-from reid_srdl.retrieval.listing import RankList, exact_lists
-from reid_srdl.retrieval.protocol import Int64s, Labels, PidIndex, counted
+from reid_srdl.retrieval.labels import Int64s, Labels
 from reid_srdl.retrieval.rows import Rows
+from reid_srdl.retrieval.rules import PidIndex, counted
 
 _PAIRS = 1 << 22  # same-identity pairs held at once
 UNRETRIEVED = 1 << 62  # the rank of a match that an approximate search did not retrieve
@@ -25,7 +26,7 @@ class Engine(Protocol):
     def slots(
         self,
         queries: Rows,
-        gallery: Rows,
+        images: Rows,
         targets: Targets,
         progress: Callable[[int], None] | None = None,
     ) -> Int64s:
@@ -43,8 +44,8 @@ class Ranker(Protocol):
         self,
         queries: Rows,
         query_labels: Labels,
-        gallery: Rows,
-        gallery_labels: Labels,
+        images: Rows,
+        image_labels: Labels,
         progress: Callable[[int, int], None] | None = None,
     ) -> Iterator[Ranks]:
         """Yields the ranks of all matches in a gallery without junk; see `match_ranks`."""
@@ -60,15 +61,15 @@ class Lister(Ranker, Protocol):
         self,
         queries: Rows,
         query_labels: Labels,
-        gallery: Rows,
-        gallery_labels: Labels,
+        images: Rows,
+        image_labels: Labels,
         k: int,
         distance: str,
     ) -> Iterator[RankList]:
         """Yields the first k images of each query, in the order that gives its matches' ranks.
 
         Args:
-            queries, query_labels, gallery, gallery_labels: as for `ranks`.
+            queries, query_labels, images, image_labels: as for `ranks`.
             k: from 1 to the gallery's size.
             distance: ``euclidean`` or ``cosine``, of the protocol.
         """

@@ -138,7 +138,8 @@ class Planner:
         for model in (source, into):
             if not 1 <= stages <= (there := len(stage_names(model.spec))):
                 raise UserError(
-                    f"copy of {stages} stages: {model.spec.name} has {there}", "copy fewer stages"
+                    f"{stages} stages of {model.spec.name}: it has {there}",
+                    "copy fewer of them",
                 )
         key = key_of(source=source, into=into, stages=stages)
         made = self._copy(source, into, stages)

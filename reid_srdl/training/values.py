@@ -91,7 +91,7 @@ class Knowledge(Keyed):
     """
 
     tables: tuple[str, ...]
-    views: tuple[View | None, ...]
+    views: tuple[View | None, ...] = (None,)
 
 
 @dataclass(frozen=True)

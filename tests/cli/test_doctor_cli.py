@@ -159,5 +159,6 @@ def test_auto_is_what_the_trainer_chooses(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(precision, "cpu_has_bf16", lambda: False)
     chosen = precision.choose()
     auto = doctor.inspect().auto
-    assert auto == Choice(str(chosen.device), chosen.precision, machine.available_cores())
+    threads = machine.named_threads() or machine.available_cores()
+    assert auto == Choice(str(chosen.device), chosen.precision, threads)
     assert doctor.inspect().torch.bf16 is False

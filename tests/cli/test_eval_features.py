@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from reid_srdl.evaluation import evaluate
-from reid_srdl.retrieval.feature_files import load_features, save_features
+from reid_srdl.feature_files.reading import load_features, save_features
 from tests.retrieval.test_features import good_arrays, write_npz
 
 SCORES = {

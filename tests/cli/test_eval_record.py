@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reid_srdl.feature_files.reading import save_features
 from reid_srdl.records.run import FeaturesRecord
 from reid_srdl.records.store import read_any_record, write_record
-from reid_srdl.retrieval.feature_files import save_features
 from reid_srdl.retrieval.features import Features
 from reid_srdl.seals import LOCK, SEALS
 from tests.cli.run import assert_told, reid_srdl

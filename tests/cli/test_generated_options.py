@@ -82,6 +82,7 @@ def test_names_meet_on_no_command_and_panels_are_known() -> None:
     assert {key for key in keys if key.startswith("eval.")} - flags("eval").keys() == {
         "eval.enabled",
         "eval.ensembles",
+        "eval.every",  # of epochs in training
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reid_srdl.retrieval.feature_files import save_features
+from reid_srdl.feature_files.reading import save_features
 from tests.cli.run import assert_told, reid_srdl
 from tests.retrieval.brute import random_features
 

@@ -11,7 +11,7 @@ import pytest
 
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.evaluation import evaluate
-from reid_srdl.retrieval.feature_files import load_features
+from reid_srdl.feature_files.reading import load_features
 from tests.cli.run import assert_told, reid_srdl
 from tests.retrieval.test_features import good_arrays, write_npz
 

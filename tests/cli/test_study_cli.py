@@ -298,5 +298,6 @@ def test_the_list_tells_every_study(
     assert [line.split()[0] for line in lines] == [
         "figure4",
         "market1501",
+        "recipe_market1501",
         *(f"table{number}" for number in range(1, 7)),
     ]

@@ -164,6 +164,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stderr is not None
+    process.stderr.readline()  # that weights are drawn at random
     first_line = process.stderr.readline()
     process.send_signal(signal.SIGINT)
     _, rest = process.communicate()
@@ -253,10 +254,10 @@ def test_wrong_options(place: Path, options: tuple[str, ...], words: tuple[str, 
 @pytest.mark.parametrize(
     ("options", "words", "status"),
     [
-        (("--data-dir", "nowhere"), ("nowhere",), 1),
+        (("--data-dir", "nowhere"), ("2 places for folder, which is 1 set: set, nowhere",), 2),
         (("--batch-size", "37"), ("optim.batch_size", "36 training images"), 2),
         (("--set", "data.identities=7"), ("data.identities", "6"), 2),
-        (("--set", "model.init=imagenet", "--set", "model.weights=w.pth"), ("w.pth",), 1),
+        (("--set", "model.init=imagenet", "--set", "model.weights=w.pth"), ("w.pth",), 2),
     ],
 )
 def test_what_cannot_be_trained_leaves_no_folder(

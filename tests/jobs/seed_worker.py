@@ -4,9 +4,16 @@ import json
 import sys
 from pathlib import Path
 
-tree = json.loads(sys.stdin.readline())
-if tree["train"]["seed"] == 2:
-    print("error: seed 2 fails", file=sys.stderr)
-    sys.exit(1)
-file = Path(tree["run"]["dir"]) / f"{tree['run']['name']}.json"
-file.write_text(json.dumps(tree))
+
+def main() -> None:
+    """Reads the configuration from standard input."""
+    tree = json.loads(sys.stdin.readline())
+    if tree["train"]["seed"] == 2:
+        print("error: seed 2 fails", file=sys.stderr)
+        sys.exit(1)
+    file = Path(tree["run"]["dir"]) / f"{tree['run']['name']}.json"
+    file.write_text(json.dumps(tree))
+
+
+if __name__ == "__main__":
+    main()

@@ -249,7 +249,7 @@ def test_parts_of_the_classes_may_be_taken_in_any_way(place: Path, tmp_path: Pat
 def test_a_copy_of_more_stages_than_there_are(place: Path, tmp_path: Path) -> None:
     body = "return {'x': fit('x', trainer.copy(new('a'), new('b'), 9))}"
     method = written(tmp_path / "mine.py", fitting(body))
-    with pytest.raises(UserError, match="copy of 9 stages: staged has"):
+    with pytest.raises(UserError, match="9 stages of staged: it has"):
         config(place, method, model="staged")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from reid_srdl.config import Config, EvalConfig, MethodOptions, fingerprint, merge
 from reid_srdl.records.evaluated import own_data, settings_used
-from reid_srdl.records.labels import method_label
+from reid_srdl.records.naming import method_label
 from reid_srdl.records.queries import QueryScores, ScoredQueries
 from reid_srdl.records.run import (
     Cost,

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reid_srdl.feature_files.reading import load_features, save_features
 from reid_srdl.records import digests
 from reid_srdl.records.digests import features_digest, labels_digest
-from reid_srdl.retrieval.feature_files import load_features, save_features
 from reid_srdl.retrieval.features import Features, FeatureSet
 from tests.retrieval.brute import random_features
 

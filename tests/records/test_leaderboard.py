@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from reid_srdl.records.labels import differing_keys, flatten, method_label, show, title
 from reid_srdl.records.leaderboard import leaderboard
+from reid_srdl.records.naming import differing_keys, flatten, method_label, show, title
 from reid_srdl.records.run import RunRecord, Work
 from reid_srdl.records.statistics import Measure, measure, paired_gain, unpaired_gain
 from tests.records.factory import DATASET, evaluation, features_record, record

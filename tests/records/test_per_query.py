@@ -16,8 +16,8 @@ from reid_srdl.evaluation import evaluate
 from reid_srdl.records.per_query import read_results
 from reid_srdl.records.queries import QueryScores, ScoredQueries, scored_queries
 from reid_srdl.records.store import write_record
+from reid_srdl.records.tables import write_per_query
 from reid_srdl.retrieval.features import Features
-from reid_srdl.retrieval.tables import write_per_query
 from tests.records.factory import features_record, per_query, record
 from tests.retrieval.brute import random_features
 

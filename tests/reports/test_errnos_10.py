@@ -130,3 +130,13 @@ def test_point_10_a_later_evaluation_that_cannot_be_recorded_keeps_its_scores(
     )
     assert result.evaluation.single_query.queries
     assert [error.errno for error in lost] == [number]
+
+
+@pytest.mark.parametrize("below", ["", "a", "a/b"])
+def test_18_a_folder_of_runs_that_is_a_file_is_told_as_that(
+    place: Path, tmp_path: Path, below: str
+) -> None:
+    (tmp_path / "f.npz").write_bytes(b"features")
+    with pytest.raises(FileError, match=r"f\.npz is a file, not a folder") as caught:
+        run(place / "set", tmp_path / "f.npz" / below)
+    assert caught.value.hint == "name a place whose folders are folders"

@@ -17,7 +17,7 @@ import scipy.io
 
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate
-from reid_srdl.retrieval.feature_files import load_features
+from reid_srdl.feature_files.reading import load_features
 from tests.retrieval.test_features import good_arrays
 
 DAMAGES = 200

@@ -11,14 +11,14 @@ import pytest
 import scipy.io
 
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.feature_files import load_features
+from reid_srdl.feature_files.reading import load_features
 from reid_srdl.retrieval.features import Features, FeatureSet, checked
 
 ROWS, DIM = 12_000, 1024  # 98 MB
 MEASURE = """
 import resource, sys
 from pathlib import Path
-from reid_srdl.retrieval.feature_files import load_features
+from reid_srdl.feature_files.reading import load_features
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 import numpy, scipy.io
 before = peak()

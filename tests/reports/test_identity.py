@@ -92,10 +92,10 @@ def test_01_a_moved_folder_goes_on_and_is_remembered(tmp_path: Path) -> None:
     whole = run(w, runs, "whole")
     with pytest.raises(KeyboardInterrupt):
         run(w, runs, "r", listener=Listener(stop=True))
-    moved = shutil.copytree(w, tmp_path / "moved", copy_function=shutil.copyfile)
+    moved = shutil.copytree(w, tmp_path / "moved/w", copy_function=shutil.copyfile)
     shutil.rmtree(w)
     went_on = Listener()
-    resume(runs / "r", went_on, data_dir=moved)
+    resume(runs / "r", went_on, data_dirs=[moved])
     assert went_on.epochs == 1
     folder = RunFolder(runs / "r")
     assert folder.read_config(OPTIONS).data.dir == moved
@@ -109,7 +109,7 @@ def test_01_a_moved_folder_goes_on_and_is_remembered(tmp_path: Path) -> None:
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
     assert read_record(runs / "r").evaluations == whole.evaluations
     again = Listener()
-    resume(runs / "whole", again, data_dir=moved)
+    resume(runs / "whole", again, data_dirs=[moved])
     assert again.epochs == 0
     assert RunFolder(runs / "whole").read_config(OPTIONS).data.dir == moved
 

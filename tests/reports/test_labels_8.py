@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.feature_files import load_features
+from reid_srdl.feature_files.reading import load_features
 from reid_srdl.retrieval.features import whole_numbers
 
 PARTS = ("query", "gallery", "multi")

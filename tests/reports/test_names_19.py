@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reid_srdl.evaluation import evaluate
+from reid_srdl.records.tables import write_per_query, write_rank_lists
 from reid_srdl.retrieval.features import Features, FeatureSet
-from reid_srdl.retrieval.tables import write_per_query, write_rank_lists
 
 NAMES = {
     os.fsdecode(b"caf\xff.jpg"): "caf\\xff.jpg",

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from reid_srdl.config import EvalConfig
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import Scored, evaluate_by
+from reid_srdl.records.tables import write_rank_lists
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.ranks import UNRETRIEVED
-from reid_srdl.retrieval.tables import write_rank_lists
 
 RERANK = {"rerank": {"method": "k-reciprocal", "k1": 6, "k2": 3}}
 AQE = {"expand": {"method": "aqe", "n": 3}}

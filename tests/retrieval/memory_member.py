@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from reid_srdl.evaluation import evaluate
-from reid_srdl.retrieval.feature_files import load_features
+from reid_srdl.feature_files.reading import load_features
 from reid_srdl.retrieval.memory import heap
 from reid_srdl.retrieval.streams import stretches
 

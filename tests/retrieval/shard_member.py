@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from reid_srdl.cli import main
-from reid_srdl.retrieval.sharing.sharding import joined
+from reid_srdl.group.processes import joined
 
 if __name__ == "__main__":
     idle, place = sys.argv[1], Path(sys.argv[2])

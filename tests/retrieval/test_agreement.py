@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.feature_files import load_features, save_features
+from reid_srdl.evaluation import agreement
+from reid_srdl.evaluation.agreement import check_same
+from reid_srdl.feature_files.reading import load_features, save_features
 from reid_srdl.retrieval.features import Features
-from reid_srdl.retrieval.sharing import agreement
-from reid_srdl.retrieval.sharing.agreement import check_same
 from tests.retrieval.test_streaming import Threads, run_together, small_set
 
 

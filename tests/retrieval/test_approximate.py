@@ -9,7 +9,7 @@ from reid_srdl.config import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate, evaluate_by
 from reid_srdl.jobs.index_study import fitting_indexes, study_indexes
-from reid_srdl.retrieval.approximate import ApproximateRanker, build_index
+from reid_srdl.retrieval.by_faiss.approximate import ApproximateRanker, build_index
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.metrics import average_precision
 from reid_srdl.retrieval.rows import rows_of

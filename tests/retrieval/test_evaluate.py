@@ -11,12 +11,12 @@ import pytest
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import Scored, evaluate
-from reid_srdl.retrieval.approximate import ApproximateRanker
 from reid_srdl.retrieval.arithmetic import exact
+from reid_srdl.retrieval.by_faiss.approximate import ApproximateRanker
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.features import Features, FeatureSet
+from reid_srdl.retrieval.labels import JUNK
 from reid_srdl.retrieval.metrics import PerQuery
-from reid_srdl.retrieval.protocol import JUNK
 from reid_srdl.retrieval.ranks import ExactRanker, Ranker
 from reid_srdl.retrieval.reranking.expansion import ExpandedRanker
 from reid_srdl.retrieval.reranking.rerank import KReciprocalRanker

@@ -69,7 +69,7 @@ def test_a_row_of_zeros_stays_zero() -> None:
     assert exact.normalized(np.zeros((2, 3), np.float32)).tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
-@pytest.mark.parametrize("name", ["arithmetic.exact", "metrics", "multi_query", "protocol"])
+@pytest.mark.parametrize("name", ["arithmetic.exact", "metrics", "multi_query", "rules"])
 def test_docstring_examples(name: str) -> None:
     module = importlib.import_module(f"reid_srdl.retrieval.{name}")
     result = doctest.testmod(module, extraglobs={"np": np})

@@ -13,7 +13,7 @@ import scipy.io
 
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate
-from reid_srdl.retrieval.feature_files import load_features, save_features
+from reid_srdl.feature_files.reading import load_features, save_features
 from reid_srdl.retrieval.features import Features, FeatureSet, checked
 from reid_srdl.retrieval.memory.mapped import is_mapped
 

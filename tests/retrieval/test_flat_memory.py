@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from reid_srdl.evaluation import evaluate
+from reid_srdl.feature_files.reading import load_features, save_features
 from reid_srdl.retrieval.counting import count
 from reid_srdl.retrieval.counting.kernels.choice import choose
 from reid_srdl.retrieval.counting.kernels.forecast import Problem
-from reid_srdl.retrieval.feature_files import load_features, save_features
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.streams import stretches
 

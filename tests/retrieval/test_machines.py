@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reid_srdl.retrieval.feature_files import save_features
-from reid_srdl.retrieval.sharing.network import interface_of, reachable, summing_over
+from reid_srdl.feature_files.reading import save_features
+from reid_srdl.group.network import interface_of, reachable, summing_over
 from tests.retrieval.test_sharding import ENVIRONMENT, MEMBER, errors
 from tests.retrieval.test_streaming import small_set
 
@@ -104,9 +104,7 @@ def test_a_machine_that_is_lost_is_told_by_the_other(places: list[Path], tmp_pat
 def test_the_network_is_the_one_to_the_other_machines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reachable("10.0.0.7", ["127.0.0.1", "10.0.0.7"]) == "10.0.0.7"
     assert reachable("127.0.0.1", ["127.0.0.1", "127.0.1.1", ""]) == ""
-    monkeypatch.setattr(
-        "reid_srdl.retrieval.sharing.network.address_towards", lambda host: f"towards {host}"
-    )
+    monkeypatch.setattr("reid_srdl.group.network.address_towards", lambda host: f"towards {host}")
     assert reachable("127.0.1.1", ["127.0.1.1", "10.0.0.7"]) == "towards 10.0.0.7"
     assert reachable("", ["", "10.0.0.7"]) == "towards 10.0.0.7"
 

@@ -12,9 +12,9 @@ import pytest
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate
+from reid_srdl.evaluation.rank_lists import rank_lists
+from reid_srdl.records.tables import write_per_query, write_rank_lists
 from reid_srdl.retrieval.features import Features, FeatureSet
-from reid_srdl.retrieval.rank_lists import rank_lists
-from reid_srdl.retrieval.tables import write_per_query, write_rank_lists
 from tests.retrieval.brute import distance_table, random_features
 
 

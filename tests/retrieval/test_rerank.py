@@ -10,8 +10,8 @@ from reid_srdl.config import Expand, Protocol, Rerank
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate, evaluate_by
 from reid_srdl.retrieval.features import Features, FeatureSet
+from reid_srdl.retrieval.labels import Labels
 from reid_srdl.retrieval.multi_query import pool
-from reid_srdl.retrieval.protocol import Labels
 from reid_srdl.retrieval.reranking import bounds, encoding, jaccard, neighbours, ranked
 from reid_srdl.retrieval.reranking.expansion import expand
 from reid_srdl.retrieval.reranking.rerank import KReciprocalRanker

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from reid_srdl.retrieval.counting.frame import squared_norms
-from reid_srdl.retrieval.protocol import Labels
+from reid_srdl.retrieval.labels import Labels
 from reid_srdl.retrieval.reranking import ranked
 from reid_srdl.retrieval.reranking.encoding import encoded
 from reid_srdl.retrieval.reranking.jaccard import FinalDistances, Shared

@@ -12,11 +12,11 @@ import pytest
 from reid_srdl.config import EvalConfig, fingerprint, resolve
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.evaluation import Scored, evaluate
+from reid_srdl.evaluation.conventions import CONVENTIONS
+from reid_srdl.evaluation.rank_lists import rank_lists
 from reid_srdl.methods import OPTIONS
 from reid_srdl.report.evaluation import evaluation_table, rule_warnings, skipped_warnings
-from reid_srdl.retrieval.conventions import CONVENTIONS
 from reid_srdl.retrieval.features import Features, FeatureSet
-from reid_srdl.retrieval.rank_lists import rank_lists
 from reid_srdl.retrieval.result import Rules
 from tests.retrieval.brute import random_features
 

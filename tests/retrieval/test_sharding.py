@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reid_srdl.retrieval.feature_files import save_features
+from reid_srdl.feature_files.reading import save_features
 from tests.retrieval.test_streaming import small_set
 
 MEMBER = Path(__file__).with_name("shard_member.py")

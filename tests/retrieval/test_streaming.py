@@ -15,11 +15,11 @@ import pytest
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import Scored, evaluate, evaluate_by
-from reid_srdl.retrieval.feature_files import load_features, save_features
+from reid_srdl.feature_files.reading import load_features, save_features
+from reid_srdl.group.processes import Alone
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.memory import mapped as mapped_arrays
 from reid_srdl.retrieval.memory.mapped import expect, forget, is_mapped, rows_at
-from reid_srdl.retrieval.sharing.sharding import Alone
 from reid_srdl.retrieval.streams import stretches
 from tests.retrieval.brute import random_features
 from tests.retrieval.test_evaluate import _same

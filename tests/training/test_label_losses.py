@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +284,7 @@ def test_centres_descend_at_their_own_rate_beside_the_network(tmp_path: Path) ->
     """Three steps by hand: c -= lr * mean 2 (c - x), and no decay, momentum or schedule."""
     seen: list[tuple[Tensor, Tensor]] = []
 
+    @dataclass(frozen=True)
     class Watched(Centre):
         def of(self, output: Any, batch: Any) -> Any:
             seen.append((output.pooled.detach().clone(), batch.labels.clone()))

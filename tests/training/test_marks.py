@@ -99,8 +99,8 @@ def test_the_hint_is_a_command_that_starts_from_the_last_good_epoch(tmp_path: Pa
 
 
 def test_knowledge_that_is_not_finite_is_refused(tmp_path: Path) -> None:
-    trainer = tiny.trainer(tmp_path)
     for value in (math.nan, math.inf):
+        trainer = tiny.trainer(tmp_path)
         model = trainer.new_model()
         with torch.no_grad():
             model.network.classifier.bias[1] = value

@@ -99,9 +99,10 @@ def test_a_part_that_is_not_trained_counts_no_batches(tmp_path: Path) -> None:
 
 
 def test_the_sides_are_other_phases_and_a_network_without_stages_is_told(tmp_path: Path) -> None:
-    trainer = tiny.trainer(tmp_path)
-    keys = {trained(trainer, only)[1].key for only in (None, after("stage1"), after("stage2"))}
+    parts = (None, after("stage1"), after("stage2"))
+    keys = {trained(tiny.trainer(tmp_path), only)[1].key for only in parts}
     assert len(keys) == 3
+    trainer = tiny.trainer(tmp_path)
     start = trainer.new_model()
     with pytest.raises(UserError, match="tiny has no stages"):
         trainer.fit(start, epochs=1, loss=trainer.supervised, name="x", only=after("stage1"))
@@ -172,9 +173,8 @@ def test_a_view_trains_on_its_classes_alone(tmp_path: Path) -> None:
     assert torch.equal(batch.labels, torch.where(rows % 3 == 2, 0, 1))
     assert trainer.new_model(view=trainer.view(["0", "2"])).key == start.key  # drawn alike
     other = trainer.view(["0", "2"])
-    again = trainer.fit(
-        trainer.new_model(view=other), epochs=1, loss=trainer.supervised, name="some"
-    )
+    anew = tiny.trainer(tmp_path)
+    again = anew.fit(anew.new_model(view=other), epochs=1, loss=anew.supervised, name="some")
     assert again.key != done.key  # but another phase: labels mean other classes
 
 

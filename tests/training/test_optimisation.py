@@ -150,7 +150,7 @@ def test_what_was_not_loaded_or_is_trained_in_part_is_not_frozen(tmp_path: Path)
     trainer.fit(
         loaded(trainer), epochs=1, loss=trainer.supervised, name="part", only=after("stage1")
     )
-    fit(trainer, loaded(trainer))
+    trainer.fit(loaded(trainer), epochs=1, loss=trainer.supervised, name="whole")
     assert [phase.frozen_steps for phase in trainer.phases] == [0, 0, 2]
 
 

@@ -14,7 +14,7 @@ from reid_srdl.retrieval.counting.kernels.forecast import Problem
 from reid_srdl.retrieval.counting.kernels.kernel import Kernel
 from reid_srdl.retrieval.counting.shard import ShardCount
 from reid_srdl.retrieval.counting.targets import Targets
-from reid_srdl.retrieval.protocol import Int64s
+from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.retrieval.rows import Rows
 
 Progress = Callable[[int], None]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.retrieval.counting.targets import Targets
-from reid_srdl.retrieval.protocol import Int64s
+from reid_srdl.retrieval.labels import Int64s
 
 _CELLS = 256  # of a query's grid: at 2 % of pairs, half as many leave twice as much to compare
 _STEPS = 3  # from edge to edge in a cell before a binary search
@@ -32,10 +32,7 @@ class Edges:
         start: Q + 1; query i has windows start[i] to start[i + 1].
         far: Q, each query's last edge, -infinity for a query without a match: a value from there on
             is surely farther than all matches.
-        retired: whether others serve in their place by now, so that nobody need keep them.
     """
-
-    retired = False
 
     def __init__(self, targets: Targets, low: Float32s, high: Float32s) -> None:
         query = targets.query

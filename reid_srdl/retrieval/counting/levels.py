@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from reid_srdl.retrieval.counting.windows import Float64s
-from reid_srdl.retrieval.protocol import Int64s
+from reid_srdl.retrieval.labels import Int64s
 
 _LIKE, _LEVELS = 2.0, 5
 _FEW = 16  # rows that are not worth a group of their own: they join the next level's

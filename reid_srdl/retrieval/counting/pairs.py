@@ -6,8 +6,8 @@ import numpy as np
 
 from reid_srdl.retrieval.arithmetic import exact
 from reid_srdl.retrieval.counting.windows import Float64s
+from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.retrieval.memory.scratch import Scratch
-from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.rows import Reader, Rows
 
 _EXACT_VALUES = 1 << 17  # feature values gathered at once for each side: they stay in cache

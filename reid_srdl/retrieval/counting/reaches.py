@@ -19,7 +19,7 @@ from reid_srdl.retrieval.counting.kernels.forecast import Problem
 from reid_srdl.retrieval.counting.kernels.kernel import Kernel, Loaded, row_errors, usual_sizes
 from reid_srdl.retrieval.counting.levels import levels
 from reid_srdl.retrieval.counting.windows import Float32s, Float64s, Reach, limits, window
-from reid_srdl.retrieval.protocol import Int64s
+from reid_srdl.retrieval.labels import Int64s
 
 _USUAL, _WORSE = 4.0, 0.5  # how many steps to twice the error
 _LONGER = 2.0  # what norms may grow by: by themselves they hardly matter
@@ -64,7 +64,6 @@ class Reaches:
                 return made.edges
             errors, norm = errors * room, float(most[0]) * _LONGER
             if made:
-                made.edges.retired = True
                 errors, norm = np.maximum(errors, made.errors), max(norm, made.norm)
             edges = self._windows(errors, norm)
             self._made[level > 0, step] = _Made(edges, errors, norm)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reid_srdl.retrieval.counting.edges import Edges, Float32s
-from reid_srdl.retrieval.protocol import Int64s
+from reid_srdl.retrieval.labels import Int64s
 
 _MANY = 0.5  # of a block's estimates; more are placed as they lie, fewer picked out first
 

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from reid_srdl.retrieval.arithmetic.parallel import each
 from reid_srdl.retrieval.arithmetic.rounding import UNIT, gamma
 from reid_srdl.retrieval.counting.frame import squared_norms
-from reid_srdl.retrieval.protocol import Int64s
+from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.seeds import generator
 
 _SAMPLE = 2048  # rows whose directions B spans

@@ -18,10 +18,10 @@ from typing import Literal
 import numpy as np
 
 from reid_srdl.errors import UserError
+from reid_srdl.retrieval.by_faiss.index import FlatIndex
+from reid_srdl.retrieval.by_faiss.listing import RankList
 from reid_srdl.retrieval.counting.frame import frame_for
-from reid_srdl.retrieval.index import FlatIndex
-from reid_srdl.retrieval.listing import RankList
-from reid_srdl.retrieval.protocol import Labels
+from reid_srdl.retrieval.labels import Labels
 from reid_srdl.retrieval.ranks import Lister, Ranks
 from reid_srdl.retrieval.rows import Rows, rows_of
 

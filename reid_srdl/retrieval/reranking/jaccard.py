@@ -31,8 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.retrieval.arithmetic.rounding import FLUSHED, UNIT, gamma
+from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.retrieval.memory.scratch import Scratch
-from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.reranking.distances import pair_distances, pair_error
 
 _LARGEST = np.finfo(np.float32).max

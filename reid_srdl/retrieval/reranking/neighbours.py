@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.retrieval.arithmetic.parallel import each, parts, threads
+from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.retrieval.memory.scratch import Scratch
-from reid_srdl.retrieval.protocol import Int64s
 from reid_srdl.retrieval.reranking.bounds import Bounds, chosen
 from reid_srdl.retrieval.reranking.distances import pair_distances, pair_error
 

@@ -35,9 +35,9 @@ from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.arithmetic.parallel import each, parts
+from reid_srdl.retrieval.by_faiss.listing import RankList, counts
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, squared_norms
-from reid_srdl.retrieval.listing import RankList, counts
-from reid_srdl.retrieval.protocol import Labels
+from reid_srdl.retrieval.labels import Labels
 from reid_srdl.retrieval.ranks import Ranks
 from reid_srdl.retrieval.reranking.encoding import encoded
 from reid_srdl.retrieval.reranking.jaccard import FinalDistances, Shared

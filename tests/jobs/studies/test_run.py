@@ -13,8 +13,7 @@ import pytest
 from reid_srdl.config import to_yaml
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.studies import conduct as conducting
-from reid_srdl.jobs.studies import process, share
-from reid_srdl.jobs.studies import run as job
+from reid_srdl.jobs.studies import process, reading, share
 from reid_srdl.jobs.studies.conduct import Where
 from reid_srdl.jobs.studies.run import run_study
 from reid_srdl.jobs.studies.share import share_machine
@@ -62,8 +61,8 @@ class Recorder:
 def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_WORKER", "tests.jobs.studies.fake_worker")
     monkeypatch.setattr(conducting, "_POLL", 0.01)
-    for module in (job, conducting):
-        monkeypatch.setattr(module, "OPTIONS", METHODS)
+    monkeypatch.setattr(reading, "OPTIONS", METHODS)
+    monkeypatch.setattr(conducting, "KNOWN", METHODS)
 
 
 def planned(folder: Path, cells: dict[str, dict[str, Any]], **options: Any) -> Plan:

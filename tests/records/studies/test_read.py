@@ -13,11 +13,21 @@ from reid_srdl.jobs.rehearsal import rehearse
 from reid_srdl.records.studies import find_study, plan_study, read_study, study_files
 from tests.records.studies.made import STUDY, write_study
 
+METHODS_OF_IT = ("vanilla", "srdl")
 TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "figure4", "market1501")
 
 
 def test_the_packages_studies_are_all_there() -> None:
-    assert set(study_files()) == set(TABLES)
+    assert set(study_files()) == {*TABLES, "recipe_market1501"}
+
+
+def test_the_ladder_of_tricks_has_vanilla_and_srdl_on_each_step() -> None:
+    plan = plan_study(read_study(find_study("recipe_market1501")), experiment, rehearse)
+    steps = {name.rpartition("-")[0] for name in plan.cells}
+    assert plan.cells.keys() == {f"{step}-{method}" for step in steps for method in METHODS_OF_IT}
+    assert (len(steps), plan.seeds) == (8, (0, 1, 2))
+    last = plan.cells["centre-srdl"].config
+    assert (last.optim.batch_size, last.loss.smoothing, last.model.neck) == (64, 0.1, "bnneck")
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -14,8 +14,8 @@ from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.levels import grouped, levels
 from reid_srdl.retrieval.counting.matches import find_targets
 from reid_srdl.retrieval.counting.reaches import Reaches
-from reid_srdl.retrieval.protocol import PidIndex
 from reid_srdl.retrieval.rows import rows_of
+from reid_srdl.retrieval.rules import PidIndex
 from tests.retrieval.brute import random_features
 
 
@@ -67,7 +67,6 @@ def test_edges_serve_rows_of_like_errors() -> None:
     wider = reaches.edges(0, np.array([1.1]))
     assert wider is not first  # larger errors need wider windows,
     assert reaches.edges(0, np.array([0.95])) is first  # and others keep theirs
-    assert not first.retired
     assert (wider.far >= first.far).all()
     assert (wider.far > first.far).any()
 
@@ -101,9 +100,7 @@ def test_edges_grow_where_they_are_too_narrow_for_some_query() -> None:
     first = reaches.edges(1, np.array([3.0, 0.1]))
     wider = reaches.edges(1, np.array([0.1, 3.0]))  # the same but for the first query
     assert wider is not first
-    assert first.retired
     assert reaches.edges(1, np.array([3.0, 0.1])) is wider
-    assert not wider.retired
     assert wider.far[0] > first.far[0]
 
 

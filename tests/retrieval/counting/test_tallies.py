@@ -13,7 +13,7 @@ from reid_srdl.retrieval.counting.kernels.kernel import Kernel
 from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.kernels.on_torch import TorchKernel
 from reid_srdl.retrieval.counting.targets import Targets
-from reid_srdl.retrieval.protocol import SamePid
+from reid_srdl.retrieval.rules import SamePid
 
 KERNELS = {"numpy": NumpyKernel, "torch": lambda: TorchKernel("cpu")}
 INF = np.float32(np.inf)

@@ -20,7 +20,7 @@ from reid_srdl.retrieval.counting.frame import Frame, squared_norms
 from reid_srdl.retrieval.counting.kernels.kernel import Float64s, row_errors
 from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
 from reid_srdl.retrieval.counting.targets import Targets
-from reid_srdl.retrieval.protocol import Int64s
+from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.retrieval.rows import Rows
 
 _GALLERY, _QUERIES = 128, 48  # rows that show distances, and queries that show errors

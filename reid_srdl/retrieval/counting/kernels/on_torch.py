@@ -17,7 +17,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.retrieval.counting.edges import Edges, Float32s
 from reid_srdl.retrieval.counting.kernels.kernel import Loaded, Product, norms_alone, wide
 from reid_srdl.retrieval.counting.tallies import Tally
-from reid_srdl.retrieval.protocol import Int64s
+from reid_srdl.retrieval.labels import Int64s
 
 _PAIR_BYTES = 48  # of a block: two products, places, and what is picked out, at worst all
 _TALLEST, _WIDEST = 8192, 16384
@@ -28,7 +28,7 @@ Float64s = NDArray[np.float64]
 class TorchKernel(Product):
     """torch's float32 matrix product on a device, with reduced precision (TF32, bf16) off."""
 
-    name = form = "torch"
+    name = "torch"
     threaded = False
 
     def __init__(self, device: str) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
+from reid_srdl.feature_files.strangers import check_memory
 from reid_srdl.retrieval.features import check_narrow
-from reid_srdl.retrieval.strangers import check_memory
 
 _STEP_BYTES = 1 << 20
 

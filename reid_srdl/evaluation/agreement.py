@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
+from reid_srdl.group.processes import Group
 from reid_srdl.retrieval.arithmetic.parallel import parts
 from reid_srdl.retrieval.features import PARTS, Features
+from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.retrieval.memory.mapped import forget
-from reid_srdl.retrieval.protocol import Int64s
-from reid_srdl.retrieval.sharing.sharding import Group
 
 _PIECE_BYTES = 1 << 24
 _KINDS = ("features", "pids", "camids")

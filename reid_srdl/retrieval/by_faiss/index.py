@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from reid_srdl.retrieval.arithmetic.rounding import FLUSHED, gamma
 from reid_srdl.retrieval.counting.frame import Frame, squared_norms
-from reid_srdl.retrieval.protocol import Int64s
+from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.retrieval.rows import Rows
 
 GPU_LIST = 2048  # the longest list that FAISS's GPU search returns

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reid_srdl.retrieval.labels import Int64s, Labels
 from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
-from reid_srdl.retrieval.protocol import Int64s, Labels, distractors
 from reid_srdl.retrieval.ranks import Ranker
 from reid_srdl.retrieval.result import Scores, Spread
 from reid_srdl.retrieval.rows import Rows
+from reid_srdl.retrieval.rules import distractors
 from reid_srdl.seeds import generator
 
 _MEASURES = ("mAP", "mAP_trapezoid", "mINP", "rank1", "rank5", "rank10", "rank20")

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from reid_srdl import places
 from reid_srdl.errors import UserError, did_you_mean
+from reid_srdl.feature_files.folders import check_new, read_folder, write_folder
+from reid_srdl.feature_files.layumi import read_mat, told_name
+from reid_srdl.feature_files.npy import read_stream
+from reid_srdl.feature_files.strangers import check_memory, check_plain, is_folder, reading
 from reid_srdl.files import whole_file
-from reid_srdl.retrieval.feature_folders import check_new, read_folder, write_folder
 from reid_srdl.retrieval.features import PARTS, Features, FeatureSet, checked
-from reid_srdl.retrieval.layumi import read_mat, told_name
 from reid_srdl.retrieval.memory import heap
 from reid_srdl.retrieval.memory.mapped import is_mapped
-from reid_srdl.retrieval.npy import read_stream
-from reid_srdl.retrieval.strangers import check_memory, check_plain, is_folder, reading
 
 _KINDS = ("features", "pids", "camids")
 _NAMES = tuple(f"{part}_{kind}" for part in PARTS for kind in (*_KINDS, "names"))

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from reid_srdl.retrieval.by_faiss.index import GPU_LIST, FlatIndex
 from reid_srdl.retrieval.counting.count import Progress
 from reid_srdl.retrieval.counting.counter import Counter
 from reid_srdl.retrieval.counting.edges import Edges
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, placed_rows, squared_norms
 from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.counting.windows import Float32s, Reach, window
-from reid_srdl.retrieval.index import GPU_LIST, FlatIndex
-from reid_srdl.retrieval.protocol import Int64s
+from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.retrieval.rows import Rows
 
 _ANSWERS = 1 << 22  # answers that one search may return: 48 MiB, twice while FAISS joins them
@@ -121,7 +121,7 @@ class _Search:
 
     def _negatives(self, query: int, distances: Float32s, positions: Int64s) -> Answer:
         same = self._targets.same
-        own = same.gallery[slice(*np.searchsorted(same.query, [query, query + 1]).tolist())]
+        own = same.image[slice(*np.searchsorted(same.query, [query, query + 1]).tolist())]
         place = np.minimum(np.searchsorted(own, positions), len(own) - 1)
         kept = own[place] != positions
         return query, distances[kept], positions[kept]

@@ -1,10 +1,10 @@
-"""One evaluation shared among processes: who takes part, sums over all, and what if one dies.
+"""One piece of work shared among processes: who takes part, sums, and what if one dies.
 
 Processes are started by ``torchrun --nproc-per-node N -m reid_srdl eval ...``, on several machines
 with its rendezvous (``--nnodes``, ``--rdzv-endpoint``), or by anything else that sets RANK,
 WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Only then is torch imported. Sums are of integers, so they
 do not depend on who counted what. Which process is number 0, and so prints and writes the
-results, is up to torchrun; that all machines hold the same features is checked (see `agreement`).
+results, is up to torchrun; that all machines hold the same features is checked by evaluation.
 
 Each process gives signs of life in torch's store. Before a sum all wait there and watch for each
 other, so that the sum itself takes next to no time: if a process dies or hangs, the others notice
@@ -20,18 +20,20 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
+from reid_srdl.group.watch import AGAIN, LostError, first_line
 from reid_srdl.machine import available_cores
-from reid_srdl.retrieval.protocol import Int64s
-from reid_srdl.retrieval.sharing.watch import AGAIN, LostError, first_line
+
+Int64s = NDArray[np.int64]
 
 _PATIENCE = 30.0  # seconds without a sign of life
 
 
 class Group(Protocol):
-    """The processes of one evaluation.
+    """The processes that share a piece of work.
 
     Attributes:
         rank, size: which process this is, of how many.
@@ -97,7 +99,7 @@ def joined() -> Iterator[Group]:
         yield Alone()
         return
     with _own_cores(), _told_to_end() as interrupted:
-        from reid_srdl.retrieval.sharing.shards import Shards
+        from reid_srdl.group.shards import Shards
 
         shards = Shards(_number("REID_SRDL_SHARD_TIMEOUT", _PATIENCE))
         interrupted.append(shards.interrupted)

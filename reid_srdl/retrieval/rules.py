@@ -8,39 +8,13 @@ Re-identification: A Benchmark, ICCV 2015, section 5).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-JUNK = -1
-DISTRACTOR = 0
-
-Int64s = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Identities and cameras of N images, int64."""
-
-    pids: Int64s
-    camids: Int64s
-
-    def __len__(self) -> int:
-        return len(self.pids)
-
-    def take(self, positions: Int64s) -> Labels:
-        """Returns the labels at ``positions``."""
-        return Labels(self.pids[positions], self.camids[positions])
-
-
-def joined_labels(sides: Sequence[Labels]) -> Labels:
-    """Returns the labels of several, one after the other."""
-    return Labels(
-        np.concatenate([side.pids for side in sides]),
-        np.concatenate([side.camids for side in sides]),
-    )
+from reid_srdl.retrieval.labels import DISTRACTOR, JUNK, Int64s, Labels
 
 
 @dataclass(frozen=True)
@@ -48,12 +22,12 @@ class SamePid:
     """Every pair of a query and a gallery image of its identity, ordered by query, then gallery.
 
     Attributes:
-        query, gallery: P positions each.
+        query, image: P positions each, of the query and of the gallery image.
         match: P booleans: a match (another camera), or else ignored (the same camera).
     """
 
     query: Int64s
-    gallery: Int64s
+    image: Int64s
     match: NDArray[np.bool_]
 
 
@@ -74,7 +48,7 @@ class PidIndex:
 
     >>> gallery = Labels(np.array([7, 0, 7, 5]), np.array([1, 1, 2, 1]))
     >>> pairs = PidIndex(gallery).same_pid(Labels(np.array([7]), np.array([1])))
-    >>> pairs.gallery.tolist(), pairs.match.tolist()
+    >>> pairs.image.tolist(), pairs.match.tolist()
     ([0, 2], [False, True])
     """
 
@@ -94,9 +68,9 @@ class PidIndex:
         first = np.searchsorted(self._sorted, queries.pids, "left")
         query = np.repeat(np.arange(len(queries)), sizes)
         within = np.arange(len(query)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        gallery = self._order[np.repeat(first, sizes) + within]
-        match = self._camids[gallery] != queries.camids[query]
-        return SamePid(query, gallery, match)
+        image = self._order[np.repeat(first, sizes) + within]
+        match = self._camids[image] != queries.camids[query]
+        return SamePid(query, image, match)
 
     def waves(self, queries: Labels, pairs: int) -> Iterator[tuple[int, int]]:
         """Yields (start, stop) of runs of queries with at most ``pairs`` same-pid pairs each.

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
+from reid_srdl.feature_files.npy import read_header, read_stream
+from reid_srdl.feature_files.strangers import check_plain, reading
 from reid_srdl.files import whole_folder
-from reid_srdl.retrieval.npy import read_header, read_stream
-from reid_srdl.retrieval.strangers import check_plain, reading
 
 _MAPPED = ("gallery", "multi")  # queries are few and needed whole
 

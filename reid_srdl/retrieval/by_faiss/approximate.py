@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.listing import RankList
-from reid_srdl.retrieval.protocol import Int64s, Labels, PidIndex
+from reid_srdl.retrieval.by_faiss.listing import RankList
+from reid_srdl.retrieval.labels import Int64s, Labels
 from reid_srdl.retrieval.ranks import UNRETRIEVED, Ranks
 from reid_srdl.retrieval.rows import Rows
+from reid_srdl.retrieval.rules import PidIndex
 
 _ANSWERS = 1 << 20  # list entries asked for at once
 _SAFE = 1 << 20  # images that an index is trained on at most
@@ -255,12 +256,11 @@ def _counted(
     return Retrieved(positions, distances, rank, same & (rank > 0))
 
 
-def check_name(name: str, dim: int | None = None) -> None:
+def check_name(name: str) -> None:
     """Checks an index's name without any features.
 
     Args:
-        name: as for `build_index`.
-        dim: of the features; None: the index need only fit one of some common numbers.
+        name: as for `build_index`; it need only fit one of some common numbers of dimensions.
 
     Raises:
         UserError: FAISS refuses the string or a parameter.
@@ -268,7 +268,7 @@ def check_name(name: str, dim: int | None = None) -> None:
     import faiss
 
     refused = None
-    for some in _DIMS if dim is None else (dim,):
+    for some in _DIMS:
         try:
             index = _made(name, some)
         except UserError as error:

@@ -6,12 +6,13 @@ import dataclasses
 
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.conventions import CONVENTIONS
+from reid_srdl.evaluation.conventions import CONVENTIONS
+from reid_srdl.retrieval.by_faiss.listing import RankList, exact_lists
 from reid_srdl.retrieval.features import Features, checked
-from reid_srdl.retrieval.listing import RankList, exact_lists
-from reid_srdl.retrieval.protocol import Labels, counted
+from reid_srdl.retrieval.labels import Labels
 from reid_srdl.retrieval.ranks import Lister, without_junk
 from reid_srdl.retrieval.rows import Rows, rows_of
+from reid_srdl.retrieval.rules import counted
 
 __all__ = ["RankList", "check_lists", "rank_lists"]
 

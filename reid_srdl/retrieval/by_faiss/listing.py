@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.retrieval.by_faiss.index import FlatIndex
 from reid_srdl.retrieval.counting.frame import frame_for, placed_rows, squared_norms
 from reid_srdl.retrieval.counting.pairs import exact_distances
 from reid_srdl.retrieval.counting.windows import Reach, window
-from reid_srdl.retrieval.index import FlatIndex
-from reid_srdl.retrieval.protocol import Int64s, Labels
+from reid_srdl.retrieval.labels import Int64s, Labels
 from reid_srdl.retrieval.rows import Rows
 
 _ANSWERS = 1 << 20  # list entries asked for at once

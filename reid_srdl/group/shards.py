@@ -1,4 +1,4 @@
-"""Several processes as one group, by torch.distributed with gloo; see `sharding`."""
+"""Several processes as one group, by torch.distributed with gloo; see `processes`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from torch import distributed
 from torch.distributed.rendezvous import rendezvous
 
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.protocol import Int64s
-from reid_srdl.retrieval.sharing.network import address_towards, reachable, summing_over
-from reid_srdl.retrieval.sharing.watch import Watch, first_line
+from reid_srdl.group.network import address_towards, reachable, summing_over
+from reid_srdl.group.watch import Watch, first_line
+
+Int64s = NDArray[np.int64]
 
 _JOINING = 45.0  # seconds until all must be there
 _SUMMING = 20.0  # seconds that a sum may take at least, however short the patience: all are there

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
+from reid_srdl.feature_files.mat_files import Variable, read_variables
+from reid_srdl.feature_files.strangers import reading
 from reid_srdl.retrieval.features import whole_numbers
-from reid_srdl.retrieval.mat_files import Variable, read_variables
-from reid_srdl.retrieval.strangers import reading
 
 _KINDS = {"f": "features", "label": "pids", "cam": "camids"}
 _PARTS = {"query": ("query",), "gallery": ("gallery",), "multi": ("mquery", "multi")}

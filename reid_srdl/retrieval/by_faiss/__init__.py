@@ -1,0 +1,1 @@
+"""FAISS: exact search by a second way, rank lists, and approximate indexes."""

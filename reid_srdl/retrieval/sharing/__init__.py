@@ -1,1 +1,0 @@
-"""One evaluation by several processes: each counts its share of the gallery."""
