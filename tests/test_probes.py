@@ -23,8 +23,8 @@ from reid_srdl.training.precision import Compute
 from tests.small_set import write_small_set
 from tests.training import tiny
 
-ROOT = Path(__file__).parents[2]
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
+HERE = Path(__file__).parent / "probes"
 STEPS = 3  # of an epoch
 PROBES = {  # the networks that each returns, and its steps at 2 epochs of 3 steps
     "two_in_turn": (["one", "other"], 6),
@@ -72,7 +72,7 @@ def test_a_probe_is_killed_anywhere_and_resumed_to_the_same_bits(
     step = random.Random(name).randrange(first, steps)
     settings = place / f"{name}.json"
     settings.write_text(json.dumps(tree(place, probe, model, f"{name}-killed", minutes)))
-    command = [sys.executable, "-m", "tests.probes.killed", str(settings), str(step)]
+    command = [sys.executable, "-m", "tests.killed", str(settings), str(step)]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == -9
     killed = place / "runs" / f"{name}-killed"
     assert not (killed / "record.json").exists()
