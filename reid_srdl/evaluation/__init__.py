@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from reid_srdl.evaluation.checks import check_labels, check_settings
+from reid_srdl.evaluation.checks import Asked, check_labels, check_settings
 from reid_srdl.evaluation.parts import Counting, Progress, Scored, normalizes
 from reid_srdl.evaluation.ranked import evaluate
-from reid_srdl.evaluation.settings import check_shared, evaluate_by
+from reid_srdl.evaluation.settings import asked_of, check_shared, evaluate_by
 
 __all__ = [
+    "Asked",
     "Counting",
     "Progress",
     "Scored",
+    "asked_of",
     "check_labels",
     "check_settings",
     "check_shared",

@@ -15,12 +15,12 @@ from reid_srdl.evaluation.parts import (
     unmatched,
 )
 from reid_srdl.evaluation.rank_lists import rank_lists
-from reid_srdl.evaluation.single_shot import SingleShot, drawn_ranks, trial_scores
 from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.ranks import ExactRanker, Ranker, without_junk
 from reid_srdl.retrieval.result import Evaluation
 from reid_srdl.retrieval.rows import rows_of
 from reid_srdl.retrieval.rules import distractors
+from reid_srdl.retrieval.single_shot import SingleShot, drawn_ranks, trial_scores
 
 
 def evaluate_drawn(

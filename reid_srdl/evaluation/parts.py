@@ -18,7 +18,6 @@ from reid_srdl.retrieval.ranks import Engine, Ranker
 from reid_srdl.retrieval.result import Evaluation, Rules
 
 Progress = Callable[[int, int], None]
-EngineName = Literal["count", "faiss"]
 
 
 class Counting(Engine, TypingProtocol):
@@ -48,7 +47,7 @@ class Scored:
     lists: Callable[[int], list[RankList]]
 
 
-def engine_of(engine: EngineName | Counting, device: str) -> Counting:
+def engine_of(engine: Literal["count", "faiss"] | Counting, device: str) -> Counting:
     if engine == "count":
         return CountEngine(device)
     if engine == "faiss":

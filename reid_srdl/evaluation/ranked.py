@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -13,7 +14,6 @@ from reid_srdl.evaluation.agreement import check_same
 from reid_srdl.evaluation.conventions import CONVENTIONS
 from reid_srdl.evaluation.parts import (
     Counting,
-    EngineName,
     Progress,
     Scored,
     engine_of,
@@ -34,7 +34,7 @@ from reid_srdl.retrieval.result import Evaluation
 from reid_srdl.retrieval.rows import Rows, joined, rows_of
 from reid_srdl.retrieval.streams.streaming import StreamedRanker
 from reid_srdl.retrieval.streams.stretches import (
-    Stream,
+    StreamedGallery,
     count_distractors,
     read_rows,
     stretch_rows,
@@ -45,7 +45,7 @@ def evaluate(
     features: Features,
     protocol: Protocol | None = None,
     *,
-    engine: EngineName | Counting = "count",
+    engine: Literal["count", "faiss"] | Counting = "count",
     device: str = "cpu",
     progress: Progress | None = None,
     ranker: Lister | None = None,
@@ -144,10 +144,10 @@ def _whole(features: Features, protocol: Protocol, ranker: Ranker) -> _Searched:
 
 def _streamed(features: Features, protocol: Protocol, engine: Engine, group: Group) -> _Searched:
     junk_ignored = CONVENTIONS[protocol.rules].junk_ignored
-    stream = Stream(features.gallery, normalizes(protocol), junk_ignored)
-    positions, labels = stream.relevant(features.query.labels.pids)
-    ranker = StreamedRanker(engine, stream, positions, group)
-    return _Searched(ranker, stream.rows(positions), labels)
+    gallery = StreamedGallery(features.gallery, normalizes(protocol), junk_ignored)
+    positions, labels = gallery.relevant(features.query.labels.pids)
+    ranker = StreamedRanker(engine, gallery, positions, group)
+    return _Searched(ranker, gallery.rows(positions), labels)
 
 
 @dataclass(frozen=True)

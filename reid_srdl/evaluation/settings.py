@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation.checks import check_labels, check_settings
+from reid_srdl.evaluation.checks import Asked, check_labels, check_settings
 from reid_srdl.evaluation.conventions import CONVENTIONS
 from reid_srdl.evaluation.drawn import evaluate_drawn
-from reid_srdl.evaluation.parts import EngineName, Progress, Scored, engine_of
+from reid_srdl.evaluation.parts import Progress, Scored, engine_of, normalizes
 from reid_srdl.evaluation.ranked import evaluate
-from reid_srdl.evaluation.single_shot import SingleShot
 from reid_srdl.group.processes import Alone, Group
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.memory.mapped import is_mapped
 from reid_srdl.retrieval.ranks import ExactRanker, Lister
+from reid_srdl.retrieval.single_shot import SingleShot
+
+EngineName = Literal["count", "faiss"]
 
 
 def evaluate_by(
@@ -39,9 +43,10 @@ def evaluate_by(
         UserError: the settings contradict each other, or as `evaluate`.
     """
     check_shared(protocol, engine, group or Alone())
-    check_settings(protocol, engine)
+    asked = asked_of(protocol, engine)
+    check_settings(asked)
     if all(map(_tells, (features.query, features.gallery))):
-        check_labels(features.query.labels, features.gallery.labels, protocol)
+        check_labels(features.query.labels, features.gallery.labels, asked)
     if protocol.gallery == "single-shot":
         return evaluate_drawn(
             features,
@@ -59,6 +64,23 @@ def evaluate_by(
         progress=progress,
         ranker=_ranker(protocol, engine, device),
         group=group,
+    )
+
+
+def asked_of(protocol: Protocol, engine: EngineName) -> Asked:
+    """Returns the settings that depend on each other, for `check_settings` and `check_labels`."""
+    rerank, expand = protocol.rerank, protocol.expand
+    return Asked(
+        rules=protocol.rules,
+        normalized=normalizes(protocol),
+        drawn=protocol.gallery != "all",
+        engine=engine,
+        index=protocol.index,
+        retrieved=protocol.retrieved,
+        k1=None if rerank.method == "none" else rerank.k1,
+        k2=rerank.k2,
+        expand=None if expand.method == "none" else expand.method,
+        n=expand.n,
     )
 
 

@@ -14,7 +14,7 @@ from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.readable import check_readable
 from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation import check_settings
+from reid_srdl.evaluation import asked_of, check_settings
 from reid_srdl.jobs.planning import RunPlan
 from reid_srdl.models.build import build
 from reid_srdl.models.spec import NetworkSpec
@@ -57,7 +57,7 @@ def check_evaluation(settings: EvalConfig, data: ReidData) -> None:
         UserError: they contradict each other, there are too few images, or no query has a match.
     """
     try:
-        check_settings(settings, settings.engine)
+        check_settings(asked_of(settings, settings.engine))
         check_data(data, settings)
     except UserError as error:
         raise UserError(

@@ -18,6 +18,7 @@ from reid_srdl.errors import FileError, fail
 from reid_srdl.evaluation import (
     Progress,
     Scored,
+    asked_of,
     check_settings,
     check_shared,
     evaluate_by,
@@ -89,7 +90,7 @@ def evaluate_run(
     settings = _settings(config, tested.name, changes or {})
     group = group or Alone()
     check_shared(settings, settings.engine, group)
-    check_settings(settings, settings.engine)
+    check_settings(asked_of(settings, settings.engine))
     extracted = None
     if group.rank == 0:
         extractor, data = opened_run(

@@ -26,7 +26,7 @@ class Engine(Protocol):
     def slots(
         self,
         queries: Rows,
-        images: Rows,
+        gallery: Rows,
         targets: Targets,
         progress: Callable[[int], None] | None = None,
     ) -> Int64s:
@@ -44,8 +44,8 @@ class Ranker(Protocol):
         self,
         queries: Rows,
         query_labels: Labels,
-        images: Rows,
-        image_labels: Labels,
+        gallery: Rows,
+        gallery_labels: Labels,
         progress: Callable[[int, int], None] | None = None,
     ) -> Iterator[Ranks]:
         """Yields the ranks of all matches in a gallery without junk; see `match_ranks`."""
@@ -61,15 +61,15 @@ class Lister(Ranker, Protocol):
         self,
         queries: Rows,
         query_labels: Labels,
-        images: Rows,
-        image_labels: Labels,
+        gallery: Rows,
+        gallery_labels: Labels,
         k: int,
         distance: str,
     ) -> Iterator[RankList]:
         """Yields the first k images of each query, in the order that gives its matches' ranks.
 
         Args:
-            queries, query_labels, images, image_labels: as for `ranks`.
+            queries, query_labels, gallery, gallery_labels: as for `ranks`.
             k: from 1 to the gallery's size.
             distance: ``euclidean`` or ``cosine``, of the protocol.
         """

@@ -13,7 +13,7 @@ from reid_srdl.data.reid.crops import ReidData, of_identities
 from reid_srdl.data.reid.joint import set_of_each
 from reid_srdl.data.reid.names import class_labels
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation import check_labels, evaluate_by
+from reid_srdl.evaluation import asked_of, check_labels, evaluate_by
 from reid_srdl.models.network import Network
 from reid_srdl.records.digests import labels_digest
 from reid_srdl.records.queries import scored_queries
@@ -144,4 +144,4 @@ def check_data(data: ReidData, settings: EvalConfig) -> None:
         UserError: no query has a match, or there are fewer images than the settings need.
     """
     query, gallery = (Labels(part.pids, part.camids) for part in (data.query, data.gallery))
-    check_labels(query, gallery, settings)
+    check_labels(query, gallery, asked_of(settings, settings.engine))

@@ -13,7 +13,7 @@ from reid_srdl.analysis.accuracy import class_scores
 from reid_srdl.config import EvalConfig, Protocol
 from reid_srdl.data.reid.crops import Crops
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation import check_labels, evaluate
+from reid_srdl.evaluation import asked_of, check_labels, evaluate
 from reid_srdl.models.network import Network
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.labels import Labels
@@ -68,7 +68,7 @@ def check_held_out(crops: Crops) -> None:
     """
     labels = Labels(crops.pids, crops.camids)
     try:
-        check_labels(labels, labels, Protocol())
+        check_labels(labels, labels, asked_of(Protocol(), "count"))
     except UserError:
         raise UserError(
             "data.validation: nothing to judge by: none of the people who are held out was seen by "

@@ -8,7 +8,9 @@ import pytest
 from reid_srdl.config import EvalConfig
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import (
+    Asked,
     Scored,
+    asked_of,
     check_labels,
     check_settings,
     evaluate_by,
@@ -31,9 +33,9 @@ def expanded(n: int) -> dict[str, object]:
     return {"expand": {"method": "aqe", "n": n}}
 
 
-def check(**settings: object) -> None:
+def asked(**settings: object) -> Asked:
     chosen = EvalConfig(**settings)
-    check_settings(chosen, chosen.engine)
+    return asked_of(chosen, chosen.engine)
 
 
 def scored(features: Features, **settings: object) -> Scored:
@@ -74,7 +76,7 @@ FINE: tuple[dict[str, object], ...] = (
 def test_settings_are_refused_without_features(case: str) -> None:
     settings, option = CONTRADICTIONS[case]
     with pytest.raises(UserError) as raised:
-        check(**settings)
+        check_settings(asked(**settings))
     assert raised.value.exit_status == 2
     assert option in raised.value.hint
     with pytest.raises(UserError) as again:
@@ -84,7 +86,7 @@ def test_settings_are_refused_without_features(case: str) -> None:
 
 @pytest.mark.parametrize("settings", FINE, ids=str)
 def test_settings_that_work_pass(settings: dict[str, object]) -> None:
-    check(**settings)
+    check_settings(asked(**settings))
 
 
 def labels(pids: list[int], camid: int) -> Labels:
@@ -92,7 +94,7 @@ def labels(pids: list[int], camid: int) -> Labels:
 
 
 def test_labels_tell_that_no_query_has_a_match() -> None:
-    usual = EvalConfig()
+    usual = asked()
     check_labels(labels([1, 2], 1), labels([2, 3], 2), usual)
     for query, gallery in (
         (labels([1, 2], 1), labels([1, 2], 1)),  # one camera
@@ -101,7 +103,7 @@ def test_labels_tell_that_no_query_has_a_match() -> None:
     ):
         with pytest.raises(UserError, match="no query has a match"):
             check_labels(query, gallery, usual)
-    check_labels(labels([-1], 1), labels([-1, 4], 2), EvalConfig(rules="torchreid"))
+    check_labels(labels([-1], 1), labels([-1, 4], 2), asked(rules="torchreid"))
 
 
 TOO_FEW: dict[str, tuple[dict[str, object], str]] = {
@@ -121,7 +123,7 @@ def test_labels_tell_that_images_are_too_few(case: str) -> None:
     settings, hint = TOO_FEW[case]
     query, gallery = labels([1, 2], 1), labels([1, 1, 2, 2, 2, -1], 2)
     with pytest.raises(UserError) as raised:
-        check_labels(query, gallery, EvalConfig(**settings))
+        check_labels(query, gallery, asked(**settings))
     assert raised.value.exit_status == 2
     assert hint in raised.value.hint
 
@@ -134,5 +136,5 @@ def test_labels_pass_where_the_evaluation_works(case: str) -> None:
     if "expand" in settings:
         settings |= expanded(2)
     features = random_features(np.random.default_rng(3), queries=9, gallery=40, ids=4)
-    check_labels(features.query.labels, features.gallery.labels, EvalConfig(**settings))
+    check_labels(features.query.labels, features.gallery.labels, asked(**settings))
     assert scored(features, **settings).evaluation.single_query.queries

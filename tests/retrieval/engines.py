@@ -12,22 +12,25 @@ from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.counting.kernels.choice import Share
 from reid_srdl.retrieval.counting.kernels.forecast import Problem
 from reid_srdl.retrieval.counting.kernels.integer_product import is_exact
+from reid_srdl.retrieval.counting.kernels.kernel import Kernel
+from reid_srdl.retrieval.counting.kernels.on_faiss import FaissKernel
 from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
 from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.kernels.on_torch import TorchKernel
 from reid_srdl.retrieval.counting.kernels.split import Split, leading_directions
-from reid_srdl.retrieval.counting.plain import PlainEngine
 
 
 class IntegerEngine(CountEngine):
     """Counts by integer products, at any size, with ``leading`` directions at most."""
 
-    def __init__(self, leading: int, **options: int) -> None:
+    def __init__(self, leading: int, bearable: float = 1.0, **options: int) -> None:
         super().__init__(**options)
-        self._leading = leading
+        self._leading, self._bearable = leading, bearable
 
     def _shares(self, problem: Problem) -> list[Share]:
-        return [Share(IntegerKernel(split_of(problem, self._leading)))]
+        kernel = IntegerKernel(split_of(problem, self._leading))
+        kernel.bearable = self._bearable
+        return [Share(kernel)]
 
 
 class DividedEngine(IntegerEngine):
@@ -46,16 +49,28 @@ def split_of(problem: Problem, leading: int) -> Split:
     return Split(leading_directions(rows, leading))
 
 
+def finest(kernel: Kernel) -> Kernel:
+    """Returns the kernel that is left when every coarser one left too many pairs open."""
+    while (finer := kernel.finer()) is not None:
+        kernel = finer
+    return kernel
+
+
 PATHS: dict[str, Callable[[], Counting]] = {
-    "plain": PlainEngine,
     "count chosen": CountEngine,
     "count numpy": lambda: CountEngine(kernel=NumpyKernel()),
     "count numpy small blocks": lambda: CountEngine(
         kernel=NumpyKernel(), query_rows=5, gallery_rows=7
     ),
+    "count numpy finest": lambda: CountEngine(kernel=finest(NumpyKernel())),
+    "count faiss": lambda: CountEngine(kernel=FaissKernel()),
+    "count faiss small blocks": lambda: CountEngine(
+        kernel=FaissKernel(), query_rows=9, gallery_rows=61
+    ),
     "count integers": lambda: IntegerEngine(3),
     "count integers undirected": lambda: IntegerEngine(0),
     "count integers small blocks": lambda: IntegerEngine(2, query_rows=5, gallery_rows=7),
+    "count integers at first": lambda: IntegerEngine(1, 0.0, query_rows=5, gallery_rows=7),
     "count integers divided": lambda: DividedEngine(2, query_rows=5, gallery_rows=7),
     "count torch": lambda: CountEngine(kernel=TorchKernel("cpu"), gallery_rows=13),
     "count torch whole": lambda: CountEngine(kernel=TorchKernel("cpu")),

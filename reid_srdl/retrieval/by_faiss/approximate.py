@@ -256,11 +256,12 @@ def _counted(
     return Retrieved(positions, distances, rank, same & (rank > 0))
 
 
-def check_name(name: str) -> None:
+def check_name(name: str, dim: int | None = None) -> None:
     """Checks an index's name without any features.
 
     Args:
-        name: as for `build_index`; it need only fit one of some common numbers of dimensions.
+        name: as for `build_index`.
+        dim: of the features; None: the index need only fit one of some common numbers.
 
     Raises:
         UserError: FAISS refuses the string or a parameter.
@@ -268,7 +269,7 @@ def check_name(name: str) -> None:
     import faiss
 
     refused = None
-    for some in _DIMS:
+    for some in _DIMS if dim is None else (dim,):
         try:
             index = _made(name, some)
         except UserError as error:

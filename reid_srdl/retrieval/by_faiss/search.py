@@ -121,7 +121,7 @@ class _Search:
 
     def _negatives(self, query: int, distances: Float32s, positions: Int64s) -> Answer:
         same = self._targets.same
-        own = same.image[slice(*np.searchsorted(same.query, [query, query + 1]).tolist())]
+        own = same.gallery[slice(*np.searchsorted(same.query, [query, query + 1]).tolist())]
         place = np.minimum(np.searchsorted(own, positions), len(own) - 1)
         kept = own[place] != positions
         return query, distances[kept], positions[kept]

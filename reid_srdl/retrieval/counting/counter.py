@@ -15,11 +15,13 @@ from reid_srdl.retrieval.counting.edges import Edges, Float32s
 from reid_srdl.retrieval.counting.pairs import exact_distances, nearly
 from reid_srdl.retrieval.counting.tallies import Tally
 from reid_srdl.retrieval.counting.targets import Targets
+from reid_srdl.retrieval.counting.twins import Twins
 from reid_srdl.retrieval.counting.windows import Float64s
 from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.retrieval.rows import Rows
 
 _PENDING = 1 << 14  # pairs in windows that are gathered before they are decided
+_TIES = 1 << 15  # pairs defined so far from which on equal rows are looked for
 _AT_ONCE = 1 << 17  # open pairs that are decided at once: a block may leave many more
 
 
@@ -34,6 +36,7 @@ class Counter:
         queries, gallery: all queries and the whole gallery.
         targets: the matches of these queries.
         scale: a power of two that keeps squared differences within float32's range.
+        twins: their equal rows, where counters share them.
     """
 
     def __init__(
@@ -42,17 +45,21 @@ class Counter:
         gallery: Rows,
         targets: Targets,
         scale: float = 1.0,
+        twins: Twins | None = None,
     ) -> None:
         self.undecided = self.open = 0
+        self._twins = twins or Twins(queries, gallery)
         self._scale = scale
         self._queries, self._gallery, self._targets = queries, gallery, targets
         self._decided = np.zeros(len(targets.query) + 1, np.int64)  # and what is behind all
+        self._counts: dict[Edges, Int64s] = {}
         self._pending: list[tuple[Int64s, ...]] = []
         self._held = 0
 
     @property
     def slots(self) -> Int64s:
         """M counts, int64, of all that is decided."""
+        self._fold(list(self._counts))
         return self._decided[:-1]
 
     def row(self, edges: Edges, query: int, values: Float32s, positions: Int64s) -> None:
@@ -70,7 +77,7 @@ class Counter:
             return
         own = edges.values[start : stop - 2]
         place = own.searchsorted(values[near], side="right")
-        self._count(edges, start // 2, np.bincount(place, minlength=len(own)))
+        self._counts_of(edges)[start : stop - 2] += np.bincount(place, minlength=len(own))
         inside = near[place % 2 == 1]
         if inside.size:
             windows = (start + place[place % 2 == 1]) // 2
@@ -94,16 +101,22 @@ class Counter:
             positions: the gallery positions of the P pairs in windows.
             distances: what the P pairs' distances are, at least and at most.
         """
-        self._count(edges, int(edges.start[first]), found.counts)
+        low = 2 * edges.start[first]
+        self._counts_of(edges)[low : low + len(found.counts)] += found.counts
         query = found.query + first
         low, high = self._in_question(edges, query, found.window)
         self._leave(query, positions, *self._targets.between(low, high, *distances))
 
-    def _count(self, edges: Edges, window: int, counts: Int64s) -> None:
-        """Adds what lies between windows, from one on, to the matches that are behind it."""
-        between = counts[0::2]
-        # No match occurs twice among them, but for the one behind all, which nobody reads.
-        self._decided[edges.first[window : window + len(between)]] += between
+    def _counts_of(self, edges: Edges) -> Int64s:
+        if edges not in self._counts:
+            self._fold([other for other in self._counts if other.retired])
+            self._counts[edges] = np.zeros(len(edges.values), np.int64)
+        return self._counts[edges]
+
+    def _fold(self, some: list[Edges]) -> None:
+        """Moves the counts between some edges to the matches that they count for."""
+        for edges in some:
+            np.add.at(self._decided, edges.first, self._counts.pop(edges)[0::2])
 
     def _in_question(self, edges: Edges, query: Int64s, windows: Int64s) -> tuple[Int64s, Int64s]:
         """Returns the first match of each pair's window, and the first behind it."""
@@ -135,11 +148,19 @@ class Counter:
             self._decide(query[part], gallery[part], low[part], high[part])
 
     def _decide(self, query: Int64s, gallery: Int64s, low: Int64s, high: Int64s) -> None:
-        rough, error = nearly(self._queries, self._gallery, query, gallery, self._scale)
-        first, most = self._targets.between(low, high, rough - error, rough + error)
+        # Where ties abound, what holds for a pair is computed once for a run of equal ones.
+        runs = self._twins.runs(query, gallery) if self.undecided > _TIES else None
+        heads, run = runs or (slice(None), slice(None))
+        queries, images = query[heads], gallery[heads]
+        rough, error = nearly(self._queries, self._gallery, queries, images, self._scale)
+        first, most = self._targets.between(low, high, (rough - error)[run], (rough + error)[run])
         left = np.flatnonzero(first < most)
         if left.size:
-            distances = exact_distances(self._queries, self._gallery, query[left], gallery[left])
+            if runs is None:
+                queries, images = query[left], gallery[left]
+            distances = exact_distances(self._queries, self._gallery, queries, images)
+            if runs is not None:
+                distances = distances[run][left]
             first[left] = self._targets.position(low[left], high[left], distances, gallery[left])
         self._place(query, first)
         self.undecided += len(left)

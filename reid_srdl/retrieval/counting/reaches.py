@@ -64,6 +64,7 @@ class Reaches:
                 return made.edges
             errors, norm = errors * room, float(most[0]) * _LONGER
             if made:
+                made.edges.retired = True
                 errors, norm = np.maximum(errors, made.errors), max(norm, made.norm)
             edges = self._windows(errors, norm)
             self._made[level > 0, step] = _Made(edges, errors, norm)

@@ -13,6 +13,7 @@ from reid_srdl.retrieval.counting.kernels.forecast import Problem
 from reid_srdl.retrieval.counting.kernels.kernel import Kernel, Loaded
 from reid_srdl.retrieval.counting.levels import grouped
 from reid_srdl.retrieval.counting.reaches import Reaches
+from reid_srdl.retrieval.counting.twins import Twins
 from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.retrieval.memory.scratch import Scratch
 
@@ -29,12 +30,18 @@ class ShardCount:
     def __init__(self, kernel: Kernel, problem: Problem) -> None:
         self._problem = problem
         self._queries, self._gallery = problem.queries, problem.gallery
-        self._kernel = kernel
-        placed = placed_rows(problem.frame, problem.queries)
-        self._loaded_queries = kernel.load_queries(placed, squared_norms(placed))
-        self._reaches = Reaches(kernel, self._loaded_queries, problem)
+        self._twins = Twins(problem.queries, problem.gallery)
+        self._state = self._with(kernel, self._load(kernel))
         self._lock, self._own, self._scratch = threading.Lock(), threading.local(), Scratch()
         self._counters: list[Counter] = []
+        self._pairs = self._before = 0  # of this kernel, and what was open before it
+
+    def _load(self, kernel: Kernel) -> Loaded:
+        placed = placed_rows(self._problem.frame, self._queries)
+        return kernel.load_queries(placed, squared_norms(placed))
+
+    def _with(self, kernel: Kernel, queries: Loaded) -> tuple[Kernel, Loaded, Reaches]:
+        return kernel, queries, Reaches(kernel, queries, self._problem)
 
     @property
     def undecided(self) -> int:
@@ -51,8 +58,8 @@ class ShardCount:
 
         Several threads may do so at once.
         """
-        kernel, queries, reaches = self._kernel, self._loaded_queries, self._reaches
-        counter, loaded = self._counter(), self._loaded(start, stop)
+        (kernel, queries, reaches), counter = self._state, self._counter()
+        loaded = self._loaded(kernel, start, stop)
         order, groups = grouped(reaches.levels(loaded.sizes))
         loaded = kernel.arranged(loaded, order)
         edges_of = [
@@ -70,19 +77,32 @@ class ShardCount:
                     sizes = loaded.sizes[column]
                     distances = reaches.limits(top + found.query, found.value, sizes)
                     counter.add(edges, top, found, start + order[column], distances)
+        self._refine(kernel, (stop - start) * len(self._queries))
 
-    def _loaded(self, start: int, stop: int) -> Loaded:
+    def _loaded(self, kernel: Kernel, start: int, stop: int) -> Loaded:
         room = self._scratch.array("block", (stop - start, self._gallery.dim))
         block = self._problem.frame.place(self._gallery.block(start, stop), out=room)
-        return self._kernel.load_gallery(block, squared_norms(block))
+        return kernel.load_gallery(block, squared_norms(block))
 
     def _same(self, start: int, stop: int, order: Int64s) -> tuple[Int64s, Int64s]:
         """Returns queries and columns of the same-identity pairs in some rows put in order."""
         same = self._problem.targets.same
-        here = np.flatnonzero((same.image >= start) & (same.image < stop))
+        here = np.flatnonzero((same.gallery >= start) & (same.gallery < stop))
         column = np.empty_like(order)
         column[order] = np.arange(len(order))
-        return same.query[here], column[same.image[here] - start]
+        return same.query[here], column[same.gallery[here] - start]
+
+    def _refine(self, kernel: Kernel, pairs: int) -> None:
+        """Goes on with a finer kernel if this one leaves so many pairs open that it pays."""
+        with self._lock:
+            if kernel is not self._state[0]:
+                return
+            self._pairs += pairs
+            if self.left_open - self._before > kernel.bearable * self._pairs:
+                finer, queries = kernel.finer() or kernel, self._state[1]
+                queries = queries if finer.form == kernel.form else self._load(finer)
+                self._state = self._with(finer, queries)
+                self._pairs, self._before = 0, self.left_open
 
     def finish(self) -> Int64s:
         """Decides what is still open and returns the M slots."""
@@ -100,6 +120,7 @@ class ShardCount:
                 self._gallery,
                 self._problem.targets,
                 self._problem.frame.scale,
+                self._twins,
             )
             with self._lock:
                 self._counters.append(self._own.counter)

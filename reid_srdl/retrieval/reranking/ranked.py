@@ -158,7 +158,7 @@ class _Counter:
         own = slice(*np.searchsorted(all_same.query, [query[0], query[-1] + 1]).tolist())
         row = np.searchsorted(query, all_same.query[own])
         kept = query[row] == all_same.query[own]  # others have no match
-        row, column = row[kept], all_same.image[own][kept]
+        row, column = row[kept], all_same.gallery[own][kept]
         same = _Pairs(row, column, shared.of(row, column))
         matches = same.take(all_same.match[own][kept])
         finals = self._final.pairs(query[matches.row], matches.column, matches.m)

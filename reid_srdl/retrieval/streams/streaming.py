@@ -23,34 +23,35 @@ from reid_srdl.retrieval.memory import heap
 from reid_srdl.retrieval.memory.mapped import expect, forget, is_mapped
 from reid_srdl.retrieval.ranks import Engine, Ranks, match_ranks
 from reid_srdl.retrieval.rows import Rows
-from reid_srdl.retrieval.streams.stretches import Stream
+from reid_srdl.retrieval.streams.stretches import StreamedGallery
 
 Advance = Callable[[int], None]
 
 
 @dataclass
 class StreamedEngine:
-    """Counts a stream a stretch at a time, and only this process's share of it.
+    """Counts a gallery a stretch at a time, and only this process's share of it.
 
-    It is asked about the relevant images of the stream alone (see `Stream.relevant`); what it
-    counts is the whole.
+    The gallery that it is asked about is the relevant part of the streamed one (see
+    `StreamedGallery.relevant`); what it counts is the whole.
 
     Attributes:
         engine: who counts a stretch.
-        stream: the whole gallery.
+        gallery: the streamed gallery.
         positions: where the relevant images stand in it.
         group: the processes that share the work.
-        whole: told of all processes' pairs, as far as this one is with its share.
+        whole: told of the whole gallery's pairs, all processes', as far as this one is with its
+            share.
     """
 
     engine: Engine
-    stream: Stream
+    gallery: StreamedGallery
     positions: Int64s
     group: Group
     whole: Advance | None = None
 
     def slots(
-        self, queries: Rows, images: Rows, targets: Targets, progress: Advance | None = None
+        self, queries: Rows, gallery: Rows, targets: Targets, progress: Advance | None = None
     ) -> Int64s:
         """Returns the M matches' slots over the whole gallery, all processes' added.
 
@@ -59,12 +60,12 @@ class StreamedEngine:
         """
         whole = dataclasses.replace(
             targets,
-            same=dataclasses.replace(targets.same, image=self.positions[targets.same.image]),
-            image=self.positions[targets.image],
+            same=dataclasses.replace(targets.same, gallery=self.positions[targets.same.gallery]),
+            gallery=self.positions[targets.gallery],
         )
         slots = np.zeros(len(targets.query), np.int64)
-        shares = self.stream.stretches(self.group.rank, self.group.size)
-        features = self.stream.images.features
+        shares = self.gallery.stretches(self.group.rank, self.group.size)
+        features = self.gallery.part.features
         share = _Share(len(queries), len(features), sum(b - a for a, b in shares), self.whole)
         for number, (start, stop) in enumerate(shares):
             self.group.check()
@@ -72,10 +73,10 @@ class StreamedEngine:
                 expect(features[slice(*shares[number + 1])])
             here = features[start:stop]
             if is_mapped(features) and rows_not_finite(here):
-                check_finite(self.stream.name, features)
-            stretch = self.stream.stretch(start, stop)
+                check_finite(self.gallery.name, features)
+            stretch = self.gallery.stretch(start, stop)
             if len(stretch):
-                rows = stretch.rows(here, normalize=self.stream.normalize)
+                rows = stretch.rows(here, normalize=self.gallery.normalize)
                 slots += self.engine.slots(queries, rows, stretch.targets(whole), self._told(share))
             share.reach(stop - start)
             forget(features)
@@ -98,7 +99,7 @@ class StreamedRanker:
     independent: ClassVar[bool] = True
 
     engine: Engine
-    stream: Stream
+    gallery: StreamedGallery
     positions: Int64s
     group: Group
 
@@ -106,12 +107,12 @@ class StreamedRanker:
         self,
         queries: Rows,
         query_labels: Labels,
-        images: Rows,
-        image_labels: Labels,
+        gallery: Rows,
+        gallery_labels: Labels,
         progress: Callable[[int, int], None] | None = None,
     ) -> Iterator[Ranks]:
-        """Yields the ranks of all matches; ``images`` are the relevant ones alone."""
-        total, done = len(queries) * len(self.stream.images), 0
+        """Yields the ranks of all matches; ``gallery`` is the relevant part."""
+        total, done = len(queries) * len(self.gallery.part), 0
 
         def advance(pairs: int) -> None:
             nonlocal done
@@ -119,8 +120,8 @@ class StreamedRanker:
             if progress:
                 progress(done, total)
 
-        engine = StreamedEngine(self.engine, self.stream, self.positions, self.group, advance)
-        yield from match_ranks(queries, query_labels, images, image_labels, engine)
+        engine = StreamedEngine(self.engine, self.gallery, self.positions, self.group, advance)
+        yield from match_ranks(queries, query_labels, gallery, gallery_labels, engine)
         if done < total:  # queries without a match
             advance(total - done)
 
@@ -132,8 +133,8 @@ class StreamedRanker:
 class _Share:
     """Tells progress over all processes' pairs from this one's."""
 
-    def __init__(self, queries: int, images: int, own: int, progress: Advance | None) -> None:
-        self._total, self._own = queries * images, queries * own
+    def __init__(self, queries: int, gallery: int, own: int, progress: Advance | None) -> None:
+        self._total, self._own = queries * gallery, queries * own
         self._queries, self._progress = queries, progress
         self._done = self._told = self._reached = 0
 

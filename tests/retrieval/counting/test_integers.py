@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from reid_srdl.retrieval.counting.kernels import choice, integer_product
 from reid_srdl.retrieval.counting.kernels.choice import Share, choose, divided
 from reid_srdl.retrieval.counting.kernels.forecast import Forecast, Problem
 from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
+from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.kernels.split import Split, leading_directions
 from reid_srdl.retrieval.counting.matches import find_targets
 from reid_srdl.retrieval.counting.shard import ShardCount
@@ -243,7 +245,33 @@ def test_hard_queries_are_left_to_float32(large: Problem, monkeypatch: pytest.Mo
 
 def test_small_problems_sample_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "_integers", lambda *_: pytest.fail("sampled"))
+    monkeypatch.setattr(choice, "_probe", lambda *_: pytest.fail("probed"))
     assert choose(_problem(), 1000).name == "numpy"
+
+
+@pytest.mark.parametrize("faster", ["numpy", "faiss"])
+def test_the_faster_float32_kernel_is_chosen(
+    large: Problem, monkeypatch: pytest.MonkeyPatch, faster: str
+) -> None:
+    monkeypatch.setattr(choice, "_integers", lambda *_: None)
+    monkeypatch.setattr(
+        choice, "_probe", lambda kernel, *_: 10.0 if kernel.name == faster else 20.0
+    )
+    assert choose(large, 10**9).name == faster
+
+
+def test_faiss_is_not_loaded_for_a_short_product(
+    large: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "faiss", raising=False)
+    monkeypatch.setattr(choice, "_integers", lambda *_: None)
+    monkeypatch.setattr(choice, "_probe", lambda *_: 1e-9)
+    monkeypatch.setattr(choice, "FaissKernel", lambda: pytest.fail("loaded"))
+    assert choose(large, 10**8).name == "numpy"
+
+
+def test_a_probe_takes_time() -> None:
+    assert choice._probe(NumpyKernel(), 8, 16, 32) > 0
 
 
 def test_an_unknown_device_is_an_error() -> None:

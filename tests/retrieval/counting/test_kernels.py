@@ -17,6 +17,7 @@ from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, squared_norms
 from reid_srdl.retrieval.counting.kernels.integer_product import is_exact
 from reid_srdl.retrieval.counting.kernels.kernel import Kernel, Loaded
+from reid_srdl.retrieval.counting.kernels.on_faiss import FaissKernel
 from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
 from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.kernels.on_torch import TorchKernel
@@ -25,6 +26,7 @@ from reid_srdl.retrieval.counting.reaches import Reaches
 from reid_srdl.retrieval.counting.windows import Reach, limits
 from reid_srdl.retrieval.rows import rows_of
 from tests.retrieval.brute import random_features, true_distance
+from tests.retrieval.engines import finest
 from tests.retrieval.test_ranks import expected, ranks_by
 
 
@@ -36,7 +38,11 @@ def _integers(dim: int, leading: int) -> IntegerKernel:
 
 KERNELS: dict[str, Callable[[int], Kernel]] = {
     "numpy": lambda _: NumpyKernel(),
+    "faiss": lambda _: FaissKernel(),
     "torch": lambda _: TorchKernel("cpu"),
+    "numpy finest": lambda _: finest(NumpyKernel()),
+    "faiss finest": lambda _: finest(FaissKernel()),
+    "torch finest": lambda _: finest(TorchKernel("cpu")),
     "integers": lambda dim: _integers(dim, 8),
     "integers undirected": lambda dim: _integers(dim, 0),
 }
@@ -189,3 +195,12 @@ def _in_windows(features: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[int, in
         ranks_by(engine, features)
     assert sum(found) > engine.left_open >= engine.undecided
     return sum(found), engine.left_open
+
+
+@pytest.mark.parametrize("make", KERNELS.values(), ids=KERNELS)
+def test_a_finer_kernel_takes_over_in_the_middle(make: Any) -> None:
+    features = random_features(np.random.default_rng(6), gallery=90, values=np.float32([0, 1]))
+    kernel = make(features.query.features.shape[1])
+    kernel.bearable = 0.0
+    engine = CountEngine(kernel=kernel, query_rows=5, gallery_rows=7)
+    assert ranks_by(engine, features) == expected(features)

@@ -67,6 +67,7 @@ def test_edges_serve_rows_of_like_errors() -> None:
     wider = reaches.edges(0, np.array([1.1]))
     assert wider is not first  # larger errors need wider windows,
     assert reaches.edges(0, np.array([0.95])) is first  # and others keep theirs
+    assert not first.retired
     assert (wider.far >= first.far).all()
     assert (wider.far > first.far).any()
 
@@ -100,7 +101,9 @@ def test_edges_grow_where_they_are_too_narrow_for_some_query() -> None:
     first = reaches.edges(1, np.array([3.0, 0.1]))
     wider = reaches.edges(1, np.array([0.1, 3.0]))  # the same but for the first query
     assert wider is not first
+    assert first.retired
     assert reaches.edges(1, np.array([3.0, 0.1])) is wider
+    assert not wider.retired
     assert wider.far[0] > first.far[0]
 
 

@@ -2,13 +2,16 @@
 
 A kernel returns v for a block of queries and a block of gallery rows, both placed in the frame, and
 vouches for |v - (||p(q) - p(g)||^2 - offset(q))| <= error. Sums run over chunks of K dimensions
-whose partial results are added, which makes the bounds D / K times tighter than one long sum's. A
-float32 sum of n products, in any order, with or without fused multiply-add, is off by at most
-gamma_n times the sum of magnitudes (Higham 2002, section 3.1); by Cauchy's inequality that sum is
-at most ||p(q)|| ||p(g)||. With a = ||p(q)||, b = ||p(g)||, m chunks:
+whose partial results are added, which makes the bounds D / K times tighter than one long sum's; K
+is halved for the rest of the gallery where too many pairs stay open (`Kernel.finer`). A float32 sum
+of n products, in any order, with or without fused multiply-add, is off by at most gamma_n times the
+sum of magnitudes (Higham 2002, section 3.1); by Cauchy's inequality that sum is at most
+||p(q)|| ||p(g)||. With a = ||p(q)||, b = ||p(g)||, m chunks:
 
     product (NumPy, torch)   v = fl(sum of m products of -2 p(q) and p(g)) + fl(b^2),
-                             error = gamma_(K+m+2) 2ab + 4u b^2,          offset = a^2.
+                             error = gamma_(K+m+2) 2ab + 4u b^2,          offset = a^2;
+    FAISS (pairwise_L2sqr)   v = fl(sum of m squared distances, each a^2 + b^2 - 2ab),
+                             error = gamma_(K+m+4) (a + b)^2,             offset = 0.
 
 The integers' bound stands in `on_integers`. Products below float32's normal range may be flushed to
 zero: 2^-122 D is added for that.
@@ -16,6 +19,7 @@ zero: 2^-122 D is added for that.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -29,6 +33,7 @@ from reid_srdl.retrieval.counting.tallies import Tally, tally
 from reid_srdl.retrieval.labels import Int64s
 
 _CHUNK = 512  # dimensions per product: 256 halves the bound and takes 3 % longer
+_FINEST = 64
 _TALLIED = 1 << 21  # estimates placed at once: few calls, little memory
 
 Float32s = NDArray[np.float32]
@@ -58,11 +63,15 @@ class Kernel(Protocol):
 
     Attributes:
         name: which kernel this is; estimates of equal names have equal errors.
+        form: kernels of one form can use each other's loaded queries.
         threaded: whether several threads may call `block` at once, each faster than one in turn.
+        bearable: the share of pairs left open from which on `finer` pays.
     """
 
     name: str
+    form: str
     threaded: bool
+    bearable: float
 
     def rows(self, dim: int) -> tuple[int, int]:
         """Returns how many queries and gallery rows a block has at best."""
@@ -96,6 +105,9 @@ class Kernel(Protocol):
             sizes: Q x S sizes of queries.
             most: S sizes that no gallery row exceeds; or S x Q, those of one row for each query.
         """
+
+    def finer(self) -> Kernel | None:
+        """Returns a slower kernel of smaller errors, if there is one."""
 
 
 def usual_sizes(sizes: Float64s) -> Float64s:
@@ -166,8 +178,23 @@ class Host:
 class Chunked(Host):
     """What kernels have in common that sum runs of dimensions on their own."""
 
+    name: str
+    bearable = 0.0015
+    _chunk = _CHUNK
+
+    def finer(self) -> Kernel | None:
+        """Returns a kernel of half as long runs that shares this one's memory."""
+        if self._chunk <= _FINEST:
+            return None
+        other: Any = copy.copy(self)
+        other._chunk = self._chunk // 2
+        other.bearable = self.bearable * 4  # each step costs more than the one before
+        other.name = f"{self.name}/2"
+        kernel: Kernel = other
+        return kernel
+
     def _chunks(self, dim: int) -> list[slice]:
-        return chunks(dim, _CHUNK)
+        return chunks(dim, self._chunk)
 
     def _roundings(self, dim: int) -> int:
         runs = self._chunks(dim)

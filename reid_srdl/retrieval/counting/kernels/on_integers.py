@@ -15,7 +15,8 @@ import numpy as np
 from reid_srdl.retrieval.arithmetic.parallel import each
 from reid_srdl.retrieval.arithmetic.rounding import FLUSHED, UNIT, gamma
 from reid_srdl.retrieval.counting.kernels.integer_product import integer_product
-from reid_srdl.retrieval.counting.kernels.kernel import Float32s, Float64s, Host, Loaded
+from reid_srdl.retrieval.counting.kernels.kernel import Float32s, Float64s, Host, Kernel, Loaded
+from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.kernels.split import Split, gapped
 from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.retrieval.memory.scratch import Scratch
@@ -27,8 +28,9 @@ _TOGETHER = 256  # queries that one thread splits in a go
 class IntegerKernel(Host):
     """Products of bytes by ONNX Runtime, and of leading coefficients by NumPy."""
 
-    name = "integers"
+    name = form = "integers"
     threaded = True
+    bearable = 0.015
 
     def __init__(self, split: Split) -> None:
         self.split = split
@@ -85,3 +87,6 @@ class IntegerKernel(Host):
         error += gamma(self.split.leading + 8) * terms
         error += 8 * UNIT * 2 * integers * (most[2] + most[3])
         return error + FLUSHED * (dim + self.split.leading)
+
+    def finer(self) -> Kernel | None:
+        return NumpyKernel()

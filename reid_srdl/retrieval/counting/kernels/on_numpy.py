@@ -23,7 +23,7 @@ class NumpyKernel(Product):
     rows anew too often, more rows push sums out of the cache.
     """
 
-    name = "numpy"
+    name = form = "numpy"
     threaded = True
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ Float64s = NDArray[np.float64]
 class TorchKernel(Product):
     """torch's float32 matrix product on a device, with reduced precision (TF32, bf16) off."""
 
-    name = "torch"
+    name = form = "torch"
     threaded = False
 
     def __init__(self, device: str) -> None:
