@@ -18,7 +18,7 @@ from reid_srdl.config.start import Start
 from reid_srdl.data.batches import TrainingSet
 from reid_srdl.errors import UserError
 from reid_srdl.files import file_digest
-from reid_srdl.jobs.rehearsal import run_program, setting_of, told_as_own
+from reid_srdl.jobs.rehearsal import ensembles_of, run_program, setting_of, told_as_own
 from reid_srdl.jobs.starting import origin_of
 from reid_srdl.models.build import build
 from reid_srdl.models.network import Network
@@ -47,12 +47,14 @@ class RunPlan:
             weights that are kept; they hold no network.
         phases: its phases, in order.
         teachers: finished runs that it learns from.
+        ensembles: that are judged.
     """
 
     setting: Setting
     returned: Mapping[str, Model]
     phases: tuple[Phase, ...]
     teachers: tuple[Teacher, ...]
+    ensembles: tuple[str, ...]
 
 
 def plan_run(config: AnyConfig, task: Task, weights: Path | None) -> RunPlan:
@@ -81,7 +83,13 @@ def plan_run(config: AnyConfig, task: Task, weights: Path | None) -> RunPlan:
     with told_as_own(config):  # its losses are called
         for phase in planner.phases:
             _ = phase.work
-    return RunPlan(setting, returned, tuple(planner.phases), tuple(planner.teachers.values()))
+    return RunPlan(
+        setting,
+        returned,
+        tuple(planner.phases),
+        tuple(planner.teachers.values()),
+        ensembles_of(config, planner),
+    )
 
 
 def _check_origin(start: Start, spec: NetworkSpec, planner: Planner) -> None:

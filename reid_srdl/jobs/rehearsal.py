@@ -36,12 +36,14 @@ class Rehearsal:
         phases: its phases, in order.
         config: the experiment.
         taught: an averaged network teaches in it.
+        ensembles: that are judged, by the configuration or by the program.
     """
 
     returned: Mapping[str, Model]
     phases: tuple[Phase, ...]
     config: AnyConfig
     taught: bool
+    ensembles: tuple[str, ...]
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -216,6 +218,11 @@ def sampler_of(drawn: SamplerConfig) -> Sampler:
     return Identities(drawn.identities, drawn.images)
 
 
+def ensembles_of(config: AnyConfig, planner: Planner) -> tuple[str, ...]:
+    """Returns the ensembles that are judged, first those that the configuration asks for."""
+    return tuple(dict.fromkeys((*config.eval.ensembles, *planner.ensembles)))
+
+
 def check_ensembles(config: AnyConfig, done: Rehearsal) -> None:
     """Checks that ensembles are made of networks that the program makes.
 
@@ -256,7 +263,8 @@ def _rehearsed(config: AnyConfig, epochs: int) -> Rehearsal:
             "call trainer.fit in the program",
             usage=True,
         )
-    return Rehearsal(returned, tuple(planner.phases), config, planner.taught)
+    ensembles = ensembles_of(config, planner)
+    return Rehearsal(returned, tuple(planner.phases), config, planner.taught, ensembles)
 
 
 def _least_epochs(config: AnyConfig) -> int | None:

@@ -122,7 +122,7 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
             config,
             opened.plan,
             compute=compute,
-            judged=_judged(opened.task, trainer, models, config),
+            judged=_judged(opened, trainer, models, config),
             facts=opened.task.facts,
             phases=trainer.phases,
             created=datetime.datetime.now(datetime.UTC),
@@ -195,7 +195,7 @@ def plan(config: AnyConfig, listener: Listener | None = None) -> dict[str, Any]:
         for network in phase["networks"].values():
             for key in (*_LEARNED, *(_JUDGED if config.data.validation else ())):
                 del network[key]
-    tree["networks"] = [*opened.plan.returned, *config.eval.ensembles]
+    tree["networks"] = [*opened.plan.returned, *opened.plan.ensembles]
     tree["timing"] = {"seconds": seconds}
     return tree
 
@@ -339,18 +339,18 @@ def _trainer(
 
 
 def _judged(
-    task: Task, trainer: Trainer, models: Mapping[str, Model], config: AnyConfig
+    opened: _Opened, trainer: Trainer, models: Mapping[str, Model], config: AnyConfig
 ) -> dict[str, Judged | None]:
-    """Evaluates what the method returned, and the ensembles that the configuration asks for."""
+    """Evaluates what the method returned, and ensembles of it."""
     if not config.eval.enabled:
-        return dict.fromkeys((*models, *config.eval.ensembles))
+        return dict.fromkeys((*models, *opened.plan.ensembles))
     ensembles = {
         ensemble: [
             models[name] if name in models else trainer.fitted(name) for name in ensemble.split("+")
         ]
-        for ensemble in config.eval.ensembles
+        for ensemble in opened.plan.ensembles
     }
-    return dict(task.judge(models, ensembles))
+    return dict(opened.task.judge(models, ensembles))
 
 
 def _finished(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from reid_srdl.config import Epochs, If, MethodOptions, NetworkOrRun, Temperature, run_of
+from reid_srdl.config import Epochs, If, NetworkOrRun, run_of
+from reid_srdl.methods.reference import Reference, SofteningOptions, consult
 from reid_srdl.methods.srdl import Referenced
 from reid_srdl.training.losses import LabelLoss, Loss, Outputs
-from reid_srdl.training.values import Knowledge
 
 if TYPE_CHECKING:
     from reid_srdl.data.batches import Batch
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reid_srdl.training.values import Model
 
 
-class KDOptions(MethodOptions):
+class KDOptions(SofteningOptions):
     """Distillation from a teacher; the SRDL paper's Table 2 takes the same T = 3."""
 
     name: str = "kd"
@@ -32,15 +32,11 @@ class KDOptions(MethodOptions):
     teacher_epochs: Epochs | None = Field(
         None, description="epochs of a teacher trained in the run; default: the run's epochs"
     )
-    temperature: Temperature = Field(3.0, description="T, which softens both predictions")
     form: Literal["paper", "lecture"] = Field(
         "paper", description="CE + T^2 KL(p_T, q_T), or (1-a) CE + a T^2 CE(p_T, q_T)"
     )
     alpha: Annotated[float, If("form", "lecture")] = Field(
         0.9, ge=0, le=1, description="a of the lecture's form"
-    )
-    view: Literal["clean", "clean+flip"] = Field(
-        "clean", description="images whose logits are the knowledge; clean+flip averages both"
     )
 
     def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
@@ -57,24 +53,26 @@ class Balanced(Loss):
 
     Attributes:
         labels: the recipe's loss of the labels.
-        knowledge: the teacher's logits, one row per training sample.
+        knowledge: the teacher's logits.
         temperature: T, which softens both predictions.
         alpha: a, the weight of the teacher.
+        standardise: logits are replaced by their z-scores first.
     """
 
     labels: LabelLoss
-    knowledge: Knowledge
+    knowledge: Reference
     temperature: float
     alpha: float
+    standardise: bool = False
 
     def __call__(self, outputs: Outputs, batch: Batch) -> Terms:
         """Returns the labels' terms as ``weighted_NAME``, and ``soft_ce``."""
         from reid_srdl.training.terms import soft_cross_entropy
 
-        z_t, z_s = batch.logits_of(self.knowledge.tables), outputs.own.logits
+        z_t, z_s = self.knowledge.logits(outputs, batch), outputs.own.logits
         a, T = self.alpha, self.temperature  # noqa: N806 - the lecture's name
         hard = self.labels.of(outputs.own, batch)
-        soft = soft_cross_entropy(z_t, z_s, T)
+        soft = soft_cross_entropy(z_t, z_s, T, self.standardise)
         weighted = {f"weighted_{name}": (1 - a) * term for name, term in hard.items()}
         return {**weighted, "soft_ce": a * T**2 * soft}
 
@@ -90,10 +88,11 @@ def kd(trainer: Planner, epochs: int, options: KDOptions) -> dict[str, Model]:
     with the run's own optimisation, and its cost counts.
     """
     teacher = trainer.trained(options.teacher, options.teacher_epochs or epochs)
-    knowledge = trainer.extract(teacher, flip=options.view == "clean+flip")
+    knowledge, consulted = consult(trainer, options.view, teacher)
 
     labels, T = trainer.supervised, options.temperature  # noqa: N806 - the papers' name
-    loss: Loss = Referenced(labels, knowledge, T)
+    loss: Loss = Referenced(labels, knowledge, T, options.standardise)
     if options.form == "lecture":
-        loss = Balanced(labels, knowledge, T, options.alpha)
-    return {"kd": trainer.fit(trainer.new_model(), epochs=epochs, loss=loss, name="kd")}
+        loss = Balanced(labels, knowledge, T, options.alpha, options.standardise)
+    student = trainer.new_model()
+    return {"kd": trainer.fit(student, epochs=epochs, loss=loss, name="kd", frozen=consulted)}

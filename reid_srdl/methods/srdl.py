@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from reid_srdl.config import MethodOptions, Temperature
+from reid_srdl.methods.reference import Reference, SofteningOptions, consult
 from reid_srdl.training.losses import LabelLoss, Loss, Outputs
 from reid_srdl.training.schedule import Span
-from reid_srdl.training.values import Knowledge
 
 if TYPE_CHECKING:
     from reid_srdl.data.batches import Batch
@@ -19,18 +18,14 @@ if TYPE_CHECKING:
     from reid_srdl.training.values import Model
 
 
-class SRDLOptions(MethodOptions):
-    """SRDL as published, and each departure that the paper analyses."""
+class SRDLOptions(SofteningOptions):
+    """SRDL as published (T in Eq 5 and Eq 7 is 3), and each departure that the paper analyses."""
 
     name: str = "srdl"
-    temperature: Temperature = Field(3.0, description="T in Eq 5 and Eq 7")
     schedule: Literal["complete", "incomplete"] = Field(
         "complete", description="a whole step decay in each stage (Eq 4), or one over both (Eq 3)"
     )
     restart: bool = Field(True, description="stage two starts from a new random initialisation")
-    view: Literal["clean", "clean+flip"] = Field(
-        "clean", description="images whose logits are the knowledge; clean+flip averages both"
-    )
 
 
 @dataclass(frozen=True)
@@ -39,22 +34,24 @@ class Referenced(Loss):
 
     Attributes:
         labels: the recipe's loss of the labels, L_ce (Eq 2).
-        knowledge: the reference's logits, one row per training sample.
+        knowledge: the reference's logits, z*.
         temperature: T, which softens both predictions (Eq 5).
+        standardise: logits are replaced by their z-scores first.
     """
 
     labels: LabelLoss
-    knowledge: Knowledge
+    knowledge: Reference
     temperature: float
+    standardise: bool = False
 
     def __call__(self, outputs: Outputs, batch: Batch) -> Terms:
         """Returns the labels' terms and ``kl``."""
         from reid_srdl.training.terms import soft_kl
 
-        z_star, z = batch.logits_of(self.knowledge.tables), outputs.own.logits
+        z_star, z = self.knowledge.logits(outputs, batch), outputs.own.logits
         T = self.temperature  # noqa: N806 - the paper's name
         L_ce = self.labels.of(outputs.own, batch)  # noqa: N806 - Eq 2
-        R_kl = soft_kl(z_star, z, T)  # noqa: N806 - Eq 6
+        R_kl = soft_kl(z_star, z, T, self.standardise)  # noqa: N806 - Eq 6
         return {**L_ce, "kl": T**2 * R_kl}
 
 
@@ -76,11 +73,12 @@ def srdl(trainer: Planner, epochs: int, options: SRDLOptions) -> dict[str, Model
     theta_star = trainer.fit(theta, epochs=half, loss=L_ce, span=stage_one, name="first")
 
     # Knowledge extraction: Eq 5
-    knowledge = trainer.extract(theta_star, flip=options.view == "clean+flip")
+    knowledge, consulted = consult(trainer, options.view, theta_star)
 
     # (II) Second stage learning: random restart, Eq 7 under Eq 4
     theta = trainer.new_model("restart") if options.restart else theta_star
-    loss = Referenced(L_ce, knowledge, options.temperature)
-    theta = trainer.fit(theta, epochs=M - half, loss=loss, span=stage_two, name="second")
-
+    loss = Referenced(L_ce, knowledge, options.temperature, options.standardise)
+    theta = trainer.fit(
+        theta, epochs=M - half, loss=loss, span=stage_two, name="second", frozen=consulted
+    )
     return {"srdl": theta}

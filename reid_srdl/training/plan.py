@@ -43,6 +43,7 @@ class Planner:
         teachers: each finished run that served as a teacher, by its weights' digest.
         started: a model started from the setting's ``origin``.
         taught: an averaged network taught.
+        ensembles: names of networks, joined by ``+``, that are judged as one.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -53,6 +54,7 @@ class Planner:
         self.teachers: dict[str, Teacher] = {}
         self.started = False
         self.taught = False
+        self.ensembles: list[str] = []
 
     # Networks and their parts
 
@@ -152,6 +154,14 @@ class Planner:
             UserError: its network has none.
         """
         return stage_names(model.spec)
+
+    def ensemble(self, *names: str) -> None:
+        """Has several networks judged as one, too, whatever ``eval.ensembles`` says.
+
+        Args:
+            names: under which the program returns them.
+        """
+        self.ensembles.append("+".join(names))
 
     def view(self, classes: Sequence[str]) -> View:
         """Returns some of the data set's classes, by name.

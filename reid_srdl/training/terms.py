@@ -34,23 +34,44 @@ def smoothed_cross_entropy(logits: Tensor, batch: Batch, smoothing: float) -> Te
     return weighted_mean(each, batch.weight)
 
 
-def softened(logits: Tensor | Sequence[Tensor], temperature: float) -> Tensor:
+def standardised(logits: Tensor) -> Tensor:
+    """Returns (z - mean z) / std z of each row of B x C logits (Sun et al. 2024, Eq 12).
+
+    NOTE: 1e-7 is added to the deviation, squared under the root, so that equal logits give zeros
+    and a gradient.
+
+    >>> standardised(torch.tensor([[1.0, 3.0]])).tolist()
+    [[-1.0, 1.0]]
+    """
+    variance, mean = torch.var_mean(logits, dim=1, correction=0, keepdim=True)
+    return (logits - mean) / (variance + 1e-14).sqrt()
+
+
+def softened(
+    logits: Tensor | Sequence[Tensor], temperature: float, standardise: bool = False
+) -> Tensor:
     """Returns softmax(z / T), B x C; of several tables the mean of their softmax."""
     if isinstance(logits, Tensor):
-        return F.softmax(logits / temperature, dim=1)
-    each = [softened(z, temperature) for z in logits]
+        z = standardised(logits) if standardise else logits
+        return F.softmax(z / temperature, dim=1)
+    each = [softened(z, temperature, standardise) for z in logits]
     return each[0] if len(each) == 1 else torch.stack(each).mean(dim=0)
 
 
-def log_softened(logits: Tensor | Sequence[Tensor], temperature: float) -> Tensor:
+def log_softened(
+    logits: Tensor | Sequence[Tensor], temperature: float, standardise: bool = False
+) -> Tensor:
     """Returns log softmax(z / T), B x C; of several tables the log of their mean softmax."""
     if isinstance(logits, Tensor):
-        return F.log_softmax(logits / temperature, dim=1)
-    each = [log_softened(z, temperature) for z in logits]
+        z = standardised(logits) if standardise else logits
+        return F.log_softmax(z / temperature, dim=1)
+    each = [log_softened(z, temperature, standardise) for z in logits]
     return each[0] if len(each) == 1 else torch.stack(each).logsumexp(dim=0) - math.log(len(each))
 
 
-def soft_kl(z_star: Tensor | Sequence[Tensor], z: Tensor, temperature: float) -> Tensor:
+def soft_kl(
+    z_star: Tensor | Sequence[Tensor], z: Tensor, temperature: float, standardise: bool = False
+) -> Tensor:
     """R_kl = sum_j p~(j|x, theta*) log(p~(j|x, theta*) / p~(j|x, theta)) (SRDL paper, Eq 6).
 
     Args:
@@ -58,6 +79,7 @@ def soft_kl(z_star: Tensor | Sequence[Tensor], z: Tensor, temperature: float) ->
             are averaged.
         z: B x C logits of the network in training, theta.
         temperature: T of the softened softmax, Eq 5.
+        standardise: both logits are replaced by their z-scores first.
 
     Returns:
         The divergence in nats, averaged over the batch.
@@ -66,13 +88,15 @@ def soft_kl(z_star: Tensor | Sequence[Tensor], z: Tensor, temperature: float) ->
     >>> round(9 * soft_kl(z_star, z, 3.0).item(), 4)
     0.9007
     """
-    log_p_star = log_softened(z_star, temperature)  # Eq 5 at theta*
-    log_p = log_softened(z, temperature)  # Eq 5 at theta
+    log_p_star = log_softened(z_star, temperature, standardise)  # Eq 5 at theta*
+    log_p = log_softened(z, temperature, standardise)  # Eq 5 at theta
     return (log_p_star.exp() * (log_p_star - log_p)).sum(dim=1).mean()
 
 
-def soft_cross_entropy(z_star: Tensor | Sequence[Tensor], z: Tensor, temperature: float) -> Tensor:
+def soft_cross_entropy(
+    z_star: Tensor | Sequence[Tensor], z: Tensor, temperature: float, standardise: bool = False
+) -> Tensor:
     """CE(p_T, q_T) = -sum_j p_T(j) log q_T(j), averaged over the batch; shapes as ``soft_kl``."""
-    p_star = softened(z_star, temperature)
-    log_p = log_softened(z, temperature)
+    p_star = softened(z_star, temperature, standardise)
+    log_p = log_softened(z, temperature, standardise)
     return -(p_star * log_p).sum(dim=1).mean()

@@ -14,6 +14,9 @@ from reid_srdl.texts import shown
 from reid_srdl.training.keys import Keyed
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from reid_srdl.data.batches import Batch
     from reid_srdl.models.network import Network
 
 
@@ -92,6 +95,10 @@ class Knowledge(Keyed):
 
     tables: tuple[str, ...]
     views: tuple[View | None, ...] = (None,)
+
+    def logits(self, _outputs: object, batch: Batch) -> tuple[Tensor, ...]:
+        """Returns B x C logits of each table for the samples of a batch."""
+        return batch.logits_of(self.tables)
 
 
 @dataclass(frozen=True)

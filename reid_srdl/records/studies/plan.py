@@ -30,11 +30,15 @@ class Rehearsed(Protocol):
 
     Attributes:
         networks: the names of the networks that it makes.
+        ensembles: those of the ensembles that are judged.
         least_epochs: the fewest epochs that it runs with.
     """
 
     @property
     def networks(self) -> tuple[str, ...]: ...
+
+    @property
+    def ensembles(self) -> tuple[str, ...]: ...
 
     @property
     def least_epochs(self) -> int: ...
@@ -173,7 +177,8 @@ def _cell_plans(
         cell = study.cells[name]
         try:
             config = scaled(configure(_tree(study, cell)), scale, rehearse)
-            networks = rehearse(config).networks
+            rehearsed = rehearse(config)
+            networks = (*rehearsed.networks, *rehearsed.ensembles)
         except UserError as error:
             problems.append(f"cells.{name}: {error.what}")
             hints.append(error.hint)
@@ -218,9 +223,8 @@ def _misfits(
 ) -> Iterator[str]:
     for metric in cell.published.keys() - set(metrics):
         yield f"published.{metric}: {config.data.name} has {', '.join(metrics)}"
-    known = (*networks, *config.eval.ensembles)
-    if cell.result is not None and cell.result not in known:
-        yield f"result: the run has no {cell.result!r}, it has {', '.join(known)}"
+    if cell.result is not None and cell.result not in networks:
+        yield f"result: the run has no {cell.result!r}, it has {', '.join(networks)}"
 
 
 def _teachers_first(cells: Mapping[str, Cell]) -> list[str]:

@@ -68,12 +68,15 @@ class Known:
     """What a dry run would tell."""
 
     networks: tuple[str, ...]
+    ensembles: tuple[str, ...] = ()
     least_epochs: int = 1
 
 
 def rehearsed(config: AnyConfig) -> Rehearsed:
     """Rehearses a method of the table; the made-up one has no program."""
-    return Known(("taught",)) if config.method.name == "taught" else rehearse(config)
+    if config.method.name == "taught":
+        return Known(("taught",), config.eval.ensembles)
+    return rehearse(config)
 
 
 def configure(tree: Mapping[str, Any]) -> AnyConfig:
