@@ -41,8 +41,21 @@ def _placed(text: str) -> str:
     return text if run is None else str(run.expanduser().resolve())
 
 
+def _placed_each(told: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    if isinstance(told, str):
+        return _placed(told)
+    if not told or not all(map(run_of, told)):
+        raise ValueError("a list names finished runs, at least one, each with a slash in it")
+    runs = tuple(map(_placed, told))
+    if len(set(runs)) < len(runs):
+        raise ValueError("one run stands there twice")
+    return runs
+
+
 # A run's folder becomes absolute here, so that it means the same from every working directory.
 NetworkOrRun = Annotated[str, Field(min_length=1), AfterValidator(_placed)]
+_Name = Annotated[str, Field(min_length=1)]
+NetworksOrRuns = Annotated[_Name | tuple[_Name, ...], AfterValidator(_placed_each)]
 
 
 def run_keys(section: Section) -> list[str]:
@@ -50,6 +63,9 @@ def run_keys(section: Section) -> list[str]:
     return [
         name
         for name, field in type(section).model_fields.items()
-        if any(isinstance(m, AfterValidator) and m.func is _placed for m in field.metadata)
-        and run_of(getattr(section, name)) is not None
+        if any(isinstance(m, AfterValidator) and m.func in _PLACING for m in field.metadata)
+        and (isinstance(told := getattr(section, name), tuple) or run_of(told) is not None)
     ]
+
+
+_PLACING = (_placed, _placed_each)

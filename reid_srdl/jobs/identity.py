@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from reid_srdl.config import AnyConfig, fingerprint, run_keys, sets_of
 from reid_srdl.data.file_digests import file_digest
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.rehearsal import rehearse
 from reid_srdl.methods import own
 from reid_srdl.records.content import part_facts
 from reid_srdl.records.trained_on import TaughtBy, TrainedOn
@@ -63,8 +65,10 @@ def named_teachers(config: AnyConfig, found: TaskData) -> list[Teacher]:
     """
     size = (config.data.height, config.data.width)
     student = Student(config.data.name, found.classes, size, found.content.train.digest)
-    keys = run_keys(config.method)
-    return [read_teacher(Path(getattr(config.method, key)), student) for key in keys]
+    return [
+        read_teacher(one.run, replace(student, logits=one.logits, resized=one.resized))
+        for one in rehearse(config).sources
+    ]
 
 
 def experiment_of(config: AnyConfig, teachers: list[str]) -> str:

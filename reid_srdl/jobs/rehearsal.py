@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from reid_srdl.config import AnyConfig, OptimConfig, SamplerConfig, run_of
@@ -14,7 +15,11 @@ from reid_srdl.methods import method_of, own
 from reid_srdl.models import NETWORK_NAMES
 from reid_srdl.models.changes.asked import changes_of
 from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.models.spec_files import read_spec
+from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.kept import kept_name
+from reid_srdl.records.store import read_record
+from reid_srdl.training.keys import key_of
 from reid_srdl.training.label_losses import supervised_by
 from reid_srdl.training.optimisation import Optimisation
 from reid_srdl.training.phases import Phase
@@ -28,6 +33,21 @@ _CLASSES = 1024  # of a data set of which nothing is known: programs may take pa
 
 
 @dataclass(frozen=True)
+class Source:
+    """A finished run that a program learns from.
+
+    Attributes:
+        run: its folder.
+        logits: by its logits, so that its classes must be the student's.
+        resized: it sees the student's crops alone, resized where it takes another size.
+    """
+
+    run: Path
+    logits: bool
+    resized: bool
+
+
+@dataclass(frozen=True)
 class Rehearsal:
     """What a program would make.
 
@@ -37,6 +57,7 @@ class Rehearsal:
         config: the experiment.
         taught: an averaged network teaches in it.
         ensembles: that are judged, by the configuration or by the program.
+        sources: finished runs that it learns from.
     """
 
     returned: Mapping[str, Model]
@@ -44,6 +65,7 @@ class Rehearsal:
     config: AnyConfig
     taught: bool
     ensembles: tuple[str, ...]
+    sources: tuple[Source, ...]
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -62,6 +84,10 @@ class Rehearsal:
 class _Rehearsing(Planner):
     """A planner that takes finished runs and classes for granted: the data shows them later."""
 
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self.sources: list[Source] = []
+
     def view(self, classes: Sequence[str]) -> View:
         return View(tuple(classes))
 
@@ -71,15 +97,32 @@ class _Rehearsing(Planner):
     def _check_batches(self, name: str, view: View | None, images: int) -> None:
         pass
 
-    def trained(self, source: str, epochs: int | None = None, *, name: str = "teacher") -> Model:
-        if run_of(source) is not None:
-            return self.new_model(name)
+    def trained(
+        self,
+        source: str,
+        epochs: int | None = None,
+        *,
+        name: str = "teacher",
+        logits: bool = True,
+        resized: bool = False,
+    ) -> Model:
+        if (run := run_of(source)) is not None:
+            self.sources.append(Source(run, logits, resized))
+            return self._finished(run, name)
         if source not in NETWORK_NAMES:
             what = f"method.{name}: no such network {source!r}, and no folder"
             raise UserError(
                 f"{what} (./{source} would be)", did_you_mean(source, NETWORK_NAMES), usage=True
             )
         return super().trained(source, epochs, name=name)
+
+    def _finished(self, run: Path, name: str) -> Model:
+        """Returns a finished run's network, or one like the run's own where it is not there yet."""
+        try:
+            spec = read_spec(RunFolder(run).weights(read_record(run).network))
+        except UserError:
+            return self.new_model(name)
+        return Model(key_of(run=str(run)), spec, None, None, loaded=True)
 
 
 def rehearse(config: AnyConfig) -> Rehearsal:
@@ -264,7 +307,8 @@ def _rehearsed(config: AnyConfig, epochs: int) -> Rehearsal:
             usage=True,
         )
     ensembles = ensembles_of(config, planner)
-    return Rehearsal(returned, tuple(planner.phases), config, planner.taught, ensembles)
+    phases, sources = tuple(planner.phases), tuple(planner.sources)
+    return Rehearsal(returned, phases, config, planner.taught, ensembles, sources)
 
 
 def _least_epochs(config: AnyConfig) -> int | None:

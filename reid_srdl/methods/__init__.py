@@ -9,8 +9,12 @@ from collections.abc import Iterator, Mapping
 
 from reid_srdl.config import MethodOptions, UnreadOptions
 from reid_srdl.methods import own
+from reid_srdl.methods.at import ATOptions, at
+from reid_srdl.methods.dkd import DKDOptions, dkd
+from reid_srdl.methods.fitnet import FitNetOptions, fitnet
 from reid_srdl.methods.kd import KDOptions, kd
 from reid_srdl.methods.method import Method
+from reid_srdl.methods.rkd import RKDOptions, rkd
 from reid_srdl.methods.srdl import SRDLOptions, srdl
 from reid_srdl.methods.vanilla import VanillaOptions, vanilla
 
@@ -19,7 +23,11 @@ __all__ = ["KNOWN", "METHODS", "OPTIONS", "Method", "method_of"]
 METHODS: dict[str, Method] = {
     "vanilla": Method(vanilla, VanillaOptions, "cross-entropy in one stage"),
     "srdl": Method(srdl, SRDLOptions, "Self-Referenced Deep Learning, the paper's Algorithm 1"),
-    "kd": Method(kd, KDOptions, "knowledge distillation from a teacher network or a finished run"),
+    "kd": Method(kd, KDOptions, "knowledge distillation from a teacher network or finished runs"),
+    "fitnet": Method(fitnet, FitNetOptions, "hints of a teacher's middle stage, then KD"),
+    "at": Method(at, ATOptions, "KD and a teacher's attention maps at every stage"),
+    "rkd": Method(rkd, RKDOptions, "distances and angles of a teacher's features"),
+    "dkd": Method(dkd, DKDOptions, "KD, the target class's and the others' parts weighed apart"),
 }
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from reid_srdl.config import Epochs, If, NetworkOrRun, run_of
-from reid_srdl.methods.reference import Reference, SofteningOptions, consult
+from reid_srdl.config import If, NetworksOrRuns
+from reid_srdl.methods.reference import KnowledgeOptions, Reference, consult
 from reid_srdl.methods.srdl import Referenced
+from reid_srdl.methods.teachers import WHO, TaughtOptions
 from reid_srdl.training.losses import LabelLoss, Loss, Outputs
 
 if TYPE_CHECKING:
@@ -20,29 +20,17 @@ if TYPE_CHECKING:
     from reid_srdl.training.values import Model
 
 
-class KDOptions(SofteningOptions):
+class KDOptions(KnowledgeOptions, TaughtOptions):
     """Distillation from a teacher; the SRDL paper's Table 2 takes the same T = 3."""
 
     name: str = "kd"
-    teacher: NetworkOrRun = Field(
-        min_length=1,
-        description="a network's name, trained first in the run, or a finished run's folder "
-        "(with a slash in it: ./NAME for one in the working directory)",
-    )
-    teacher_epochs: Epochs | None = Field(
-        None, description="epochs of a teacher trained in the run; default: the run's epochs"
-    )
+    teacher: NetworksOrRuns = Field(description=f"{WHO}; or a list of finished runs")
     form: Literal["paper", "lecture"] = Field(
         "paper", description="CE + T^2 KL(p_T, q_T), or (1-a) CE + a T^2 CE(p_T, q_T)"
     )
     alpha: Annotated[float, If("form", "lecture")] = Field(
         0.9, ge=0, le=1, description="a of the lecture's form"
     )
-
-    def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
-        """Yields epochs of a teacher that is finished."""
-        if run_of(self.teacher) and self.teacher_epochs is not None:
-            yield "teacher_epochs", "is for a teacher that is trained in this run", None
 
 
 @dataclass(frozen=True)
@@ -85,10 +73,13 @@ def kd(trainer: Planner, epochs: int, options: KDOptions) -> dict[str, Model]:
     teacher's and the student's softmax(z / T).
 
     NOTE: a teacher that is trained here is trained as the vanilla network of its name would be,
-    with the run's own optimisation, and its cost counts.
+    with the run's own optimisation, and its cost counts. Of several finished runs each one's
+    logits are softened, then these are averaged.
     """
-    teacher = trainer.trained(options.teacher, options.teacher_epochs or epochs)
-    knowledge, consulted = consult(trainer, options.view, teacher)
+    named = options.teacher if isinstance(options.teacher, tuple) else (options.teacher,)
+    lasts, online = options.teacher_epochs or epochs, options.view == "online"
+    teachers = [trainer.trained(name, lasts, resized=online) for name in named]
+    knowledge, consulted = consult(trainer, options.view, *teachers)
 
     labels, T = trainer.supervised, options.temperature  # noqa: N806 - the papers' name
     loss: Loss = Referenced(labels, knowledge, T, options.standardise)

@@ -21,12 +21,17 @@ KnowledgeView = Literal["clean", "clean+flip", "online"]
 
 
 class SofteningOptions(MethodOptions):
-    """How logits become soft targets, and of which images they are."""
+    """How logits become soft targets."""
 
     temperature: Temperature = Field(3.0, description="T, which softens both predictions")
     standardise: bool = Field(
         False, description="z-scores of each image's logits before T (Sun et al. 2024)"
     )
+
+
+class KnowledgeOptions(SofteningOptions):
+    """How logits become soft targets, and of which images they are."""
+
     view: KnowledgeView = Field(
         "clean",
         description="images whose logits are the knowledge: clean+flip averages both; online: the "

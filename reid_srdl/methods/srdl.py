@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from reid_srdl.methods.reference import Reference, SofteningOptions, consult
+from reid_srdl.methods.reference import KnowledgeOptions, Reference, consult
 from reid_srdl.training.losses import LabelLoss, Loss, Outputs
 from reid_srdl.training.schedule import Span
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reid_srdl.training.values import Model
 
 
-class SRDLOptions(SofteningOptions):
+class SRDLOptions(KnowledgeOptions):
     """SRDL as published (T in Eq 5 and Eq 7 is 3), and each departure that the paper analyses."""
 
     name: str = "srdl"

@@ -97,13 +97,24 @@ class Planner:
         seed = derive(self.setting.seed, "head", name)
         return Head(key_of(name=name, make=make, args=args, seed=seed), make, args, seed)
 
-    def trained(self, source: str, epochs: int | None = None, *, name: str = "teacher") -> Model:
+    def trained(
+        self,
+        source: str,
+        epochs: int | None = None,
+        *,
+        name: str = "teacher",
+        logits: bool = True,
+        resized: bool = False,
+    ) -> Model:
         """Returns a trained model: a finished run's result, or a network that is trained here.
 
         Args:
             source: a finished run's folder, or a network's name.
             epochs: of a network that is trained here.
             name: of its phase and its initialisation.
+            logits: it teaches by its logits, so that a finished run must know the same classes.
+            resized: it will see the crops of batches alone, resized where a finished run takes
+                images of another size.
 
         Raises:
             UserError: no finished run, or one of other classes, data or input size.
@@ -114,7 +125,8 @@ class Planner:
             model = self.new_model(name, name=source)
             return self.fit(model, epochs=epochs, loss=self.supervised, name=name)
         data = self.setting.data
-        student = Student(data.name, data.classes, data.size, self.setting.content)
+        content = self.setting.content
+        student = Student(data.name, data.classes, data.size, content, logits, resized)
         teacher = read_teacher(run, student)
         self.teachers[teacher.digest] = teacher
         key = key_of(weights=teacher.digest)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from reid_srdl.data import find_entry
 from reid_srdl.errors import UserError
 from reid_srdl.files import file_digest
+from reid_srdl.models.origin import Origin
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.spec_files import read_origin, read_spec
 from reid_srdl.records.belonging import check_classes, check_weights
 from reid_srdl.records.cost import Work
 from reid_srdl.records.folder import RunFolder
+from reid_srdl.records.run import RunRecord
 from reid_srdl.records.store import read_record
 
 
@@ -47,12 +50,16 @@ class Student:
         classes: the names of its classes or identities, in the order of their labels.
         size: (height, width) of its images in pixels.
         content: digest of its training set's files.
+        logits: it learns from logits, so that the teacher's classes must be its own.
+        resized: the teacher sees its crops alone, resized where it takes another size.
     """
 
     dataset: str
     classes: tuple[str, ...]
     size: tuple[int, int]
     content: str = ""
+    logits: bool = True
+    resized: bool = False
 
 
 def read_teacher(run: Path, student: Student) -> Teacher:
@@ -69,28 +76,19 @@ def read_teacher(run: Path, student: Student) -> Teacher:
             another data set, other classes or other people, or takes images of another size only.
     """
     record = read_record(run)
-    if record.dataset.name != student.dataset:
-        raise UserError(
-            f"{run}: this teacher was trained on {record.dataset.name}, not on the student's "
-            f"{student.dataset}",
-            "name a teacher that was trained on the same data set",
-        )
     weights = RunFolder(run).weights(record.network)
     spec, origin = read_spec(weights), read_origin(weights)
     check_weights(weights, origin, record, record.network)
-    check_classes(f"{run}: this teacher", origin.classes, "the student", student.classes)
-    content = record.dataset.content
-    if record.dataset.task == "reid" and (content is None or content.train != student.content):
-        raise UserError(
-            f"{run}: this teacher was trained on other images than the student's: people of the "
-            f"same number may be others",
-            "name a teacher that was trained on the same data",
-        )
-    if spec.size not in (None, student.size):
+    if student.logits:
+        _check_classes(run, record, origin, student)
+    else:
+        _check_normalisation(run, record.dataset.name, student.dataset)
+    if not student.resized and spec.size not in (None, student.size):
         raise UserError(
             f"{run}: this teacher takes images of {_pixels(spec.size)}, the student's are "
             f"{_pixels(student.size)}",
-            "set data.height and data.width to the teacher's, or name another teacher",
+            "set data.height and data.width to the teacher's, name another teacher, or have it "
+            "answer each batch: --set method.view=online",
         )
     return Teacher(
         spec,
@@ -101,6 +99,34 @@ def read_teacher(run: Path, student: Student) -> Teacher:
         record.cost.trcost,
         record.true_work,
     )
+
+
+def _check_classes(run: Path, record: RunRecord, origin: Origin, student: Student) -> None:
+    """Raises UserError where a teacher's logits are not of the student's classes."""
+    if record.dataset.name != student.dataset:
+        raise UserError(
+            f"{run}: this teacher was trained on {record.dataset.name}, not on the student's "
+            f"{student.dataset}",
+            "name a teacher that was trained on the same data set",
+        )
+    check_classes(f"{run}: this teacher", origin.classes, "the student", student.classes)
+    content = record.dataset.content
+    if record.dataset.task == "reid" and (content is None or content.train != student.content):
+        raise UserError(
+            f"{run}: this teacher was trained on other images than the student's: people of the "
+            f"same number may be others",
+            "name a teacher that was trained on the same data",
+        )
+
+
+def _check_normalisation(run: Path, dataset: str, student: str) -> None:
+    """Raises UserError where the teacher's pixels were normalised otherwise than the student's."""
+    if find_entry(dataset).normalisation != find_entry(student).normalisation:
+        raise UserError(
+            f"{run}: this teacher was trained on {dataset}, whose pixels are normalised otherwise "
+            f"than those of {student}",
+            "name a teacher that was trained on images of the same normalisation",
+        )
 
 
 def _pixels(size: tuple[int, int] | None) -> str:
