@@ -240,7 +240,7 @@ class EvalConfig(Protocol):
         description="epochs between judgements on the validation part; the best is NAME.best",
     )
     ensembles: tuple[str, ...] = Field(
-        (), description="networks whose probabilities are averaged, e.g. srdl+first"
+        (), description="networks that are judged as one, too, e.g. srdl+first"
     )
 
 

@@ -12,12 +12,13 @@ from reid_srdl.data.cache import decoded
 from reid_srdl.data.reid.crops import ReidData, of_identities
 from reid_srdl.data.reid.joint import set_of_each
 from reid_srdl.data.reid.names import class_labels
-from reid_srdl.errors import UserError
 from reid_srdl.evaluation import asked_of, check_labels, evaluate_by
 from reid_srdl.models.network import Network
 from reid_srdl.records.digests import labels_digest
 from reid_srdl.records.queries import scored_queries
 from reid_srdl.records.run import DatasetFacts
+from reid_srdl.retrieval.ensembles import joined_features
+from reid_srdl.retrieval.features import Features
 from reid_srdl.retrieval.labels import Labels
 from reid_srdl.tasks.data import TaskData, read_data, settings_on
 from reid_srdl.tasks.features import Extractor, all_parts
@@ -38,20 +39,13 @@ class ReidTask:
         found: the data set, where it was listed before.
 
     Raises:
-        UserError: data that cannot be read, fewer identities than asked for, ensembles, or an
+        UserError: data that cannot be read, fewer identities than asked for, or an
             evaluation that will be refused.
     """
 
     def __init__(
         self, config: AnyConfig, compute: Compute, steps: Steps, found: TaskData | None = None
     ) -> None:
-        if config.eval.ensembles:
-            raise UserError(
-                f"eval.ensembles: {', '.join(config.eval.ensembles)}: ensembles average the "
-                f"probabilities of classes, and {config.data.name} is judged by features",
-                "leave eval.ensembles out for re-id data sets",
-                usage=True,
-            )
         self._config, self._compute, self._steps = config, compute, steps
         size = (config.data.height, config.data.width)
         found = found or read_data(config, steps)
@@ -85,21 +79,45 @@ class ReidTask:
     def judge(
         self, models: Mapping[str, Model], ensembles: Mapping[str, Sequence[Model]]
     ) -> dict[str, Judged]:
-        """Evaluates each network's features by the re-id protocol; there are no ensembles.
+        """Evaluates features by the re-id protocol: each network's, and each ensemble's.
 
-        On a joint set each network is judged on each of its sets.
+        An ensemble has its members' features, L2-normalised, side by side. On a joint set each is
+        judged on each of its sets. Each network passes over a set's images once.
 
         Raises:
             UserError: images that cannot be read.
         """
         sets = self._data.parts or (self._data,)
+        judged = [self._judged_on(data, models, ensembles) for data in sets]
+        return {
+            name: replace(first, further=tuple(others[name] for others in judged[1:]))
+            for name, first in judged[0].items()
+        }
+
+    def _judged_on(
+        self,
+        data: ReidData,
+        models: Mapping[str, Model],
+        ensembles: Mapping[str, Sequence[Model]],
+    ) -> dict[str, Judged]:
+        """Evaluates networks and ensembles on one set; what no ensemble needs is not kept."""
+        joined = {model.key for members in ensembles.values() for model in members}
+        kept: dict[str, Features] = {}
         judged: dict[str, Judged] = {}
         for name, model in models.items():
-            first, *others = [self._judge(model.network, data) for data in sets]
-            judged[name] = replace(first, further=tuple(others))
+            features = kept.get(model.key) or self._features(model.network, data)
+            judged[name] = self._ranked(features, data)
+            if model.key in joined:
+                kept[model.key] = features
+        for name, members in ensembles.items():
+            for model in members:
+                if model.key not in kept:
+                    kept[model.key] = self._features(model.network, data)
+            side_by_side = joined_features([kept[model.key] for model in members])
+            judged[name] = self._ranked(side_by_side, data)
         return judged
 
-    def _judge(self, network: Network, data: ReidData) -> Judged:
+    def _features(self, network: Network, data: ReidData) -> Features:
         settings = settings_on(self._config, data.name)
         extractor = Extractor(
             network,
@@ -109,8 +127,12 @@ class ReidTask:
             settings.flip,
             self._steps,
         )
+        return all_parts(extractor, data)
+
+    def _ranked(self, features: Features, data: ReidData) -> Judged:
+        settings = settings_on(self._config, data.name)
         done = evaluate_by(
-            all_parts(extractor, data),
+            features,
             settings,
             engine=settings.engine,
             device=str(self._compute.device),
