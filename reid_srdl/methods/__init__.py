@@ -12,6 +12,8 @@ from reid_srdl.methods import own
 from reid_srdl.methods.at import ATOptions, at
 from reid_srdl.methods.dkd import DKDOptions, dkd
 from reid_srdl.methods.fitnet import FitNetOptions, fitnet
+from reid_srdl.methods.dml import DMLOptions, dml
+from reid_srdl.methods.entropy import EntropyOptions, entropy
 from reid_srdl.methods.kd import KDOptions, kd
 from reid_srdl.methods.method import Method
 from reid_srdl.methods.rkd import RKDOptions, rkd
@@ -28,6 +30,8 @@ METHODS: dict[str, Method] = {
     "at": Method(at, ATOptions, "KD and a teacher's attention maps at every stage"),
     "rkd": Method(rkd, RKDOptions, "distances and angles of a teacher's features"),
     "dkd": Method(dkd, DKDOptions, "KD, the target class's and the others' parts weighed apart"),
+    "dml": Method(dml, DMLOptions, "Deep Mutual Learning: networks that teach each other"),
+    "entropy": Method(entropy, EntropyOptions, "cross-entropy less beta times the entropy"),
 }
 
 

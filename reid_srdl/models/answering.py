@@ -86,10 +86,12 @@ class Answering(nn.Module):
         return first.in_features if isinstance(first, nn.Linear) else self.feature_dim
 
     def answer(self, maps: Tensor) -> Output:
-        """Pools B x D x h x w maps, if they are not B x D yet, and classifies, in float32."""
+        """Pools B x D x h x w maps, if not B x D yet, and classifies, in float32 or better."""
         # Under bf16 autocast only the trunk is worth it: rounded features would tie in retrieval.
         with without_autocast(maps.device.type):
-            pooled = self.bottleneck(self.pooling(maps.float()))
+            pooled = self.bottleneck(
+                self.pooling(maps.to(torch.promote_types(maps.dtype, torch.float32)))
+            )
             features = self.neck(pooled)
             logits = self.classifier(self.dropout(features))
         return Output(logits, features, pooled)

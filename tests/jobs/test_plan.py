@@ -99,6 +99,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "srdl-incomplete": {"name": "srdl", "schedule": "incomplete"},
     "srdl-no-restart": {"name": "srdl", "restart": False, "view": "clean+flip"},
     "kd": {"name": "kd", "teacher": "wide", "teacher_epochs": 2},
+    "dml": {"name": "dml", "networks": ["wide", "tiny"]},
+    "entropy": {"name": "entropy"},
     "kd-finished": {"name": "kd", "teacher": "./runs/vanilla"},
 }
 
