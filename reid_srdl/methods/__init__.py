@@ -11,9 +11,9 @@ from reid_srdl.config import MethodOptions, UnreadOptions
 from reid_srdl.methods import own
 from reid_srdl.methods.at import ATOptions, at
 from reid_srdl.methods.dkd import DKDOptions, dkd
-from reid_srdl.methods.fitnet import FitNetOptions, fitnet
 from reid_srdl.methods.dml import DMLOptions, dml
 from reid_srdl.methods.entropy import EntropyOptions, entropy
+from reid_srdl.methods.fitnet import FitNetOptions, fitnet
 from reid_srdl.methods.kd import KDOptions, kd
 from reid_srdl.methods.method import Method
 from reid_srdl.methods.rkd import RKDOptions, rkd

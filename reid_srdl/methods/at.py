@@ -50,14 +50,13 @@ class Attention(Loss):
         import torch
 
         from reid_srdl.training.map_terms import attention, of_one_size
+        from reid_srdl.training.pair_terms import whole
 
         each = []
         for ours, theirs in self.stages:
-            maps = (
-                outputs.own.stages[ours].float(),
-                outputs.frozen["teacher"].stages[theirs].float(),
-            )
-            Q_S, Q_T = map(attention, of_one_size(*maps))  # noqa: N806 - the paper's Q
+            F_S = whole(outputs.own.stages[ours])  # noqa: N806 - the maps
+            F_T = whole(outputs.frozen["teacher"].stages[theirs])  # noqa: N806
+            Q_S, Q_T = map(attention, of_one_size(F_S, F_T))  # noqa: N806 - the paper's Q
             each.append((Q_S - Q_T).square().mean())
         return {**self.taught(outputs, batch), "attention": self.beta * torch.stack(each).sum()}
 

@@ -56,9 +56,10 @@ class Hint(Loss):
     def __call__(self, outputs: Outputs, batch: Batch) -> Terms:
         """Returns ``hint``."""
         from reid_srdl.training.map_terms import of_one_size
+        from reid_srdl.training.pair_terms import whole
 
-        F_guided = outputs.own.stages[self.guided].float()  # noqa: N806 - the paper's F
-        F_hint = outputs.frozen["teacher"].stages[self.hint].float()  # noqa: N806
+        F_guided = whole(outputs.own.stages[self.guided])  # noqa: N806 - the paper's F
+        F_hint = whole(outputs.frozen["teacher"].stages[self.hint])  # noqa: N806
         ours, theirs = of_one_size(outputs.heads["regressor"](F_guided), F_hint)
         return {"hint": 0.5 * (ours - theirs).square().mean()}
 

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from reid_srdl.training.pair_terms import squared_distances
+
 
 def of_one_size(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
     """Returns B x c x h x w maps, each averaged down to the smaller height and width of both."""
@@ -30,9 +32,7 @@ def distances(features: Tensor) -> Tensor:
 
     NOTE: squares below 1e-12 count as 1e-12, because a root has no gradient at 0.
     """
-    squares = features.square().sum(dim=1)
-    apart = squares[:, None] + squares[None, :] - 2 * features @ features.T
-    return apart.clamp(min=1e-12).sqrt() * _others(features)
+    return squared_distances(features).clamp(min=1e-12).sqrt() * _others(features)
 
 
 def relative_distances(features: Tensor) -> Tensor:

@@ -35,9 +35,9 @@ def batch_hard(features: Tensor, batch: Batch, margin: float | None) -> Tensor:
     Returns:
         The mean over all anchors a that have both a positive p and a negative n; 0 without any.
     """
-    x = _whole(features)
+    x = whole(features)
     positive, negative = pairs(batch)
-    squared = _squared_distances(x.detach())
+    squared = squared_distances(x.detach())
     farthest = squared.masked_fill(~positive, -math.inf).argmax(dim=1)
     nearest = squared.masked_fill(~negative, math.inf).argmin(dim=1)
     d_ap = torch.linalg.vector_norm(x - x[farthest], dim=1)
@@ -62,7 +62,7 @@ def circle(features: Tensor, batch: Batch, margin: float, gamma: float) -> Tenso
     Returns:
         The mean over all images; one that has no positive or no negative counts as 0.
     """
-    m, x = margin, F.normalize(_whole(features), dim=1)
+    m, x = margin, F.normalize(whole(features), dim=1)
     s = x @ x.T
     positive, negative = pairs(batch)
     a_p, a_n = F.relu(1 + m - s.detach()), F.relu(s.detach() + m)
@@ -84,7 +84,7 @@ def centre(features: Tensor, batch: Batch, centres: nn.Module, weight: float) ->
         centres: gives the B x D centres of labels.
         weight: of the term.
     """
-    x, c = _whole(features), centres(batch.labels)
+    x, c = whole(features), centres(batch.labels)
     pulled = weighted_mean((x - c.detach()).square().sum(dim=1), batch.weight)
     following = weighted_mean((x.detach() - c).square().sum(dim=1), batch.weight)
     return weight * pulled + (following - following.detach())
@@ -106,12 +106,13 @@ def pairs(batch: Batch) -> tuple[Tensor, Tensor]:
     return both & same & ~itself, both & ~same
 
 
-def _whole(features: Tensor) -> Tensor:
-    """Returns features in float32 or better: squares of halves overflow."""
+def whole(features: Tensor) -> Tensor:
+    """Returns features or maps in float32 or better: squares of halves overflow."""
     return features.to(torch.promote_types(features.dtype, torch.float32))
 
 
-def _squared_distances(x: Tensor) -> Tensor:
+def squared_distances(x: Tensor) -> Tensor:
+    """Returns |x_i - x_j|^2, B x B, of B x D features; rounding may leave it below 0."""
     x = x - x.mean(dim=0)  # what all have in common would only round
     squares = x.square().sum(dim=1)
     return squares[:, None] + squares[None, :] - 2 * (x @ x.T)
