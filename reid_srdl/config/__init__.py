@@ -30,7 +30,13 @@ from reid_srdl.config.schema import (
     TrainConfig,
 )
 from reid_srdl.config.section import Section
-from reid_srdl.config.source import NetworkOrRun, NetworksOrRuns, run_keys, run_of
+from reid_srdl.config.source import (
+    NetworkOrRun,
+    NetworkOrWeights,
+    NetworksOrRuns,
+    run_keys,
+    run_of,
+)
 from reid_srdl.config.tree import merge, parse_assignments, place, read_yaml, to_yaml
 
 __all__ = [
@@ -50,6 +56,7 @@ __all__ = [
     "MethodOptions",
     "ModelConfig",
     "NetworkOrRun",
+    "NetworkOrWeights",
     "NetworksOrRuns",
     "OptimConfig",
     "Option",

@@ -52,20 +52,26 @@ def _placed_each(told: str | tuple[str, ...]) -> str | tuple[str, ...]:
     return runs
 
 
+def _placed_weights(text: str | None) -> str | None:
+    return None if text is None else _placed(text)
+
+
 # A run's folder becomes absolute here, so that it means the same from every working directory.
 NetworkOrRun = Annotated[str, Field(min_length=1), AfterValidator(_placed)]
 _Name = Annotated[str, Field(min_length=1)]
 NetworksOrRuns = Annotated[_Name | tuple[_Name, ...], AfterValidator(_placed_each)]
+# A file of weights will do, too; or nothing is named.
+NetworkOrWeights = Annotated[str | None, AfterValidator(_placed_weights)]
 
 
 def run_keys(section: Section) -> list[str]:
-    """Returns the keys of a section that name a finished run's folder."""
+    """Returns the keys of a section that name finished runs' folders, or files of weights."""
     return [
         name
         for name, field in type(section).model_fields.items()
         if any(isinstance(m, AfterValidator) and m.func in _PLACING for m in field.metadata)
-        and (isinstance(told := getattr(section, name), tuple) or run_of(told) is not None)
+        and (isinstance(told := getattr(section, name), tuple) or run_of(told or "") is not None)
     ]
 
 
-_PLACING = (_placed, _placed_each)
+_PLACING = (_placed, _placed_each, _placed_weights)

@@ -13,7 +13,7 @@ from reid_srdl.methods import own
 from reid_srdl.records.content import part_facts
 from reid_srdl.records.trained_on import TaughtBy, TrainedOn
 from reid_srdl.tasks.data import TaskData
-from reid_srdl.training.teacher import Student, Teacher, read_teacher
+from reid_srdl.training.teacher import Student, Teacher, read_source, read_teacher
 
 # What the record holds elsewhere, or what changes no number of the run's result.
 _NOT_THE_EXPERIMENT = ("train.seed", "train.precision", "eval.ensembles")
@@ -66,7 +66,9 @@ def named_teachers(config: AnyConfig, found: TaskData) -> list[Teacher]:
     size = (config.data.height, config.data.width)
     student = Student(config.data.name, found.classes, size, found.content.train.digest)
     return [
-        read_teacher(one.run, replace(student, logits=one.logits, resized=one.resized))
+        read_source(one.run)
+        if one.layers
+        else read_teacher(one.run, replace(student, logits=one.logits, resized=one.resized))
         for one in rehearse(config).sources
     ]
 

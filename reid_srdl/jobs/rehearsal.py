@@ -40,11 +40,13 @@ class Source:
         run: its folder.
         logits: by its logits, so that its classes must be the student's.
         resized: it sees the student's crops alone, resized where it takes another size.
+        layers: layers alone are copied from it; ``run`` may be a file of weights.
     """
 
     run: Path
     logits: bool
     resized: bool
+    layers: bool
 
 
 @dataclass(frozen=True)
@@ -97,29 +99,35 @@ class _Rehearsing(Planner):
     def _check_batches(self, name: str, view: View | None, images: int) -> None:
         pass
 
+    def _check_copy(self, source: NetworkSpec, into: NetworkSpec, stages: int) -> None:
+        pass
+
     def trained(
         self,
         source: str,
         epochs: int | None = None,
         *,
         name: str = "teacher",
+        view: View | None = None,
         logits: bool = True,
         resized: bool = False,
+        layers: bool = False,
     ) -> Model:
         if (run := run_of(source)) is not None:
-            self.sources.append(Source(run, logits, resized))
+            self.sources.append(Source(run, logits, resized, layers))
             return self._finished(run, name)
         if source not in NETWORK_NAMES:
             what = f"method.{name}: no such network {source!r}, and no folder"
             raise UserError(
                 f"{what} (./{source} would be)", did_you_mean(source, NETWORK_NAMES), usage=True
             )
-        return super().trained(source, epochs, name=name)
+        return super().trained(source, epochs, name=name, view=view)
 
     def _finished(self, run: Path, name: str) -> Model:
         """Returns a finished run's network, or one like the run's own where it is not there yet."""
         try:
-            spec = read_spec(RunFolder(run).weights(read_record(run).network))
+            weights = run if run.is_file() else RunFolder(run).weights(read_record(run).network)
+            spec = read_spec(weights)
         except UserError:
             return self.new_model(name)
         return Model(key_of(run=str(run)), spec, None, None, loaded=True)

@@ -18,6 +18,7 @@ from reid_srdl.methods.kd import KDOptions, kd
 from reid_srdl.methods.method import Method
 from reid_srdl.methods.rkd import RKDOptions, rkd
 from reid_srdl.methods.srdl import SRDLOptions, srdl
+from reid_srdl.methods.transfer import TransferOptions, transfer
 from reid_srdl.methods.vanilla import VanillaOptions, vanilla
 
 __all__ = ["KNOWN", "METHODS", "OPTIONS", "Method", "method_of"]
@@ -32,6 +33,9 @@ METHODS: dict[str, Method] = {
     "dkd": Method(dkd, DKDOptions, "KD, the target class's and the others' parts weighed apart"),
     "dml": Method(dml, DMLOptions, "Deep Mutual Learning: networks that teach each other"),
     "entropy": Method(entropy, EntropyOptions, "cross-entropy less beta times the entropy"),
+    "transfer": Method(
+        transfer, TransferOptions, "first stages from another network, frozen or tuned"
+    ),
 }
 
 

@@ -30,7 +30,8 @@ def empty_pass(
     """
     tensors = chain(module.named_parameters(), module.named_buffers())
     shapes = {name: tensor.detach().to("meta") for name, tensor in tensors}
-    image = torch.empty(1, channels, *size, device="meta")
+    kind = next((shape.dtype for shape in shapes.values() if shape.is_floating_point()), None)
+    image = torch.empty(1, channels, *size, dtype=kind, device="meta")
     with evaluating(module), torch.no_grad():
         return functional_call(module, shapes, (image,), arguments)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from reid_srdl.errors import UserError
 from reid_srdl.models import MODELS
 from reid_srdl.models.changes import Part
@@ -18,9 +20,7 @@ def stage_names(spec: NetworkSpec) -> tuple[str, ...]:
     if entry is not None and not any(isinstance(change, Part) for change in spec.changes):
         names = tuple(path.rpartition(".")[2] for path in entry.stages)
     else:
-        from reid_srdl.models.build import build  # brings torch, for a library's network
-
-        names = build(spec, seed=0).stages
+        names = _built(spec)
     if not names:
         raise UserError(
             f"{spec.name} has no stages that can be asked for",
@@ -28,3 +28,14 @@ def stage_names(spec: NetworkSpec) -> tuple[str, ...]:
             usage=True,
         )
     return names
+
+
+@lru_cache
+def _built(spec: NetworkSpec) -> tuple[str, ...]:
+    """Returns the stages of a library's network, or of a part: a dry run may ask a thousand times.
+
+    Building it brings torch.
+    """
+    from reid_srdl.models.build import build
+
+    return build(spec, seed=0).stages

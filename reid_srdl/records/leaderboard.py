@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.config import PLACES
 from reid_srdl.records.board import Gain, Leaderboard, Row, Scores
 from reid_srdl.records.foreign import foreign_rows
@@ -256,6 +257,7 @@ def _gain(group: _Group, table: Sequence[_Group]) -> Gain | None:
         and other.weights == group.weights
         and (other.setting, other.facts) == (group.setting, group.facts)
         and other.row.dataset.content == group.row.dataset.content
+        and _judged(other) == _judged(group)
     ]
     name = BASELINE if group.weights is None else kept_name(BASELINE, group.weights)
     plain = [other for other in baselines if other.records[0].method.label == name]
@@ -280,6 +282,12 @@ def _gain(group: _Group, table: Sequence[_Group]) -> Gain | None:
     apart = group.row.label.removeprefix(label)
     text = f"gain ({title(label)} - {baseline.records[0].method.label}){apart}"
     return Gain(text, group.row, baseline.row, paired, scores)
+
+
+def _judged(group: _Group) -> set[int]:
+    """Returns the numbers of test images; a network of a view of the classes sees some of them."""
+    results = (record.result for record in group.records)
+    return {result.images for result in results if isinstance(result, ClassScores)}
 
 
 def _by_seed(records: Sequence[RunRecord], metric: str) -> dict[int, float]:

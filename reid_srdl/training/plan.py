@@ -23,7 +23,7 @@ from reid_srdl.training.losses import Loss, modules_of, views_of_knowledge
 from reid_srdl.training.phases import Extract, Fit, MacCount, Phase
 from reid_srdl.training.schedule import Span
 from reid_srdl.training.setting import Setting
-from reid_srdl.training.teacher import Student, Teacher, read_teacher
+from reid_srdl.training.teacher import Student, Teacher, read_source, read_teacher
 from reid_srdl.training.values import Head, Knowledge, Model, Only, View, check_name
 
 if TYPE_CHECKING:
@@ -103,8 +103,10 @@ class Planner:
         epochs: int | None = None,
         *,
         name: str = "teacher",
+        view: View | None = None,
         logits: bool = True,
         resized: bool = False,
+        layers: bool = False,
     ) -> Model:
         """Returns a trained model: a finished run's result, or a network that is trained here.
 
@@ -112,9 +114,12 @@ class Planner:
             source: a finished run's folder, or a network's name.
             epochs: of a network that is trained here.
             name: of its phase and its initialisation.
+            view: the classes that a network trained here knows; None: all.
             logits: it teaches by its logits, so that a finished run must know the same classes.
             resized: it will see the crops of batches alone, resized where a finished run takes
                 images of another size.
+            layers: layers alone are copied from it, so that a finished run may know other classes,
+                data and sizes, and a file of weights will do.
 
         Raises:
             UserError: no finished run, or one of other classes, data or input size.
@@ -122,12 +127,12 @@ class Planner:
         run = run_of(source)
         if run is None:
             assert epochs is not None, "a network that is trained here needs epochs"
-            model = self.new_model(name, name=source)
+            model = self.new_model(name, view=view, name=source)
             return self.fit(model, epochs=epochs, loss=self.supervised, name=name)
         data = self.setting.data
         content = self.setting.content
         student = Student(data.name, data.classes, data.size, content, logits, resized)
-        teacher = read_teacher(run, student)
+        teacher = read_source(run) if layers else read_teacher(run, student)
         self.teachers[teacher.digest] = teacher
         key = key_of(weights=teacher.digest)
         return Model(key, teacher.spec, None, self._read(teacher), loaded=True)
@@ -154,7 +159,9 @@ class Planner:
                 raise UserError(
                     f"{stages} stages of {model.spec.name}: it has {there}",
                     "copy fewer of them",
+                    usage=True,
                 )
+        self._check_copy(source.spec, into.spec, stages)
         key = key_of(source=source, into=into, stages=stages)
         made = self._copy(source, into, stages)
         return replace(into, key=key, made=made, averaged=None, best=None)
@@ -381,6 +388,12 @@ class Planner:
         data = self.setting.data
         counts = dict(zip(data.classes, data.counts, strict=True))
         return sum(counts[name] for name in (view.classes if view else data.classes))
+
+    def _check_copy(self, source: NetworkSpec, into: NetworkSpec, stages: int) -> None:
+        """Raises UserError where layers of one network do not fit another."""
+        from reid_srdl.models.copying import check_copy  # brings torch
+
+        check_copy(source, into, stages)
 
     def _count(self, phase: Phase, *, frozen: bool = False) -> MacCount:
         from reid_srdl.training.counted import work_of  # brings torch

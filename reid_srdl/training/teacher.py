@@ -12,7 +12,7 @@ from reid_srdl.models.origin import Origin
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.spec_files import read_origin, read_spec
 from reid_srdl.records.belonging import check_classes, check_weights
-from reid_srdl.records.cost import Work
+from reid_srdl.records.cost import NO_WORK, Work
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.run import RunRecord
 from reid_srdl.records.store import read_record
@@ -20,13 +20,13 @@ from reid_srdl.records.store import read_record
 
 @dataclass(frozen=True)
 class Teacher:
-    """The result of a finished run.
+    """The result of a finished run, or another network of it.
 
     Attributes:
         spec: its network.
         weights: its file.
-        run: the run's name.
-        experiment: fingerprint of its configuration without the seed.
+        run: the run's name, ``RUN:NAME`` for a network that is not its result.
+        experiment: fingerprint of its configuration without the seed, likewise.
         digest: SHA-256 of its weights file.
         trcost: what its training cost, 10^16, its own teachers included.
         work: the same as counted multiply-accumulates, forward and backward.
@@ -90,15 +90,47 @@ def read_teacher(run: Path, student: Student) -> Teacher:
             "set data.height and data.width to the teacher's, name another teacher, or have it "
             "answer each batch: --set method.view=online",
         )
-    return Teacher(
-        spec,
-        weights,
-        record.name,
-        record.experiment,
-        file_digest(weights),
-        record.cost.trcost,
-        record.true_work,
-    )
+    return _of_run(record, weights, spec, origin)
+
+
+def read_source(path: Path) -> Teacher:
+    """Reads what a finished run, or a weights file, is as the source of some weights.
+
+    Its classes, data and input size may be others: only layers are taken. Whether they fit is
+    checked where they are copied.
+
+    NOTE: a file that stands in no run's folder brings no cost with it: nothing tells it.
+
+    Args:
+        path: the run's folder, or a file that reid-srdl wrote, in a run's folder or elsewhere.
+
+    Raises:
+        UserError: no finished run and no such file, or weights of another run.
+    """
+    weights = path if path.is_file() else None
+    run = path if weights is None else path.parent.parent
+    if weights is None or (RunFolder(run).record.is_file() and path.parent.name == "weights"):
+        record = read_record(run)
+        weights = weights or RunFolder(run).weights(record.network)
+        spec, origin = read_spec(weights), read_origin(weights)
+        check_weights(weights, origin, record, weights.stem)
+        return _of_run(record, weights, spec, origin)
+    spec, origin = read_spec(weights), read_origin(weights)
+    name, experiment = _named(origin, None)
+    return Teacher(spec, weights, name, experiment, file_digest(weights), 0.0, NO_WORK)
+
+
+def _of_run(record: RunRecord, weights: Path, spec: NetworkSpec, origin: Origin) -> Teacher:
+    name, experiment = _named(origin, record.network)
+    cost, work = record.cost.trcost, record.true_work
+    return Teacher(spec, weights, name, experiment, file_digest(weights), cost, work)
+
+
+def _named(origin: Origin, result: str | None) -> tuple[str, str]:
+    """Returns how a run's network is called, and its experiment; a result's as the run's own."""
+    if origin.network == result:
+        return origin.run, origin.experiment
+    return f"{origin.run}:{origin.network}", f"{origin.experiment}:{origin.network}"
 
 
 def _check_classes(run: Path, record: RunRecord, origin: Origin, student: Student) -> None:

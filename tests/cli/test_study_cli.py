@@ -300,4 +300,5 @@ def test_the_list_tells_every_study(
         "market1501",
         "recipe_market1501",
         *(f"table{number}" for number in range(1, 7)),
+        "transfer_cifar100",
     ]

@@ -20,6 +20,7 @@ MACHINE = (
 # What does not set two runs of a study apart, either: the seed stands beside the key, and an
 # ensemble is made of finished networks.
 _NOT_IN_KEY = ("train.seed", "eval.ensembles", *MACHINE)
+_OTHER_EPOCHS = ("teacher_epochs", "source_epochs")  # options: of networks trained beforehand
 _TEACHER = "./the-run-of-a-cell"  # a folder that is known once the teacher is trained
 
 Configure = Callable[[Mapping[str, Any]], AnyConfig]
@@ -212,9 +213,9 @@ def scaled(config: AnyConfig, scale: float, rehearse: Rehearse) -> AnyConfig:
         return config
     epochs = max(rehearse(config).least_epochs, round(config.train.epochs * scale))
     train = config.train.model_copy(update={"epochs": epochs})
-    method = config.method
-    if (taught := getattr(method, "teacher_epochs", None)) is not None:
-        method = method.model_copy(update={"teacher_epochs": max(1, round(taught * scale))})
+    others = {key: getattr(config.method, key, None) for key in _OTHER_EPOCHS}
+    fewer = {key: max(1, round(own * scale)) for key, own in others.items() if own is not None}
+    method = config.method.model_copy(update=fewer)
     return config.model_copy(update={"train": train, "method": method})
 
 

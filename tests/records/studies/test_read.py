@@ -11,6 +11,8 @@ from reid_srdl.errors import UserError
 from reid_srdl.jobs.experiment import experiment
 from reid_srdl.jobs.rehearsal import rehearse
 from reid_srdl.records.studies import find_study, plan_study, read_study, study_files
+from reid_srdl.training.phases import Fit
+from reid_srdl.training.values import after
 from tests.records.studies.made import STUDY, write_study
 
 METHODS_OF_IT = ("vanilla", "srdl")
@@ -18,7 +20,43 @@ TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "figure4",
 
 
 def test_the_packages_studies_are_all_there() -> None:
-    assert set(study_files()) == {*TABLES, "recipe_market1501"}
+    assert set(study_files()) == {*TABLES, "recipe_market1501", "transfer_cifar100"}
+
+
+def test_the_study_of_transfer_has_every_cell() -> None:
+    """Yosinski et al. 2014: baseB; AnB, BnB, AnB+ and BnB+ for each of the three stages."""
+    plan = plan_study(read_study(find_study("transfer_cifar100")), experiment, rehearse)
+    cells = {name: rehearse(cell.config) for name, cell in plan.cells.items()}
+    kinds = {
+        f"{half}{n}B{tuned}": (half, n, bool(tuned))
+        for half in "AB"
+        for n in (1, 2, 3)
+        for tuned in ("", "-tuned")
+    }
+    assert cells.keys() == {"baseB", *kinds}
+    assert [phase.name for phase in cells["baseB"].phases] == ["transfer"]
+    views = {name: next(iter(done.returned.values())).view for name, done in cells.items()}
+    assert len(set(views.values())) == 1
+    for name, (half, n, tuned) in kinds.items():
+        source, last = (phase.asked for phase in cells[name].phases)
+        assert isinstance(source, Fit)
+        assert isinstance(last, Fit)
+        assert (source.models["source"].view == views["baseB"]) == (half == "B")
+        assert last.only == (None if tuned else after(f"group{n}"))
+    options: Any = plan.cells["A3B-tuned"].config.method
+    assert (options.source_classes, options.stages, options.tune) == ("A", 3, True)
+    of = {contrast.of for contrast in plan.study.contrasts}
+    assert of == kinds.keys()
+
+
+def test_a_rehearsal_shortens_a_source_too(tmp_path: Path) -> None:
+    method = {"name": "transfer", "source_epochs": 40}
+    config = {"data": {"name": "cifar100"}, "method": method, "train": {"epochs": 200}}
+    cell = {"label": "x", "config": config}
+    path = write_study(tmp_path, {"title": "x", "cells": {"a": cell}})
+    plan = plan_study(read_study(path), experiment, rehearse, scale=0.1)
+    made: Any = plan.cells["a"].config
+    assert (made.train.epochs, made.method.source_epochs) == (20, 4)
 
 
 def test_the_ladder_of_tricks_has_vanilla_and_srdl_on_each_step() -> None:
