@@ -12,7 +12,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from reid_srdl.config.option import Option
+from reid_srdl.config.option import Option, OrWord
 from reid_srdl.config.section import default_of
 from reid_srdl.errors import did_you_mean
 
@@ -81,6 +81,8 @@ def mended(
     if problem["type"] == "missing" and path in fields:
         return f"give it: --set {path}=VALUE"
     value = default_of(fields[path]) if path in fields else None
+    if path in fields and (word := _word_meant(problem["input"], fields[path])):
+        return f"did you mean {way(path, word)}?"
     if value is None or value is PydanticUndefined:
         bounds = problem.get("ctx", {})
         value = bounds.get("ge", bounds.get("le"))
@@ -104,6 +106,14 @@ def as_option(path: str, field: FieldInfo, value: Any) -> str:
     marks = [mark for mark in field.metadata if isinstance(mark, Option)]
     flag = next((mark.flag for mark in marks if mark.command == "eval"), None)
     return f"--set {as_assignment(path, value)}" if flag is None else f"{flag} {value}"
+
+
+def _word_meant(given: Any, field: FieldInfo) -> str | None:
+    """Returns the word that was misspelt, of a key that takes a number or a word; else None."""
+    words = [mark.word for mark in field.metadata if isinstance(mark, OrWord)]
+    if not isinstance(given, str):
+        return None
+    return next(iter(difflib.get_close_matches(given.lower(), words, n=1, cutoff=0.6)), None)
 
 
 def _of_epochs(given: Any, tree: Mapping[str, Any]) -> list[float] | None:

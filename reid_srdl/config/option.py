@@ -37,3 +37,10 @@ class Option:
     def flag(self) -> str:
         """The name that messages use."""
         return self.flags.split("/")[0]
+
+
+@dataclass(frozen=True)
+class OrWord:
+    """Says that a key of a number takes a word, too, so that a hint can name it."""
+
+    word: str

@@ -16,7 +16,7 @@ from reid_srdl.config.augmentation import ErasingConfig, JitterConfig
 from reid_srdl.config.loss import LossConfig
 from reid_srdl.config.method import MethodOptions
 from reid_srdl.config.optim import IMAGES, OptimConfig
-from reid_srdl.config.option import ENGINE, HOW, OUTPUT, TESTED, WHAT, WHERE, Option
+from reid_srdl.config.option import ENGINE, HOW, OUTPUT, TESTED, WHAT, WHERE, Option, OrWord
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.config.recipe import RecipeConfig
 from reid_srdl.config.sampler import SamplerConfig
@@ -193,7 +193,7 @@ class TrainConfig(Section):
             WHERE,
         ),
     ] = "auto"
-    threads: Annotated[int | None, BeforeValidator(_none_if_auto)] = Field(
+    threads: Annotated[int | None, BeforeValidator(_none_if_auto), OrWord("auto")] = Field(
         None,
         ge=1,
         le=_CORES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reid_srdl.evaluation.checks import Asked, check_labels, check_settings
+from reid_srdl.evaluation.checks import Asked, check_boxes, check_labels, check_settings
 from reid_srdl.evaluation.parts import Counting, Progress, Scored, normalizes
 from reid_srdl.evaluation.ranked import evaluate
 from reid_srdl.evaluation.settings import asked_of, check_shared, evaluate_by
@@ -13,6 +13,7 @@ __all__ = [
     "Progress",
     "Scored",
     "asked_of",
+    "check_boxes",
     "check_labels",
     "check_settings",
     "check_shared",

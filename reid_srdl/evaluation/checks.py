@@ -12,7 +12,7 @@ import numpy as np
 from reid_srdl.config import RulesName
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation.conventions import CONVENTIONS
-from reid_srdl.evaluation.parts import unmatched
+from reid_srdl.evaluation.parts import unmatched, unmatched_boxes
 from reid_srdl.retrieval.labels import Labels
 from reid_srdl.retrieval.rules import PidIndex, counted, distractors
 
@@ -108,15 +108,43 @@ def check_labels(query: Labels, gallery: Labels, asked: Asked) -> None:
     Raises:
         UserError: no query has a match, or there are too few images; the hint names the option.
     """
-    kept = counted(gallery, junk_ignored=CONVENTIONS[asked.rules].junk_ignored)
+    kept = counted(gallery, junk_ignored=_junk_ignored(asked))
     there = gallery.take(kept)
     sizes = _drawn_sizes(query, there) if asked.drawn else [(len(query), len(there))]
     for queries, images in sizes:
         check_counts(queries, images, asked)
     index = PidIndex(there)
-    runs = (query.take(np.arange(*run)) for run in index.waves(query, _PAIRS))
-    if not any(index.same_pid(run).match.any() for run in runs):
+    if not _matched(query, index):
         raise unmatched()
+
+
+def check_boxes(query: Labels, gallery: Labels, boxes: Labels, asked: Asked) -> None:
+    """Checks that a multi-query has boxes and a match, where a set has boxes.
+
+    Args:
+        query, gallery, boxes: the labels.
+        asked: the settings.
+
+    Raises:
+        UserError: none has both.
+    """
+    mine = np.stack([query.pids, query.camids], axis=1)
+    drawn = {tuple(pair) for pair in zip(boxes.pids.tolist(), boxes.camids.tolist(), strict=True)}
+    boxed = np.array([tuple(pair) in drawn for pair in mine.tolist()], dtype=bool)
+    index = PidIndex(gallery.take(counted(gallery, junk_ignored=_junk_ignored(asked))))
+    wanted = query.take(np.flatnonzero(boxed))
+    if not _matched(wanted, index):
+        raise unmatched_boxes()
+
+
+def _junk_ignored(asked: Asked) -> bool:
+    return CONVENTIONS[asked.rules].junk_ignored
+
+
+def _matched(query: Labels, index: PidIndex) -> bool:
+    """Whether any query has a match."""
+    runs = (query.take(np.arange(*run)) for run in index.waves(query, _PAIRS))
+    return any(index.same_pid(run).match.any() for run in runs)
 
 
 def check_counts(queries: int, images: int, asked: Asked) -> None:

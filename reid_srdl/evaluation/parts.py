@@ -81,3 +81,10 @@ def unmatched() -> UserError:
         "no query has a match in the gallery (same pid, another camid)",
         "check the pids and camids of queries and gallery",
     )
+
+
+def unmatched_boxes() -> UserError:
+    return UserError(
+        "no multi-query has both boxes and a match in the gallery",
+        "check the pids and camids of the boxes, or leave the boxes out",
+    )

@@ -20,6 +20,7 @@ from reid_srdl.evaluation.parts import (
     normalizes,
     rules_of,
     unmatched,
+    unmatched_boxes,
 )
 from reid_srdl.evaluation.rank_lists import RankList, rank_lists
 from reid_srdl.group.processes import Alone, Group
@@ -181,10 +182,7 @@ class _Test:
         if not single.results.matched.any():
             raise unmatched()
         if multi is not None and not multi.results.matched.any():
-            raise UserError(
-                "no multi-query has both boxes and a match in the gallery",
-                "check the pids and camids of the boxes, or leave the boxes out",
-            )
+            raise unmatched_boxes()
         return single.results, None if multi is None else multi.results
 
     def _single(self) -> _Asked:

@@ -87,9 +87,22 @@ def placed_weights(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a tree of keys with the digest of a file of first weights beside its place.
 
     Not of ImageNet's: those are the same ones wherever they stand. A file that is not there is
-    told when the run begins.
+    told when the run begins. A configuration that was made before holds a digest, beside the place.
+
+    Raises:
+        UserError: a digest is given without a file that it is of.
     """
     model = tree.get("model")
+    if (
+        isinstance(model, Mapping)
+        and model.get("weights_digest") is not None
+        and (model.get("weights") is None or model.get("init") == "imagenet")
+    ):
+        raise UserError(
+            "model.weights_digest: is of a file of first weights, and filled in",
+            "leave model.weights_digest out",
+            usage=True,
+        )
     if not isinstance(model, Mapping) or model.get("init") == "imagenet":
         return dict(tree)
     path = model.get("weights")

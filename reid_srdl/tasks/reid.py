@@ -12,7 +12,7 @@ from reid_srdl.data.cache import decoded
 from reid_srdl.data.reid.crops import ReidData, of_identities
 from reid_srdl.data.reid.joint import set_of_each
 from reid_srdl.data.reid.names import class_labels
-from reid_srdl.evaluation import asked_of, check_labels, evaluate_by
+from reid_srdl.evaluation import asked_of, check_boxes, check_labels, evaluate_by
 from reid_srdl.models.network import Network
 from reid_srdl.records.digests import labels_digest
 from reid_srdl.records.queries import scored_queries
@@ -163,7 +163,11 @@ def check_data(data: ReidData, settings: EvalConfig) -> None:
     """Checks by labels alone that networks can be judged on a data set.
 
     Raises:
-        UserError: no query has a match, or there are fewer images than the settings need.
+        UserError: no query, or no multi-query of a set with boxes, has a match, or there are
+            fewer images than the settings need.
     """
     query, gallery = (Labels(part.pids, part.camids) for part in (data.query, data.gallery))
-    check_labels(query, gallery, asked_of(settings, settings.engine))
+    asked = asked_of(settings, settings.engine)
+    check_labels(query, gallery, asked)
+    if data.boxes is not None and not asked.drawn:
+        check_boxes(query, gallery, Labels(data.boxes.pids, data.boxes.camids), asked)

@@ -13,6 +13,8 @@ from reid_srdl.jobs.studies.reading import reader_of
 from reid_srdl.records.studies import Plan, find_study, plan_study, read_study
 from reid_srdl.records.studies.match import ContentOf, FoundRun, finished_runs, foreign_runs, match
 
+_DIGITS = 20  # of 2^63 - 1, the largest seed, one more: Python reads 4,300 at most
+
 
 def asked_plan(study: str, scale: float, seeds: str | None, cells: str | None) -> Plan:
     """Returns the runs of a study.
@@ -113,11 +115,19 @@ def seed_numbers(text: str) -> list[int]:
     """Reads ``0,1,2``.
 
     Raises:
-        UserError: there is no number, or something else.
+        UserError: there is no number, or something else; a number is too large, or stands twice.
     """
     words = _listed("--seeds", text)
-    if wrong := [word for word in words if not word.isdecimal()]:
-        raise UserError(
-            f"--seeds {text}: {', '.join(wrong)}: not a seed", "write --seeds 0,1,2", usage=True
-        )
-    return [int(word) for word in words]
+    if wrong := [word for word in words if not _is_seed(word)]:
+        what = f"--seeds {text}: {', '.join(wrong)}: not a seed (0 to 2^63 - 1)"
+        raise UserError(what, "write --seeds 0,1,2", usage=True)
+    seeds = [int(word) for word in words]
+    if twice := [str(seed) for seed in dict.fromkeys(seeds) if seeds.count(seed) > 1]:
+        what = f"--seeds {text}: {', '.join(twice)}: stands there twice"
+        raise UserError(what, "give each seed once", usage=True)
+    return seeds
+
+
+def _is_seed(word: str) -> bool:
+    """Whether a word is a number that ``train.seed`` takes."""
+    return word.isdecimal() and len(word) < _DIGITS and int(word) < 2**63
