@@ -17,8 +17,11 @@ from reid_srdl.jobs.identity import experiment_of, with_teachers
 from reid_srdl.jobs.planning import RunPlan
 from reid_srdl.machine import versions
 from reid_srdl.methods import OPTIONS, own
+from reid_srdl.models.branch import Branch
 from reid_srdl.models.build import build
-from reid_srdl.records.cost import NO_WORK, NetworkFacts, Work
+from reid_srdl.models.changes import Branches
+from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.records.cost import NO_WORK, BranchFacts, NetworkFacts, Work
 from reid_srdl.records.cost import Phase as PhaseFacts
 from reid_srdl.records.evaluated import Evaluated, own_data, settings_used
 from reid_srdl.records.naming import method_label
@@ -163,6 +166,7 @@ def _phase_facts(phase: Phase) -> PhaseFacts:
             ce=last[name].ce if name in last else None,
             marks=last[name].marks if name in last else (),
             validation=last[name].validation if name in last else None,
+            branches=_branches(spec),
             best=best_epoch(phase.rows, name) if "best" in phase.keeps else None,
         )
         for name, spec in phase.specs.items()
@@ -176,6 +180,19 @@ def _phase_facts(phase: Phase) -> PhaseFacts:
         work=_work(phase.work),
         seconds=phase.seconds,
     )
+
+
+def _branches(spec: NetworkSpec) -> dict[str, BranchFacts]:
+    """Returns a network's branches, of which none is left where one is cut out."""
+    if not any(isinstance(change, Branches) for change in spec.changes):
+        return {}
+    with torch.device("meta"):
+        network = build(spec, seed=0)
+    return {
+        name: BranchFacts(layers=branch.told, parameters=count_parameters(branch))
+        for name, branch in network.branches.items()
+        if isinstance(branch, Branch)
+    }
 
 
 def _evaluated(

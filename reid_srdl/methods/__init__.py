@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from reid_srdl.config import MethodOptions, UnreadOptions
 from reid_srdl.methods import own
 from reid_srdl.methods.at import ATOptions, at
+from reid_srdl.methods.byot import BYOTOptions, DSNOptions, byot, dsn
 from reid_srdl.methods.dkd import DKDOptions, dkd
 from reid_srdl.methods.dml import DMLOptions, dml
 from reid_srdl.methods.entropy import EntropyOptions, entropy
@@ -31,6 +32,10 @@ METHODS: dict[str, Method] = {
     "at": Method(at, ATOptions, "KD and a teacher's attention maps at every stage"),
     "rkd": Method(rkd, RKDOptions, "distances and angles of a teacher's features"),
     "dkd": Method(dkd, DKDOptions, "KD, the target class's and the others' parts weighed apart"),
+    "byot": Method(
+        byot, BYOTOptions, "Be Your Own Teacher: shallow classifiers learn from the deepest"
+    ),
+    "dsn": Method(dsn, DSNOptions, "deeply supervised: a classifier at each stage"),
     "dml": Method(dml, DMLOptions, "Deep Mutual Learning: networks that teach each other"),
     "entropy": Method(entropy, EntropyOptions, "cross-entropy less beta times the entropy"),
     "transfer": Method(

@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from reid_srdl.errors import UserError
-from reid_srdl.models.answering import Answering, Output
+from reid_srdl.models.answering import Answering, AveragePooling, Output
 from reid_srdl.models.empty_pass import stage_shapes
 from reid_srdl.models.initial import he_normal
 from reid_srdl.models.network import Network
@@ -27,10 +27,21 @@ class Branch(Answering):
 
     def __init__(self, channels: list[int], strides: list[int], classes: int) -> None:
         super().__init__()
-        pairs = zip(pairwise(channels), strides, strict=True)
+        pairs = list(zip(pairwise(channels), strides, strict=True))
+        self.steps = tuple(
+            f"bottleneck {before} -> {after}, stride {stride}" for (before, after), stride in pairs
+        )
         self.layers = nn.Sequential(*(bottleneck(*pair, stride) for pair, stride in pairs))
         self.end_with(nn.Linear(channels[-1], classes))
         he_normal(self)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What maps pass, in words."""
+        pooling = "average" if isinstance(self.pooling, AveragePooling) else "GeM"
+        ends = (self.bottleneck, self.neck, self.dropout, self.classifier)
+        layers = [layer for end in ends for layer in end.modules()]
+        return (*self.steps, f"{pooling} pooling", *filter(None, map(_told, layers)))
 
     def forward(self, maps: Tensor) -> Output:
         """Returns logits B x C and features B x D of B x c x h x w maps."""
@@ -80,3 +91,12 @@ def add_branches(network: Network) -> None:
 
 def _normed(convolution: nn.Conv2d) -> tuple[nn.Module, ...]:
     return convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU(inplace=True)
+
+
+def _told(layer: nn.Module) -> str | None:
+    """Names a layer at the end of a branch; None for what holds others or does nothing."""
+    if isinstance(layer, nn.Linear):
+        return f"linear {layer.in_features} -> {layer.out_features}"
+    if isinstance(layer, nn.BatchNorm1d):
+        return f"batch norm of {layer.num_features}"
+    return f"dropout of {layer.p:g}" if isinstance(layer, nn.Dropout) else None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import replace
+from functools import cache
 
 from reid_srdl.errors import UserError
 from reid_srdl.models import MODELS
-from reid_srdl.models.changes import Part
+from reid_srdl.models.changes import Branches, Part
 from reid_srdl.models.spec import NetworkSpec
 
 
@@ -20,7 +21,7 @@ def stage_names(spec: NetworkSpec) -> tuple[str, ...]:
     if entry is not None and not any(isinstance(change, Part) for change in spec.changes):
         names = tuple(path.rpartition(".")[2] for path in entry.stages)
     else:
-        names = _built(spec)
+        names = _found(spec)
     if not names:
         raise UserError(
             f"{spec.name} has no stages that can be asked for",
@@ -30,12 +31,12 @@ def stage_names(spec: NetworkSpec) -> tuple[str, ...]:
     return names
 
 
-@lru_cache
-def _built(spec: NetworkSpec) -> tuple[str, ...]:
-    """Returns the stages of a library's network, or of a part: a dry run may ask a thousand times.
+@cache
+def _found(spec: NetworkSpec) -> tuple[str, ...]:
+    """Returns the stages of a network that is built for it, once; branches begin at stages."""
+    from reid_srdl.models.build import build  # brings torch, for a library's network
 
-    Building it brings torch.
-    """
-    from reid_srdl.models.build import build
-
-    return build(spec, seed=0).stages
+    changes = spec.changes
+    if not any(isinstance(change, Part) for change in changes):
+        changes = tuple(change for change in changes if not isinstance(change, Branches))
+    return build(replace(spec, changes=changes), seed=0).stages

@@ -65,6 +65,18 @@ class Best(RecordPart):
     score: float = Field(ge=0, le=1)
 
 
+class BranchFacts(RecordPart):
+    """A branch of a network: a classifier at the end of a stage.
+
+    Attributes:
+        layers: what its maps pass, in order, e.g. ``bottleneck 16 -> 32, stride 2``.
+        parameters: of all of them.
+    """
+
+    layers: tuple[str, ...]
+    parameters: Count
+
+
 class NetworkFacts(RecordPart):
     """A network in a phase.
 
@@ -78,6 +90,7 @@ class NetworkFacts(RecordPart):
             the same for all images.
         validation: the last epoch's score on the validation part, as `Best` has it; None where
             there is none.
+        branches: its shallow classifiers, by name.
         best: the epoch whose weights were kept as ``NAME.best``; None where none were.
     """
 
@@ -87,6 +100,7 @@ class NetworkFacts(RecordPart):
     ce: float | None = Field(None, ge=0)
     marks: tuple[Mark, ...] = ()
     validation: float | None = Field(None, ge=0, le=1)
+    branches: dict[str, BranchFacts] = Field(default_factory=dict)
     best: Best | None = None
 
 

@@ -99,6 +99,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "srdl-incomplete": {"name": "srdl", "schedule": "incomplete"},
     "srdl-no-restart": {"name": "srdl", "restart": False, "view": "clean+flip"},
     "kd": {"name": "kd", "teacher": "wide", "teacher_epochs": 2},
+    "byot": {"name": "byot"},
+    "dsn": {"name": "dsn"},
     "dml": {"name": "dml", "networks": ["wide", "tiny"]},
     "entropy": {"name": "entropy"},
     "kd-finished": {"name": "kd", "teacher": "./runs/vanilla"},
@@ -113,7 +115,8 @@ def test_a_plan_is_the_finished_runs_record(
     ensembles = {"srdl": ["srdl+first"], "vanilla-2": ["vanilla+vanilla-2"]}.get(name, [])
     if name == "kd-finished" and not (place / "runs/vanilla/record.json").exists():
         jobs.train(config(place, "vanilla", method=METHODS["vanilla"]))
-    chosen = config(place, name, method=METHODS[name], eval={"ensembles": ensembles})
+    model = "staged" if name in ("byot", "dsn") else "tiny"
+    chosen = config(place, name, model=model, method=METHODS[name], eval={"ensembles": ensembles})
     before = files(place)
     generator = torch.get_rng_state()
     planned = json.loads(json.dumps(jobs.plan(chosen)))
