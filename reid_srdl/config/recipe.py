@@ -31,6 +31,7 @@ _NOT_OURS = {
         "identities",
         "split",
         "validation",
+        "labelled",
     ),
     "model": ("name", "init", "weights", "weights_digest", "start"),
 }

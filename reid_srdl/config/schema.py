@@ -87,6 +87,12 @@ class DataConfig(Section):
         lt=1,
         description="share of the identities, or of each class's images, held out of training",
     )
+    labelled: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="share of each class's or identity's images whose labels training sees",
+    )
 
     def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
         """Yields a padding of more than the image has, of nothing, and erasing that never fits."""
@@ -299,6 +305,9 @@ class Config(Section, Generic[M]):
             product = f"{drawn.identities} x {drawn.images} = {drawn.batch_size}"
             what = f"{batch} is not sampler.identities x sampler.images, {product}"
             yield "optim.batch_size", what, ("optim.batch_size", drawn.batch_size)
+        if drawn.batch_size is not None and self.data.labelled < 1:
+            what = "P x K batches are drawn by labels, of which it hides some"
+            yield "data.labelled", what, ("data.labelled", 1.0)
         if drawn.images == 1 and self.loss.pairs:
             what = f"1 leaves no two images of an identity to {' and '.join(self.loss.pairs)}"
             yield "sampler.images", what, ("sampler.images", 4)

@@ -191,6 +191,7 @@ class TrainingSet:
         rows: the images' positions in ``images``; None: all of them, in their order.
         sets: which of several joined sets each image is of, for batches of equal parts of each;
             None: all are drawn alike.
+        labelled: which of the images show their labels; the others have the weight 0. None: all.
     """
 
     def __init__(
@@ -203,6 +204,7 @@ class TrainingSet:
         augmentation: Augmentation = PLAIN,
         rows: NDArray[np.int64] | None = None,
         sets: NDArray[np.int64] | None = None,
+        labelled: NDArray[np.bool_] | None = None,
     ) -> None:
         self.images = images
         self._rows = np.arange(len(images)) if rows is None else rows
@@ -216,9 +218,18 @@ class TrainingSet:
         self.sets = sets
         if sets is not None:
             self.key += f":{hashlib.blake2b(sets.tobytes()).hexdigest()[:16]}"
+        if labelled is not None:
+            self.weight = torch.from_numpy(labelled).to(self.weight)
+            self.key += f":labelled {hashlib.blake2b(labelled.tobytes()).hexdigest()[:16]}"
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def labelled(self) -> int | None:
+        """How many of the images show their labels; None: all."""
+        shown = int((self.weight > 0).sum())
+        return None if shown == len(self) else shown
 
     def counts(self, classes: int) -> tuple[int, ...]:
         """Returns the images of each class, 0..C-1."""

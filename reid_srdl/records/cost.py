@@ -83,8 +83,9 @@ class NetworkFacts(RecordPart):
     Attributes:
         model: the network's name, e.g. ``resnet50``.
         loss: the last epoch's mean of each loss term; empty where it is not trained.
-        accuracy: the last epoch's training accuracy, 0 to 1; None where it is not trained.
-        ce: the last epoch's cross-entropy with the labels, in nats, whatever the loss; None where
+        accuracy: the last epoch's training accuracy, 0 to 1, over all images, hidden labels
+            included; None where it is not trained.
+        ce: the last epoch's cross-entropy with the labels that are shown, in nats; None where
             it is not trained or computes no logits.
         marks: ``at chance`` where it learned nothing, ``collapsed`` where most of its features are
             the same for all images.

@@ -116,7 +116,9 @@ def own_data(dataset: DatasetFacts, split: int, result: Result | None) -> Evalua
     """
     nobody = result.protocol.distractors if isinstance(result, Evaluation) else None
     return EvaluationData(
-        **dataset.model_dump(exclude={"images", "identities", "classes", "content", "parts"}),
+        **dataset.model_dump(
+            exclude={"images", "labelled", "identities", "classes", "content", "parts"}
+        ),
         content=dataset.content.test if dataset.content is not None else None,
         split=split if find_entry(dataset.name).splits > 1 else None,
         distractors=nobody,

@@ -18,6 +18,7 @@ class DatasetFacts(RecordPart):
         name: the data set's name, e.g. ``market1501``.
         task: what networks are trained for.
         images: of the training set, as the run used it; None for what was not trained here.
+        labelled: those of them that showed their labels; None: all.
         identities: of the training set, as the run used it (re-id).
         query, gallery: images, junk and distractors included (re-id).
         boxes: hand-drawn boxes for multi-query; None where there are none (re-id).
@@ -32,6 +33,7 @@ class DatasetFacts(RecordPart):
     name: str
     task: TaskName = "reid"
     images: Count | None = None
+    labelled: Count | None = None
     identities: Count | None = None
     query: Count | None = None
     gallery: Count | None = None

@@ -21,7 +21,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.models.network import Network
 from reid_srdl.records.run import DatasetFacts
 from reid_srdl.tasks.answers import check_answers
-from reid_srdl.tasks.data import TaskData, read_data
+from reid_srdl.tasks.data import TaskData, read_data, shown_by
 from reid_srdl.tasks.task import Judged, Steps
 from reid_srdl.tasks.validation import ClassJudge, in_view
 from reid_srdl.training.fitting import Judge
@@ -78,11 +78,13 @@ class ClassificationTask:
             flip=config.data.flip,
             augmentation=augmentation_of(config.data),
             rows=rows,
+            labelled=shown_by(config.data, labels),
         )
         self.facts = DatasetFacts(
             name=config.data.name,
             task="classification",
             images=len(self.training_set),
+            labelled=self.training_set.labelled,
             classes=len(data.classes),
             test=len(data.test),
             content=found.facts,

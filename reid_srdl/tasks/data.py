@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from reid_srdl.config import AnyConfig, EvalConfig, changed, sets_of
+from reid_srdl.config import AnyConfig, DataConfig, EvalConfig, changed, sets_of
 from reid_srdl.data import find_entry, load_classes, load_people
 from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.content import Content, content_of, joint_content
 from reid_srdl.data.held_out import held_identities, held_images
+from reid_srdl.data.labelled import labelled_images
 from reid_srdl.data.reid.crops import ReidData, of_identities
 from reid_srdl.data.reid.joint import joint_pids
 from reid_srdl.errors import UserError
@@ -76,6 +78,11 @@ def _held(data: ReidData | ClassData, classes: tuple[str, ...], share: float) ->
     held = held_identities(classes, share)
     check_held_out(of_identities(data.train, held)[0])
     return held
+
+
+def shown_by(data: DataConfig, labels: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+    """Returns which of the training images show their labels; None: all do."""
+    return None if data.labelled == 1 else labelled_images(labels, data.labelled)
 
 
 def settings_on(config: AnyConfig, dataset: str) -> EvalConfig:

@@ -20,7 +20,7 @@ from reid_srdl.records.run import DatasetFacts
 from reid_srdl.retrieval.ensembles import joined_features
 from reid_srdl.retrieval.features import Features
 from reid_srdl.retrieval.labels import Labels
-from reid_srdl.tasks.data import TaskData, read_data, settings_on
+from reid_srdl.tasks.data import TaskData, read_data, settings_on, shown_by
 from reid_srdl.tasks.features import Extractor, all_parts
 from reid_srdl.tasks.task import Judged, Steps
 from reid_srdl.tasks.validation import RetrievalJudge
@@ -69,12 +69,13 @@ class ReidTask:
             flip=config.data.flip,
             augmentation=augmentation_of(config.data),
             sets=None if sets is None else sets[trained],
+            labelled=shown_by(config.data, labels),
         )
         self.judge_epoch: Judge | None = None
         if found.held:
             others, held = of_identities(data.train, found.held)
             self.judge_epoch = RetrievalJudge(others, whole[held], size, compute, config.eval)
-        self.facts = _facts(found)
+        self.facts = _facts(found).model_copy(update={"labelled": self.training_set.labelled})
 
     def judge(
         self, models: Mapping[str, Model], ensembles: Mapping[str, Sequence[Model]]

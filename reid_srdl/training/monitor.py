@@ -17,8 +17,9 @@ class NetworkRow(BaseModel):
     Attributes:
         terms: each term of its loss, averaged over the epoch.
         accuracy: share of training images whose largest logit was their label's, in training mode;
-            None where the phase computes no logits.
-        ce: cross-entropy of the logits with the labels, in nats, whatever the loss; None likewise.
+            None where the phase computes no logits. Hidden labels count: it is only measured.
+        ce: cross-entropy of the logits with the labels that are shown, in nats, whatever the loss;
+            None likewise.
         marks: what is wrong with the network that the phase ends with, see `training.marks`.
         validation: mAP (re-id) or top-1 accuracy on the validation part; None where the epoch was
             not judged.

@@ -17,7 +17,7 @@ class DataFacts:
 
     Attributes:
         name: the data set's name, which a finished run must share to teach.
-        key: hash of its pixels and labels.
+        key: hash of its pixels, its labels and which of these are hidden.
         classes: the names of its classes or identities, in the order of their labels.
         counts: images of each class.
         size: (height, width) of the network's input, in pixels.
