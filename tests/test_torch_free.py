@@ -76,13 +76,13 @@ def test_these_modules_need_nothing_heavy(modules: str) -> None:
 def test_every_methods_options_validate_without_torch() -> None:
     code = (
         "from reid_srdl.config import resolve\nfrom reid_srdl.methods import OPTIONS\n"
-        "needed = {'kd': {'teacher': 'resnet50'}}\n"
+        "taught = dict.fromkeys(('kd', 'fitnet', 'at', 'rkd', 'dkd'), {'teacher': 'resnet50'})\n"
         "for name in OPTIONS:\n"
-        "    print(resolve({'method': {'name': name, **needed.get(name, {})}}, OPTIONS).method)"
+        "    print(resolve({'method': {'name': name, **taught.get(name, {})}}, OPTIONS).method)"
     )
     done = run_without_heavy(code)
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) >= 3
+    assert len(done.stdout.splitlines()) >= 16
 
 
 def test_features_alone_are_evaluated_without_images_and_records(tmp_path: Path) -> None:

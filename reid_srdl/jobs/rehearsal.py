@@ -23,7 +23,7 @@ from reid_srdl.training.keys import key_of
 from reid_srdl.training.label_losses import supervised_by
 from reid_srdl.training.optimisation import Optimisation
 from reid_srdl.training.phases import Phase
-from reid_srdl.training.plan import Planner
+from reid_srdl.training.plan import NoEpochsError, Planner
 from reid_srdl.training.schedule import Cosine, Schedule, StepDecay
 from reid_srdl.training.setting import DataFacts, Setting
 from reid_srdl.training.values import Model, View, check_name, named
@@ -142,7 +142,7 @@ def rehearse(config: AnyConfig) -> Rehearsal:
     """
     try:
         done = _rehearsed(config, config.train.epochs)
-    except UserError:
+    except NoEpochsError:
         least = _least_epochs(config)
         if least is None or least <= config.train.epochs:
             raise

@@ -10,12 +10,14 @@ from collections.abc import Iterator, Mapping
 from reid_srdl.config import MethodOptions, UnreadOptions
 from reid_srdl.methods import own
 from reid_srdl.methods.at import ATOptions, at
+from reid_srdl.methods.ban import BANOptions, CWTMOptions, DKPPOptions, ban, cwtm, dkpp
 from reid_srdl.methods.byot import BYOTOptions, DSNOptions, byot, dsn
 from reid_srdl.methods.dkd import DKDOptions, dkd
 from reid_srdl.methods.dml import DMLOptions, dml
 from reid_srdl.methods.entropy import EntropyOptions, entropy
 from reid_srdl.methods.fitnet import FitNetOptions, fitnet
 from reid_srdl.methods.kd import KDOptions, kd
+from reid_srdl.methods.label_refinery import LabelRefineryOptions, label_refinery
 from reid_srdl.methods.method import Method
 from reid_srdl.methods.rkd import RKDOptions, rkd
 from reid_srdl.methods.srdl import SRDLOptions, srdl
@@ -40,6 +42,14 @@ METHODS: dict[str, Method] = {
     "entropy": Method(entropy, EntropyOptions, "cross-entropy less beta times the entropy"),
     "transfer": Method(
         transfer, TransferOptions, "first stages from another network, frozen or tuned"
+    ),
+    "ban": Method(ban, BANOptions, "born-again networks: each generation learns from the last"),
+    "cwtm": Method(cwtm, CWTMOptions, "labels, weighted by how sure the last generation is"),
+    "dkpp": Method(
+        dkpp, DKPPOptions, "born-again networks whose teachers' wrong classes are permuted"
+    ),
+    "label-refinery": Method(
+        label_refinery, LabelRefineryOptions, "each crop is labelled by the generation before"
     ),
 }
 

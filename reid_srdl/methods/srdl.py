@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from reid_srdl.methods.generations import shares
 from reid_srdl.methods.reference import KnowledgeOptions, Reference, consult
 from reid_srdl.training.losses import LabelLoss, Loss, Outputs
 from reid_srdl.training.schedule import Span
@@ -25,7 +26,10 @@ class SRDLOptions(KnowledgeOptions):
     schedule: Literal["complete", "incomplete"] = Field(
         "complete", description="a whole step decay in each stage (Eq 4), or one over both (Eq 3)"
     )
-    restart: bool = Field(True, description="stage two starts from a new random initialisation")
+    restart: bool = Field(True, description="later stages start from new random initialisations")
+    stages: int = Field(
+        2, ge=2, le=1000, description="that share the epochs, each taught by the one before it"
+    )
 
 
 @dataclass(frozen=True)
@@ -58,27 +62,32 @@ class Referenced(Loss):
 def srdl(trainer: Planner, epochs: int, options: SRDLOptions) -> dict[str, Model]:
     """Runs Algorithm 1: train, extract the network's own knowledge, restart, train with both.
 
-    NOTE: where M is odd, stage one takes floor(M/2) epochs. The half-trained model stays readable
-    as the phase ``first``.
+    With more than two stages each learns from the one before it as stage two does from stage one.
+
+    NOTE: where the stages do not divide M, the last takes the rest: where M is odd, stage one takes
+    floor(M/2) epochs. Each stage's network stays readable as its phase, such as ``first``.
     """
-    M = epochs  # noqa: N806 - the paper's name
-    half = M // 2
+    M, k = epochs, options.stages  # noqa: N806 - the paper's name
     complete = options.schedule == "complete"
-    stage_one = Span(0, half) if complete else Span(0, M)
-    stage_two = Span(0, M - half) if complete else Span(half, M)
+    spans = [
+        (m, Span(0, m) if complete else Span(start, M)) for start, m in shares(M, k)
+    ]  # Eq 4, or Eq 3
 
     # (I) First stage learning: Eq 2 under Eq 4
+    m, span = spans[0]
     theta = trainer.new_model()
     L_ce = trainer.supervised  # noqa: N806 - the paper's name
-    theta_star = trainer.fit(theta, epochs=half, loss=L_ce, span=stage_one, name="first")
+    theta_star = trainer.fit(theta, epochs=m, loss=L_ce, span=span, name="first")
 
-    # Knowledge extraction: Eq 5
-    knowledge, consulted = consult(trainer, options.view, theta_star)
+    for stage, (m, span) in enumerate(spans[1:], start=2):
+        name, again = ("second", "") if stage == 2 else (f"stage-{stage}", f"-{stage - 1}")
 
-    # (II) Second stage learning: random restart, Eq 7 under Eq 4
-    theta = trainer.new_model("restart") if options.restart else theta_star
-    loss = Referenced(L_ce, knowledge, options.temperature, options.standardise)
-    theta = trainer.fit(
-        theta, epochs=M - half, loss=loss, span=stage_two, name="second", frozen=consulted
-    )
-    return {"srdl": theta}
+        # Knowledge extraction: Eq 5
+        known = f"knowledge{again}"
+        knowledge, consulted = consult(trainer, options.view, theta_star, name=known)
+
+        # (II) Second stage learning: random restart, Eq 7 under Eq 4
+        theta = trainer.new_model(f"restart{again}") if options.restart else theta_star
+        loss = Referenced(L_ce, knowledge, options.temperature, options.standardise)
+        theta_star = trainer.fit(theta, epochs=m, loss=loss, span=span, name=name, frozen=consulted)
+    return {"srdl": theta_star}

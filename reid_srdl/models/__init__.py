@@ -43,9 +43,21 @@ _GROUPS = ("group1", "group2", "group3")
 _DENSE_BLOCKS = tuple(f"features.denseblock{number}" for number in (1, 2, 3, 4))
 
 MODELS: dict[str, ModelEntry] = {
+    "resnet20": ModelEntry(
+        "resnet20",
+        "ResNet-20 for small images, 64-d features (He et al. 2016, section 4.2)",
+        module="reid_srdl.models.cifar_resnet",
+        stages=_GROUPS,
+    ),
     "resnet32": ModelEntry(
         "resnet32",
         "ResNet-32 for small images, 64-d features (He et al. 2016, section 4.2)",
+        module="reid_srdl.models.cifar_resnet",
+        stages=_GROUPS,
+    ),
+    "resnet56": ModelEntry(
+        "resnet56",
+        "ResNet-56 for small images, 64-d features (He et al. 2016, section 4.2)",
         module="reid_srdl.models.cifar_resnet",
         stages=_GROUPS,
     ),

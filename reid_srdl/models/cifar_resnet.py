@@ -72,9 +72,19 @@ def cifar_resnet(classes: int, depth: int) -> Network:
     return network
 
 
+def resnet20(classes: int) -> Network:
+    """Returns ResNet-20: 269,722 parameters with 10 classes."""
+    return cifar_resnet(classes, 20)
+
+
 def resnet32(classes: int) -> Network:
     """Returns ResNet-32: 464,154 parameters with 10 classes, 68.87 M multiply-accumulates."""
     return cifar_resnet(classes, 32)
+
+
+def resnet56(classes: int) -> Network:
+    """Returns ResNet-56: 853,018 parameters with 10 classes."""
+    return cifar_resnet(classes, 56)
 
 
 def resnet110(classes: int) -> Network:

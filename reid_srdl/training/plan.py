@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from reid_srdl.models.network import Network
 
 
+class NoEpochsError(UserError):
+    """A program leaves a phase without epochs: with more of them it would run."""
+
+
 class Planner:
     """Writes down what a program would do.
 
@@ -309,7 +313,7 @@ class Planner:
         """Returns the view of a phase's models, once what it asks for is known to make sense."""
         check_name("phase", name)
         if fit.epochs < 1:
-            raise UserError(
+            raise NoEpochsError(
                 f"train.epochs: none is left for the phase {name!r}",
                 "raise train.epochs, or change the method's options",
                 usage=True,

@@ -316,7 +316,7 @@ def test_a_teacher_of_another_size_teaches_online_alone(tmp_path: Path, finished
         ("fitnet", {"guided": "nose"}, "no stage 'nose'"),
         ("fitnet", {"hint": "nose"}, "no stage 'nose'"),
         ("fitnet", {"hint_epochs": 4}, "at least 5"),
-        ("fitnet", {"teacher": "torchvision:alexnet"}, "no stages"),
+        ("fitnet", {"teacher": "torchvision:alexnet"}, "does not take images of 32x32"),
         ("at", {"teacher": "resnet18"}, "has 3 stages, its teacher resnet18 4"),
         ("kd", {"teacher": []}, "at least one"),
         ("kd", {"teacher": ["./a", "./a"]}, "stands there twice"),
