@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from reid_srdl.config import If, NetworksOrRuns
+from reid_srdl.config import If
 from reid_srdl.methods.reference import KnowledgeOptions, Reference, consult
 from reid_srdl.methods.srdl import Referenced
-from reid_srdl.methods.teachers import WHO, TaughtOptions
+from reid_srdl.methods.teachers import TaughtOptions
 from reid_srdl.training.losses import LabelLoss, Loss, Outputs
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ class KDOptions(KnowledgeOptions, TaughtOptions):
     """Distillation from a teacher; the SRDL paper's Table 2 takes the same T = 3."""
 
     name: str = "kd"
-    teacher: NetworksOrRuns = Field(description=f"{WHO}; or a list of finished runs")
     form: Literal["paper", "lecture"] = Field(
         "paper", description="CE + T^2 KL(p_T, q_T), or (1-a) CE + a T^2 CE(p_T, q_T)"
     )

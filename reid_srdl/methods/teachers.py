@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from reid_srdl.config import Epochs, MethodOptions, NetworkOrRun, run_of
+from reid_srdl.config import Epochs, MethodOptions, NetworkOrRun, NetworksOrRuns, run_of
 from reid_srdl.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ WHO = (
 class TaughtOptions(MethodOptions):
     """Options of a student, whoever its teachers are."""
 
+    teacher: NetworksOrRuns = Field(description=f"{WHO}; or a list of finished runs")
     teacher_epochs: Epochs | None = Field(
         None, description="epochs of a teacher trained in the run; default: the run's epochs"
     )
 
     def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
         """Yields epochs of a teacher that is finished."""
-        teacher = getattr(self, "teacher", "")
-        finished = not isinstance(teacher, str) or run_of(teacher) is not None
+        finished = isinstance(self.teacher, tuple) or run_of(self.teacher) is not None
         if finished and self.teacher_epochs is not None:
             yield "teacher_epochs", "is for a teacher that is trained in this run", None
 

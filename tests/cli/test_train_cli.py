@@ -236,7 +236,7 @@ def test_a_run_that_another_process_is_writing_to(place: Path) -> None:
         (("--set", "optim.lr"), ("--set",)),
         (("--epochs", "-4"), ("train.epochs",)),
         (("--method", "srld"), ("method.name", "did you mean 'srdl'?")),
-        (("--model", "resnet5"), ("model.name", "resnet50")),
+        (("--model", "resnt50"), ("model.name", "resnet50")),
         (("--dataset", "market"), ("data.name", "market1501")),
         (("--config", "none.yaml"), ("none.yaml", "YAML")),
         (("--device", "tpu"), ("train.device", "tpu")),

@@ -21,7 +21,9 @@ from reid_srdl.models.spec import NetworkSpec
 STAGES = frozenset({"stages"})
 ALL = frozenset({"stages", "branches"})
 SHAPES = {  # of 64x32 images
+    "resnet20": {"group1": (16, 64, 32), "group2": (32, 32, 16), "group3": (64, 16, 8)},
     "resnet32": {"group1": (16, 64, 32), "group2": (32, 32, 16), "group3": (64, 16, 8)},
+    "resnet56": {"group1": (16, 64, 32), "group2": (32, 32, 16), "group3": (64, 16, 8)},
     "resnet110": {"group1": (16, 64, 32), "group2": (32, 32, 16), "group3": (64, 16, 8)},
     "wrn-28-10": {"group1": (160, 64, 32), "group2": (320, 32, 16), "group3": (640, 16, 8)},
     "densenet-bc-190-40": {
