@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from reid_srdl.config import AnyConfig, fingerprint, run_keys, sets_of
@@ -13,7 +12,7 @@ from reid_srdl.methods import own
 from reid_srdl.records.content import part_facts
 from reid_srdl.records.trained_on import TaughtBy, TrainedOn
 from reid_srdl.tasks.data import TaskData
-from reid_srdl.training.teacher import Student, Teacher, read_source, read_teacher
+from reid_srdl.training.teacher import Student, Teacher
 
 # What the record holds elsewhere, or what changes no number of the run's result.
 _NOT_THE_EXPERIMENT = ("train.seed", "train.precision", "eval.ensembles")
@@ -65,12 +64,7 @@ def named_teachers(config: AnyConfig, found: TaskData) -> list[Teacher]:
     """
     size = (config.data.height, config.data.width)
     student = Student(config.data.name, found.classes, size, found.content.train.digest)
-    return [
-        read_source(one.run)
-        if one.layers
-        else read_teacher(one.run, replace(student, logits=one.logits, resized=one.resized))
-        for one in rehearse(config).sources
-    ]
+    return [source.read(student) for source in rehearse(config).sources]
 
 
 def experiment_of(config: AnyConfig, teachers: list[str]) -> str:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from reid_srdl.config import AnyConfig, OptimConfig, SamplerConfig, run_of
+from reid_srdl.config import AnyConfig, OptimConfig, SamplerConfig
 from reid_srdl.data.samplers import Identities, Sampler, Shuffled
-from reid_srdl.errors import UserError, did_you_mean
+from reid_srdl.errors import UserError
 from reid_srdl.methods import method_of, own
-from reid_srdl.models import NETWORK_NAMES
 from reid_srdl.models.changes.asked import changes_of
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.spec_files import read_spec
@@ -26,27 +24,11 @@ from reid_srdl.training.phases import Phase
 from reid_srdl.training.plan import NoEpochsError, Planner
 from reid_srdl.training.schedule import Cosine, Schedule, StepDecay
 from reid_srdl.training.setting import DataFacts, Setting
+from reid_srdl.training.teacher import Source
 from reid_srdl.training.values import Model, View, check_name, named
 
 _ENOUGH = 1000  # epochs that are tried when a program says that it needs more
 _CLASSES = 1024  # of a data set of which nothing is known: programs may take parts of them
-
-
-@dataclass(frozen=True)
-class Source:
-    """A finished run that a program learns from.
-
-    Attributes:
-        run: its folder.
-        logits: by its logits, so that its classes must be the student's.
-        resized: it sees the student's crops alone, resized where it takes another size.
-        layers: layers alone are copied from it; ``run`` may be a file of weights.
-    """
-
-    run: Path
-    logits: bool
-    resized: bool
-    layers: bool
 
 
 @dataclass(frozen=True)
@@ -102,29 +84,10 @@ class _Rehearsing(Planner):
     def _check_copy(self, source: NetworkSpec, into: NetworkSpec, stages: int) -> None:
         pass
 
-    def trained(
-        self,
-        source: str,
-        epochs: int | None = None,
-        *,
-        name: str = "teacher",
-        view: View | None = None,
-        logits: bool = True,
-        resized: bool = False,
-        layers: bool = False,
-    ) -> Model:
-        if (run := run_of(source)) is not None:
-            self.sources.append(Source(run, logits, resized, layers))
-            return self._finished(run, name)
-        if source not in NETWORK_NAMES:
-            what = f"method.{name}: no such network {source!r}, and no folder"
-            raise UserError(
-                f"{what} (./{source} would be)", did_you_mean(source, NETWORK_NAMES), usage=True
-            )
-        return super().trained(source, epochs, name=name, view=view)
-
-    def _finished(self, run: Path, name: str) -> Model:
+    def _finished(self, source: Source, name: str) -> Model:
         """Returns a finished run's network, or one like the run's own where it is not there yet."""
+        self.sources.append(source)
+        run = source.run
         try:
             weights = run if run.is_file() else RunFolder(run).weights(read_record(run).network)
             spec = read_spec(weights)

@@ -29,7 +29,7 @@ class ATOptions(SofteningOptions, TeacherOptions):
 
 @dataclass(frozen=True)
 class Attention(Loss):
-    """L = L_labels + T^2 KL(p_T || q_T) + beta sum over stages of mean (Q_S - Q_T)^2 (Eq 2).
+    """L = L_labels + T^2 KL(p_T || q_T) + beta sum over stages of mean (Q_S - Q_T)^2.
 
     Q is a stage's attention map, of length one. NOTE: the squared difference is averaged over the
     places of a map, for which beta = 1000 is used; the paper takes its norm and beta / 2.

@@ -30,7 +30,7 @@ class DKDOptions(KnowledgeOptions, TeacherOptions):
 
 @dataclass(frozen=True)
 class Decoupled(Loss):
-    """L = L_labels + T^2 (alpha TCKD + beta NCKD) (Eq 7).
+    """L = L_labels + T^2 (alpha TCKD + beta NCKD).
 
     TCKD is the KL divergence of (target, all others) as two classes, NCKD that among the others
     alone: KD is TCKD + (1 - p_target) NCKD. NOTE: both need the label, so a sample whose label is

@@ -38,7 +38,7 @@ class FitNetOptions(KnowledgeOptions, TeacherOptions):
 
 @dataclass(frozen=True)
 class Hint(Loss):
-    """L_hint = 1/2 |r(F_guided) - sg(F_hint)|^2 (FitNets, Eq 3).
+    """L_hint = 1/2 |r(F_guided) - sg(F_hint)|^2 (Romero et al. 2015).
 
     NOTE: the squares are averaged over the maps' elements, where the paper adds them up, so that a
     recipe's learning rate fits maps of any size. Maps of different heights or widths are averaged

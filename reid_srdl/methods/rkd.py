@@ -34,7 +34,7 @@ class RKDOptions(TeacherOptions):
 
 @dataclass(frozen=True)
 class Relational(Loss):
-    """L = L_labels + lambda_D Huber(psi_D) + lambda_A Huber(psi_A) (Eq 6 to 10).
+    """L = L_labels + lambda_D Huber(psi_D) + lambda_A Huber(psi_A).
 
     psi_D is the distance of two features over the batch's mean distance, psi_A the cosine of the
     angle that three features make; on the features that retrieval ranks. NOTE: both are means, over

@@ -19,7 +19,7 @@ def of_one_size(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
 def attention(maps: Tensor) -> Tensor:
     """Returns Q = vec(A) / |vec(A)|, A = sum over channels of squares: B x (h w) of B x c x h x w.
 
-    Zagoruyko and Komodakis 2017, section 3.1, F_sum^2.
+    Zagoruyko and Komodakis 2017.
 
     >>> attention(torch.ones(1, 3, 2, 2)).tolist()
     [[0.5, 0.5, 0.5, 0.5]]
@@ -36,7 +36,10 @@ def distances(features: Tensor) -> Tensor:
 
 
 def relative_distances(features: Tensor) -> Tensor:
-    """Returns psi_D = |x_i - x_j| / mu, mu the mean over pairs of two samples (RKD, Eq 6, 7)."""
+    """Returns psi_D = |x_i - x_j| / mu, mu the mean over pairs of two samples.
+
+    Park et al. 2019.
+    """
     far = distances(features)
     count = len(features)
     mu = far.sum() / (count * (count - 1))
@@ -46,7 +49,7 @@ def relative_distances(features: Tensor) -> Tensor:
 def angles(features: Tensor) -> Tensor:
     """Returns psi_A = cos of the angle x_i x_j x_k at x_j, for all triples: B x B x B, by [j,i,k].
 
-    Park et al. 2019, Eq 9; where two of the three are the same sample at x_j it is 0.
+    Park et al. 2019; where two of the three are the same sample at x_j it is 0.
     """
     apart = features[None, :, :] - features[:, None, :]  # [j, i]: x_i - x_j
     e = F.normalize(apart, dim=2)
@@ -63,7 +66,7 @@ def between_pairs(ours: Tensor, theirs: Tensor) -> Tensor:
 def decoupled(
     z_t: Tensor, z_s: Tensor, labels: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor]:
-    """Returns TCKD and NCKD of each sample, B numbers each (Zhao et al. 2022, Eq 6).
+    """Returns TCKD and NCKD of each sample, B numbers each (Zhao et al. 2022).
 
     KL(p_T || q_T) = TCKD + (1 - p_T(y)) NCKD.
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from reid_srdl.config import run_of
 from reid_srdl.data.samplers import Identities
-from reid_srdl.errors import UserError
+from reid_srdl.errors import UserError, did_you_mean
+from reid_srdl.models import NETWORK_NAMES
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.stage_names import stage_names
 from reid_srdl.seeds import derive
@@ -23,7 +24,7 @@ from reid_srdl.training.losses import Loss, modules_of, views_of_knowledge
 from reid_srdl.training.phases import Extract, Fit, MacCount, Phase
 from reid_srdl.training.schedule import Span
 from reid_srdl.training.setting import Setting
-from reid_srdl.training.teacher import Student, Teacher, read_source, read_teacher
+from reid_srdl.training.teacher import Source, Student, Teacher
 from reid_srdl.training.values import Head, Knowledge, Model, Only, View, check_name
 
 if TYPE_CHECKING:
@@ -128,15 +129,22 @@ class Planner:
         Raises:
             UserError: no finished run, or one of other classes, data or input size.
         """
-        run = run_of(source)
-        if run is None:
-            assert epochs is not None, "a network that is trained here needs epochs"
-            model = self.new_model(name, view=view, name=source)
-            return self.fit(model, epochs=epochs, loss=self.supervised, name=name)
+        if (run := run_of(source)) is not None:
+            return self._finished(Source(run, logits, resized, layers), name)
+        if source not in NETWORK_NAMES:
+            what = f"method.{name}: no such network {source!r}, and no folder"
+            raise UserError(
+                f"{what} (./{source} would be)", did_you_mean(source, NETWORK_NAMES), usage=True
+            )
+        assert epochs is not None, "a network that is trained here needs epochs"
+        model = self.new_model(name, view=view, name=source)
+        return self.fit(model, epochs=epochs, loss=self.supervised, name=name)
+
+    def _finished(self, source: Source, _name: str) -> Model:
+        """Returns a finished run's network, which is one of the teachers from now on."""
         data = self.setting.data
-        content = self.setting.content
-        student = Student(data.name, data.classes, data.size, content, logits, resized)
-        teacher = read_source(run) if layers else read_teacher(run, student)
+        student = Student(data.name, data.classes, data.size, self.setting.content)
+        teacher = source.read(student)
         self.teachers[teacher.digest] = teacher
         key = key_of(weights=teacher.digest)
         return Model(key, teacher.spec, None, self._read(teacher), loaded=True)

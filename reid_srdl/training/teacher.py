@@ -50,19 +50,45 @@ class Student:
         classes: the names of its classes or identities, in the order of their labels.
         size: (height, width) of its images in pixels.
         content: digest of its training set's files.
-        logits: it learns from logits, so that the teacher's classes must be its own.
-        resized: the teacher sees its crops alone, resized where it takes another size.
     """
 
     dataset: str
     classes: tuple[str, ...]
     size: tuple[int, int]
     content: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A finished run that a program learns from, and how.
+
+    Attributes:
+        run: its folder.
+        logits: by its logits, so that its classes must be the student's.
+        resized: it sees the student's crops alone, resized where it takes another size.
+        layers: layers alone are copied from it, so that its classes, data and size may be others;
+            ``run`` may be a file of weights.
+    """
+
+    run: Path
     logits: bool = True
     resized: bool = False
+    layers: bool = False
+
+    def read(self, student: Student) -> Teacher:
+        """Returns it, checked against whom it is to teach.
+
+        Raises:
+            UserError: as `read_teacher` and `read_source`.
+        """
+        if self.layers:
+            return read_source(self.run)
+        return read_teacher(self.run, student, logits=self.logits, resized=self.resized)
 
 
-def read_teacher(run: Path, student: Student) -> Teacher:
+def read_teacher(
+    run: Path, student: Student, *, logits: bool = True, resized: bool = False
+) -> Teacher:
     """Reads what a finished run is as a teacher.
 
     NOTE: the same classes in another order are refused, too: tables of knowledge go by position.
@@ -70,6 +96,7 @@ def read_teacher(run: Path, student: Student) -> Teacher:
     Args:
         run: the run's folder.
         student: what it must fit.
+        logits, resized: see `Source`.
 
     Raises:
         UserError: no finished run, no weights in it or those of another run; or it was trained on
@@ -79,11 +106,11 @@ def read_teacher(run: Path, student: Student) -> Teacher:
     weights = RunFolder(run).weights(record.network)
     spec, origin = read_spec(weights), read_origin(weights)
     check_weights(weights, origin, record, record.network)
-    if student.logits:
+    if logits:
         _check_classes(run, record, origin, student)
     else:
         _check_normalisation(run, record.dataset.name, student.dataset)
-    if not student.resized and spec.size not in (None, student.size):
+    if not resized and spec.size not in (None, student.size):
         raise UserError(
             f"{run}: this teacher takes images of {_pixels(spec.size)}, the student's are "
             f"{_pixels(student.size)}",

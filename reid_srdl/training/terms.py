@@ -35,7 +35,7 @@ def smoothed_cross_entropy(logits: Tensor, batch: Batch, smoothing: float) -> Te
 
 
 def standardised(logits: Tensor) -> Tensor:
-    """Returns (z - mean z) / std z of each row of B x C logits (Sun et al. 2024, Eq 12).
+    """Returns (z - mean z) / std z of each row of B x C logits (Sun et al. 2024).
 
     NOTE: 1e-7 is added to the deviation, squared under the root, so that equal logits give zeros
     and a gradient.

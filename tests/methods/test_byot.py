@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
-from torch._dynamo.utils import counters
 
 from reid_srdl.data.batches import Batch
 from reid_srdl.errors import UserError
@@ -32,7 +30,6 @@ from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.records.cost import BranchFacts
 from reid_srdl.records.run import RunRecord
 from reid_srdl.training.losses import CrossEntropy, Outputs
-from reid_srdl.training.precision import Compute
 from tests.methods import exact
 from tests.small_set import write_small_set
 from tests.training import tiny
@@ -174,49 +171,6 @@ def test_every_family_has_its_branches(network: str, stages: int) -> None:
         seen = made(torch.empty(2, 3, 64, 32), {"branches"})
     assert list(seen.branches) == branches
     assert {one.pooled.shape for one in seen.branches.values()} == {seen.pooled.shape}
-
-
-class StopError(Exception):
-    pass
-
-
-class Stopper(tiny.Recorder):
-    def happened(self, event: str) -> None:
-        if event == "epoch:branched:1":
-            raise StopError
-
-
-def test_stopped_it_goes_on(tmp_path: Path) -> None:
-    def run(folder: Path, monitor: Any = None) -> dict[str, Any]:
-        return byot(tiny.trainer(folder, monitor, network="staged"), 2, BYOTOptions())
-
-    whole = run(tmp_path / "whole")
-    with pytest.raises(StopError):
-        run(tmp_path / "again", Stopper())
-    again = run(tmp_path / "again")
-    assert all(tiny.same(tiny.weights(whole[n]), tiny.weights(again[n])) for n in whole)
-
-
-@pytest.mark.parametrize(("method", "options"), [(byot, BYOTOptions()), (dsn, DSNOptions())])
-def test_it_is_traced_whole(
-    tmp_path: Path, method: Any, options: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One graph without a break; the kernels themselves take a minute to compile."""
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
-    counters.clear()
-    ends = []
-    for compiled in (True, False):
-        trainer = tiny.trainer(
-            tmp_path,
-            network="staged",
-            training_set=tiny.training_set(8),  # one step: rounding has no time to grow
-            compute=Compute(torch.device("cpu"), "fp32", 1, compile=compiled),
-        )
-        done = method(trainer, 1, options)
-        ends.append({f"{n}.{k}": w for n in done for k, w in tiny.weights(done[n]).items()})
-    assert counters["stats"]["unique_graphs"] == 1
-    assert not counters["graph_break"]
-    assert all(torch.allclose(ends[0][key], ends[1][key], atol=1e-4) for key in ends[1])
 
 
 @pytest.fixture

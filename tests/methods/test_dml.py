@@ -198,26 +198,6 @@ def test_the_control_is_cross_entropy_less_entropy(tmp_path: Path, hidden: int) 
     assert exact.gap(done, {"entropy": hand.net}) < 1e-9
 
 
-class StopError(Exception):
-    pass
-
-
-class Stopper(tiny.Recorder):
-    def happened(self, event: str) -> None:
-        if event == "epoch:mutual:1":
-            raise StopError
-
-
-@pytest.mark.parametrize("order", ["in_turn", "at_once"])
-def test_stopped_it_goes_on(tmp_path: Path, order: Any) -> None:
-    options = DMLOptions(order=order)
-    whole = dml(tiny.trainer(tmp_path / "whole"), 2, options)
-    with pytest.raises(StopError):
-        dml(tiny.trainer(tmp_path / "again", Stopper()), 2, options)
-    again = dml(tiny.trainer(tmp_path / "again"), 2, options)
-    assert all(tiny.same(tiny.weights(whole[n]), tiny.weights(again[n])) for n in whole)
-
-
 @pytest.mark.skipif(not shutil.which("g++"), reason="g++ compiles the kernels")
 @pytest.mark.parametrize("strategy", [1, 2])
 def test_it_is_compiled_whole(tmp_path: Path, strategy: Any) -> None:
