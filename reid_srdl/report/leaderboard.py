@@ -24,6 +24,7 @@ _COLUMNS = (
     Column("epochs", "epochs", "count"),
     Column("trcost", "TrCost", "number", unit="10¹⁶"),
     Column("work", "work", "number", unit="10¹⁶"),
+    Column("work_ratio", "x vanilla", "number"),
 )
 _SCORES: dict[TaskName, tuple[Column, ...]] = {
     "reid": (
@@ -42,7 +43,10 @@ _WHAT: dict[TaskName, str] = {
     "classification": "test images",
 }
 _LEGEND = "%: mean ± standard deviation over seeds (number of seeds)"
-_COSTS = "TrCost: forward passes, as in the paper; work: forward and backward; both with teachers'"
+_COSTS = (
+    "TrCost: forward passes, as in the paper; work: forward and backward; both with teachers'; "
+    "x vanilla: work over that of its vanilla row"
+)
 
 
 def leaderboard_tables(board: Leaderboard) -> list[Table]:
@@ -68,7 +72,8 @@ def _rows(rows: Sequence[BoardRow], gains: Sequence[Gain]) -> Iterator[Row]:
     for _, group in groupby(rows, key=lambda row: row.network):
         members = list(group)
         for index, row in enumerate(members):
-            yield Row(_row_values(row), separator=index == 0)
+            values = _row_values(row) | _ratio(row, gains)
+            yield Row(values, separator=index == 0)
         for gain in gains:
             if gain.row in members:
                 yield Row(_gain_values(gain), gain=True)
@@ -90,6 +95,14 @@ def _row_values(row: BoardRow) -> dict[str, Value]:
         "work": row.work,
     }
     return {key: value for key, value in values.items() if value is not None} | row.scores
+
+
+def _ratio(row: BoardRow, gains: Sequence[Gain]) -> dict[str, Value]:
+    """Returns the true cost of a row over that of the vanilla row that it is compared with."""
+    for gain in gains:
+        if gain.row == row and row.work and gain.baseline.work:
+            return {"work_ratio": row.work / gain.baseline.work}
+    return {}
 
 
 def _gain_values(gain: Gain) -> dict[str, Value]:

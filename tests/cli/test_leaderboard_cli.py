@@ -41,7 +41,7 @@ def test_prints_rows_and_gains_as_in_table_3(
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
     (srdl,) = [line for line in lines if "srdl" in line]
-    assert srdl.split()[:7] == ["resnet50", "srdl", "25.0", "120", "0.415", "1.22", "89.8"]
+    assert srdl.split()[:8] == ["resnet50", "srdl", "25.0", "120", "0.415", "1.22", "1", "89.8"]
     (gain,) = [line for line in lines if "gain (SRDL - vanilla)" in line]
     assert "+1.8 ± 0.0 (2)" in gain
     assert printed.err == ""

@@ -9,6 +9,7 @@ import re
 
 from rich.console import Console
 
+from reid_srdl.records.cost import Work
 from reid_srdl.records.leaderboard import leaderboard
 from reid_srdl.records.statistics import Measure
 from reid_srdl.report.leaderboard import leaderboard_tables
@@ -168,11 +169,20 @@ def test_the_leaderboard_becomes_one_table_for_each_data_set() -> None:
     assert [row.gain for row in first.rows] == [False, False, True]
     scores = ["55.0 ± 7.1 (2)", "25.0 ± 0.0 (2)", "59.0 ± 7.1 (2)", "33.0 ± 0.0 (2)"]
     assert cells(first) == [
-        ["resnet50", "vanilla", "25.0", "120", "0.415", "1.22", *scores],
-        ["resnet50", "srdl", "25.0", "120", "0.415", "1.22", *scores],
-        ["resnet50", "gain (SRDL - vanilla)", "", "", "", "", *["+0.0 ± 0.0 (2)"] * 4],
+        ["resnet50", "vanilla", "25.0", "120", "0.415", "1.22", "", *scores],
+        ["resnet50", "srdl", "25.0", "120", "0.415", "1.22", "1", *scores],
+        ["resnet50", "gain (SRDL - vanilla)", "", "", "", "", "", *["+0.0 ± 0.0 (2)"] * 4],
     ]
     assert cells(second)[0][-4:] == ["-"] * 4
+
+
+def test_a_row_tells_its_work_over_that_of_its_vanilla() -> None:
+    vanilla, srdl = record("vanilla"), record("srdl")
+    dearer = srdl.work + Work(forward=srdl.work.total, backward=0, total=srdl.work.total)
+    board = leaderboard([vanilla, srdl.model_copy(update={"work": dearer})])
+    (tree,) = [json.loads(to_json(leaderboard_tables(board)))]
+    ratios = {row["method"]: row.get("work_ratio") for row in tree["rows"]}
+    assert ratios == {"vanilla": None, "srdl": 2.0}
 
 
 def test_leaderboard_json_traces_every_row_to_its_runs() -> None:

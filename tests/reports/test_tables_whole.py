@@ -86,7 +86,7 @@ def test_the_leaderboard_keeps_its_columns_in_order(width: int) -> None:
     assert [" ".join(words[:2]) for words in own] == ["resnet50 srdl"] * len(own)
     scores = "55.0 ± 7.1 (2) 25.0 ± 0.0 (2) 59.0 ± 7.1 (2) 33.0 ± 0.0 (2)"
     told = " ".join(word for words in own for word in words[2:])
-    assert told == f"25.0 120 0.415 1.22 {scores}"
+    assert told == f"25.0 120 0.415 1.22 1 {scores}"
 
 
 def _wide(cell: str, *, rows: int = 1) -> Table:
