@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -41,6 +42,8 @@ def way_out(path: str, keys: Sequence[str]) -> str:
     if path in RENAMED:
         return f"it is {RENAMED[path]!r} now"
     section, _, leaf = path.rpartition(".")
+    if section == "method":
+        return _of_method(leaf, keys)
     leaves = {_leaf(key): key for key in reversed(keys)}
     if not section:
         sections = {key.split(".")[0] for key in keys}
@@ -50,6 +53,16 @@ def way_out(path: str, keys: Sequence[str]) -> str:
     if near := difflib.get_close_matches(leaf, leaves, n=1, cutoff=0.6):
         return f"did you mean {leaves[near[0]]!r}?"
     return did_you_mean(path, [key for key in keys if key.startswith(f"{section}.")] or keys)
+
+
+def _of_method(leaf: str, keys: Sequence[str]) -> str:
+    """Suggests an option of the method in use: another method's of a like name would mislead."""
+    own = [_leaf(key) for key in keys if key.startswith("method.")]
+    if near := difflib.get_close_matches(leaf, own, n=1, cutoff=0.75):
+        return f"did you mean 'method.{near[0]}'?"
+    own = [name for name in own if name not in ("name", "digest")]
+    taken = ", ".join(own) if own else "no options"
+    return f"the method in method.name takes {taken}"
 
 
 def below(path: str, keys: Sequence[str]) -> str:
@@ -81,7 +94,7 @@ def mended(
     if problem["type"] == "missing" and path in fields:
         return f"give it: --set {path}=VALUE"
     value = default_of(fields[path]) if path in fields else None
-    if path in fields and (word := _word_meant(problem["input"], fields[path])):
+    if path in fields and (word := _word_meant(problem, fields[path])):
         return f"did you mean {way(path, word)}?"
     if value is None or value is PydanticUndefined:
         bounds = problem.get("ctx", {})
@@ -108,11 +121,13 @@ def as_option(path: str, field: FieldInfo, value: Any) -> str:
     return f"--set {as_assignment(path, value)}" if flag is None else f"{flag} {value}"
 
 
-def _word_meant(given: Any, field: FieldInfo) -> str | None:
-    """Returns the word that was misspelt, of a key that takes a number or a word; else None."""
-    words = [mark.word for mark in field.metadata if isinstance(mark, OrWord)]
+def _word_meant(problem: Mapping[str, Any], field: FieldInfo) -> str | None:
+    """Returns the word that was misspelt, of a key that takes certain words; else None."""
+    given, words = problem["input"], [m.word for m in field.metadata if isinstance(m, OrWord)]
     if not isinstance(given, str):
         return None
+    if problem["type"] == "literal_error":
+        words += re.findall(r"'([^']*)'", problem["ctx"]["expected"])
     return next(iter(difflib.get_close_matches(given.lower(), words, n=1, cutoff=0.6)), None)
 
 

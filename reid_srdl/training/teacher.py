@@ -134,6 +134,11 @@ def read_source(path: Path) -> Teacher:
     Raises:
         UserError: no finished run and no such file, or weights of another run.
     """
+    if not path.exists():
+        raise UserError(
+            f"{path}: no such run, and no such file of weights",
+            "give the folder of a finished run, or a file of its folder weights/",
+        )
     weights = path if path.is_file() else None
     run = path if weights is None else path.parent.parent
     if weights is None or (RunFolder(run).record.is_file() and path.parent.name == "weights"):

@@ -51,3 +51,22 @@ def test_boxes_of_nobody_are_told_before_training(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no multi-query has both boxes and a match"):
         run(data, tmp_path / "runs", eval={"enabled": True})
     assert not list((tmp_path / "runs").rglob("*.*"))
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "told"),
+    [
+        ("srdl", {"view": "onlin"}, "did you mean --set method.view=online?"),
+        ("rkd", {"temperature": 3}, "takes teacher, teacher_epochs, distance, angle"),
+        ("byot", {"generations": 2}, "takes alpha, features, temperature, standardise"),
+        ("dsn", {"alpha": 0.5}, "takes no options"),
+        ("fitnet", {"gided": "group1"}, "did you mean 'method.guided'?"),
+    ],
+)
+def test_a_hint_names_what_the_method_in_use_takes(
+    method: str, given: dict[str, object], told: str
+) -> None:
+    taught = {"teacher": "resnet32"} if method in ("rkd", "fitnet") else {}
+    with pytest.raises(UserError) as caught:
+        experiment({"method": {"name": method, **taught, **given}})
+    assert told in str(caught.value.hint)
