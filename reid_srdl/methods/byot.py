@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from reid_srdl.config import MethodOptions, Temperature
+from reid_srdl.config import MethodOptions
 from reid_srdl.errors import UserError
+from reid_srdl.methods.reference import SofteningOptions
 from reid_srdl.models.changes import Branches
 from reid_srdl.training.losses import LabelLoss, Loss, Outputs
 
@@ -25,16 +26,12 @@ class DSNOptions(MethodOptions):
     name: str = "dsn"
 
 
-class BYOTOptions(MethodOptions):
+class BYOTOptions(SofteningOptions):
     """How much the shallow classifiers learn from the deepest one."""
 
     name: str = "byot"
     alpha: float = Field(0.1, ge=0, le=1, description="a, the share of the deepest's predictions")
     features: float = Field(1e-6, ge=0, le=10**6, description="lambda, of its features")
-    temperature: Temperature = Field(3.0, description="T, which softens both predictions")
-    standardise: bool = Field(
-        False, description="z-scores of each image's logits before T (Sun et al. 2024)"
-    )
 
 
 @dataclass(frozen=True)

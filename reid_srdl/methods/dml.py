@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from reid_srdl.config import MethodOptions, Temperature
+from reid_srdl.config import Temperature
 from reid_srdl.errors import UserError, did_you_mean
+from reid_srdl.methods.reference import SofteningOptions
 from reid_srdl.models import NETWORK_NAMES
 from reid_srdl.training.losses import LabelLoss, Loss, Outputs
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from reid_srdl.training.values import Model
 
 
-class DMLOptions(MethodOptions):
+class DMLOptions(SofteningOptions):
     """The cohort, in which order it steps, and how its networks learn from each other."""
 
     name: str = "dml"
@@ -39,9 +40,6 @@ class DMLOptions(MethodOptions):
         0.0, ge=0, le=10**6, description="weight of the squared distance to the peers' features"
     )
     temperature: Temperature = Field(1.0, description="T, which softens all predictions")
-    standardise: bool = Field(
-        False, description="z-scores of each image's logits before T (Sun et al. 2024)"
-    )
 
     @property
     def peers(self) -> tuple[str | None, ...]:

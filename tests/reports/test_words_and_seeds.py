@@ -58,7 +58,7 @@ def test_boxes_of_nobody_are_told_before_training(tmp_path: Path) -> None:
     [
         ("srdl", {"view": "onlin"}, "did you mean --set method.view=online?"),
         ("rkd", {"temperature": 3}, "takes teacher, teacher_epochs, distance, angle"),
-        ("byot", {"generations": 2}, "takes alpha, features, temperature, standardise"),
+        ("byot", {"generations": 2}, "takes temperature, standardise, alpha, features"),
         ("dsn", {"alpha": 0.5}, "takes no options"),
         ("fitnet", {"gided": "group1"}, "did you mean 'method.guided'?"),
     ],
