@@ -29,6 +29,7 @@ _NOT_OURS = {
         "height",
         "width",
         "identities",
+        "images",
         "split",
         "validation",
         "labelled",

@@ -80,6 +80,12 @@ class DataConfig(Section):
     identities: int | None = Field(
         None, ge=2, le=10**9, description="train on the first N identities only"
     )
+    images: int | None = Field(
+        None,
+        ge=1,
+        le=10**9,
+        description="train on N images only, drawn from each class or identity by its share",
+    )
     split: int = Field(0, ge=0, le=_COUNT, description="which division, where a set has several")
     validation: float = Field(
         0.0,
@@ -149,6 +155,16 @@ class ModelConfig(Section):
     neck: Literal["none", "bnneck"] = Field(
         "none",
         description="bnneck: batch norm between the metric losses' features and the classifier's",
+    )
+    width: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="channels of the first group of resnet8 to resnet110; None: 16, as published",
+    )
+    norm: Literal["batch", "group"] = Field(
+        "batch",
+        description="group: group norm for batch norm, and standardised convolutions, as in BiT",
     )
     last_stride: Literal[1] | None = Field(
         None, description="1: the last stage keeps the size of its maps; None: it halves them"
@@ -300,6 +316,12 @@ class Config(Section, Generic[M]):
         if self.optim.frozen and self.model.init == "random" and not any(given):
             what = "it would freeze random weights: nothing is loaded while model.init is random"
             yield "optim.frozen", what, ("model.init", "imagenet")
+        if self.model.norm == "group" and self.model.init == "imagenet":
+            what = "ImageNet's weights are of networks with batch norm"
+            yield "model.norm", what, ("model.norm", "batch")
+        if self.model.norm == "group" and self.model.ibn != "none":
+            what = "model.ibn puts instance norm beside batch norm"
+            yield "model.norm", what, ("model.norm", "batch")
         drawn, batch = self.sampler, self.optim.batch_size
         if drawn.batch_size not in (None, batch):
             product = f"{drawn.identities} x {drawn.images} = {drawn.batch_size}"

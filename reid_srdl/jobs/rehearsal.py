@@ -186,7 +186,11 @@ def setting_of(
     """
     return Setting(
         network=NetworkSpec(
-            config.model.name, len(data.classes), data.size, changes=changes_of(config.model)
+            config.model.name,
+            len(data.classes),
+            data.size,
+            changes=changes_of(config.model),
+            width=config.model.width,
         ),
         start=start,
         data=data,

@@ -26,6 +26,7 @@ class ModelEntry:
             blocks of one size; DenseNets: of each dense block, before its transition.
         weights_file: torchvision's file of ImageNet weights, the first version, as in the
             re-id literature; None where there is none.
+        widths: the builder takes the first group's channels, too.
     """
 
     builder: str
@@ -35,6 +36,7 @@ class ModelEntry:
     classifier: str = ""
     stages: tuple[str, ...] = ()
     weights_file: str | None = None
+    widths: bool = False
 
 
 _RESNET = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
@@ -43,29 +45,40 @@ _GROUPS = ("group1", "group2", "group3")
 _DENSE_BLOCKS = tuple(f"features.denseblock{number}" for number in (1, 2, 3, 4))
 
 MODELS: dict[str, ModelEntry] = {
+    "resnet8": ModelEntry(
+        "resnet8",
+        "ResNet-8 for small images, 64-d features (He et al. 2016, section 4.2)",
+        module="reid_srdl.models.cifar_resnet",
+        stages=_GROUPS,
+        widths=True,
+    ),
     "resnet20": ModelEntry(
         "resnet20",
         "ResNet-20 for small images, 64-d features (He et al. 2016, section 4.2)",
         module="reid_srdl.models.cifar_resnet",
         stages=_GROUPS,
+        widths=True,
     ),
     "resnet32": ModelEntry(
         "resnet32",
         "ResNet-32 for small images, 64-d features (He et al. 2016, section 4.2)",
         module="reid_srdl.models.cifar_resnet",
         stages=_GROUPS,
+        widths=True,
     ),
     "resnet56": ModelEntry(
         "resnet56",
         "ResNet-56 for small images, 64-d features (He et al. 2016, section 4.2)",
         module="reid_srdl.models.cifar_resnet",
         stages=_GROUPS,
+        widths=True,
     ),
     "resnet110": ModelEntry(
         "resnet110",
         "ResNet-110 for small images, 64-d features (He et al. 2016, section 4.2)",
         module="reid_srdl.models.cifar_resnet",
         stages=_GROUPS,
+        widths=True,
     ),
     "wrn-28-10": ModelEntry(
         "wrn_28_10",

@@ -15,11 +15,13 @@ from reid_srdl.models.changes import (
     Change,
     Dropout,
     GeM,
+    GroupNorm,
     LastStride,
     Part,
 )
 from reid_srdl.models.ends import add_bottleneck, add_dropout, add_neck
 from reid_srdl.models.gem import GeMPooling, add_gem
+from reid_srdl.models.group_norm import add_group_norm, add_group_norm_to_branch
 from reid_srdl.models.ibn import add_ibn
 from reid_srdl.models.last_stride import drop_last_stride
 from reid_srdl.models.network import Network
@@ -29,6 +31,7 @@ from reid_srdl.models.refusing import refused
 _DOES: dict[type[Change], Callable[[Network, Any], None]] = {
     Branches: lambda network, _: _branch(network),
     Part: lambda network, change: cut_down(network, change.of),
+    GroupNorm: lambda network, change: add_group_norm(network, change.groups),
     IBN: lambda network, _: add_ibn(network),
     LastStride: lambda network, _: drop_last_stride(network),
     GeM: lambda network, change: add_gem(network, change.p),
@@ -39,6 +42,7 @@ _DOES: dict[type[Change], Callable[[Network, Any], None]] = {
 
 # What a branch ends with, too: it answers as its network does.
 _OF_BRANCHES: dict[type[Change], Callable[[Answering, Any], None]] = {
+    GroupNorm: lambda branch, change: add_group_norm_to_branch(branch, change.groups),
     GeM: lambda branch, change: setattr(branch, "pooling", GeMPooling(change.p)),
     Bottleneck: lambda branch, change: add_bottleneck(branch, change.width),
     BNNeck: lambda branch, _: add_neck(branch),

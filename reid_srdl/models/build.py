@@ -46,7 +46,7 @@ def build(spec: NetworkSpec, *, seed: int, weights: Path | None = None) -> Netwo
             network = adapter(library).build(name, spec.classes, published, spec.size)
             network.name_stages(find_stages(network.trunk, spec.size))
         else:
-            network = _of_table(MODELS[spec.name], spec.classes, published)
+            network = _of_table(MODELS[spec.name], spec, published)
         if weights is not None and trunk is not None:
             load_trunk(network.trunk, trunk, weights, spec.name)
         network.spec = spec
@@ -117,18 +117,20 @@ def find_weights(given: Path) -> Path:
     return given
 
 
-def _of_table(entry: ModelEntry, classes: int, weights: Path | None) -> Network:
+def _of_table(entry: ModelEntry, spec: NetworkSpec, weights: Path | None) -> Network:
     if weights is not None and not entry.trunk:
         raise UserError(
             f"{weights}: these are not the weights of {entry.builder}",
             "give the weights file of a run on this network: RUN/weights/NAME.safetensors",
         )
     builder = getattr(importlib.import_module(entry.module), entry.builder)
-    network: Network = (
-        _from_parts(builder(num_classes=classes), entry, weights)
-        if entry.trunk
-        else builder(classes)
-    )
+    network: Network
+    if entry.trunk:
+        network = _from_parts(builder(num_classes=spec.classes), entry, weights)
+    elif spec.width is not None:
+        network = builder(spec.classes, spec.width)
+    else:
+        network = builder(spec.classes)
     network.name_stages({path.rpartition(".")[2]: path for path in entry.stages})
     return network
 

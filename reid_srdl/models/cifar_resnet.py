@@ -44,8 +44,8 @@ class BasicBlock(nn.Module):
         return x
 
 
-def cifar_resnet(classes: int, depth: int) -> Network:
-    """Returns ResNet-``depth``, depth = 6n + 2: three groups of n blocks, 16, 32, 64 channels.
+def cifar_resnet(classes: int, depth: int, width: int = 16) -> Network:
+    """Returns ResNet-``depth``, depth = 6n + 2: three groups of n blocks, w, 2w, 4w channels.
 
     For 32x32 images, where the last maps are 8x8; any other size works, the maps grow with it.
     Initialisation: He normal, fan out.
@@ -53,15 +53,16 @@ def cifar_resnet(classes: int, depth: int) -> Network:
     Args:
         classes: C, outputs of the classifier.
         depth: weighted layers, e.g. 32 or 110.
+        width: w, 16 in the paper.
     """
     n, rest = divmod(depth - 2, 6)
     assert rest == 0, "depth is 6n + 2"
     trunk = nn.Sequential()
-    trunk.add_module("conv", nn.Conv2d(3, 16, 3, padding=1, bias=False))
-    trunk.add_module("bn", nn.BatchNorm2d(16))
+    trunk.add_module("conv", nn.Conv2d(3, width, 3, padding=1, bias=False))
+    trunk.add_module("bn", nn.BatchNorm2d(width))
     trunk.add_module("relu", nn.ReLU(inplace=True))
-    inputs = 16
-    for group, outputs in enumerate((16, 32, 64), start=1):
+    inputs = width
+    for group, outputs in enumerate((width, 2 * width, 4 * width), start=1):
         blocks = nn.Sequential()
         for block in range(n):
             blocks.append(BasicBlock(inputs, outputs, 2 if group > 1 and block == 0 else 1))
@@ -72,21 +73,26 @@ def cifar_resnet(classes: int, depth: int) -> Network:
     return network
 
 
-def resnet20(classes: int) -> Network:
+def resnet8(classes: int, width: int = 16) -> Network:
+    """Returns ResNet-8: 75,290 parameters with 10 classes."""
+    return cifar_resnet(classes, 8, width)
+
+
+def resnet20(classes: int, width: int = 16) -> Network:
     """Returns ResNet-20: 269,722 parameters with 10 classes."""
-    return cifar_resnet(classes, 20)
+    return cifar_resnet(classes, 20, width)
 
 
-def resnet32(classes: int) -> Network:
+def resnet32(classes: int, width: int = 16) -> Network:
     """Returns ResNet-32: 464,154 parameters with 10 classes, 68.87 M multiply-accumulates."""
-    return cifar_resnet(classes, 32)
+    return cifar_resnet(classes, 32, width)
 
 
-def resnet56(classes: int) -> Network:
+def resnet56(classes: int, width: int = 16) -> Network:
     """Returns ResNet-56: 853,018 parameters with 10 classes."""
-    return cifar_resnet(classes, 56)
+    return cifar_resnet(classes, 56, width)
 
 
-def resnet110(classes: int) -> Network:
+def resnet110(classes: int, width: int = 16) -> Network:
     """Returns ResNet-110: 1,727,962 parameters with 10 classes, 252.9 M multiply-accumulates."""
-    return cifar_resnet(classes, 110)
+    return cifar_resnet(classes, 110, width)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from reid_srdl.errors import UserError, did_you_mean
-from reid_srdl.models import NETWORK_NAMES
+from reid_srdl.models import MODELS, NETWORK_NAMES
 from reid_srdl.models.changes import CHANGES, Branches, Change, Part
 
 _HINT = "train the run again, or name weights that reid-srdl wrote"
@@ -22,6 +22,8 @@ class NetworkSpec:
         classes: C, the classifier's outputs.
         size: (height, width) of the input in pixels, which some networks are built for; a
             library's network is tried with it. None: the library's own.
+        width: channels of the first group, where the table says that the network has widths; None:
+            as published.
         channels: of an image: 3, or 1 for grey ones.
         changes: what is done to the network, in this order.
 
@@ -37,6 +39,7 @@ class NetworkSpec:
     size: tuple[int, int] | None = None
     channels: int = 3
     changes: tuple[Change, ...] = ()
+    width: int | None = None
 
     def __post_init__(self) -> None:
         if self.name not in NETWORK_NAMES:
@@ -57,9 +60,20 @@ class NetworkSpec:
                 f"a network for images of {self.channels!r} channels cannot be",
                 "take 3 channels, or 1 for grey images",
             )
+        if self.width is not None:
+            self._check_width(self.width)
         if self.size is not None:
             object.__setattr__(self, "size", tuple(self.size))
         object.__setattr__(self, "changes", tuple(self.changes))
+
+    def _check_width(self, width: object) -> None:
+        entry = MODELS.get(self.name)
+        if entry is None or not entry.widths:
+            names = ", ".join(name for name, row in MODELS.items() if row.widths)
+            what = f"model.width: {self.name} comes in one width"
+            raise UserError(what, f"leave it out, or choose from: {names}", usage=True)
+        if not _is_positive(width):
+            raise UserError(f"a network of the width {width!r} cannot be", _HINT)
 
     @property
     def key(self) -> str:
@@ -80,6 +94,8 @@ class NetworkSpec:
             plain["size"] = list(self.size)
         if self.channels != 3:
             plain["channels"] = self.channels
+        if self.width is not None:
+            plain["width"] = self.width
         if self.changes:
             plain["changes"] = [_plain(change) for change in self.changes]
         return plain

@@ -21,7 +21,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.models.network import Network
 from reid_srdl.records.run import DatasetFacts
 from reid_srdl.tasks.answers import check_answers
-from reid_srdl.tasks.data import TaskData, read_data, shown_by
+from reid_srdl.tasks.data import TaskData, drawn_of, read_data, shown_by
 from reid_srdl.tasks.task import Judged, Steps
 from reid_srdl.tasks.validation import ClassJudge, in_view
 from reid_srdl.training.fitting import Judge
@@ -71,6 +71,9 @@ class ClassificationTask:
             self.judge_epoch = self._judge_of(train, labels, np.flatnonzero(held))
             rows = np.flatnonzero(~held)
             labels = labels[rows]
+        if (drawn := drawn_of(config.data, labels)) is not None:
+            rows = np.flatnonzero(drawn) if rows is None else rows[drawn]
+            labels = labels[drawn]
         self.training_set = TrainingSet(
             train,
             labels,

@@ -11,6 +11,7 @@ from reid_srdl.config import AnyConfig, DataConfig, EvalConfig, changed, sets_of
 from reid_srdl.data import find_entry, load_classes, load_people
 from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.content import Content, content_of, joint_content
+from reid_srdl.data.fewer import fewer_images
 from reid_srdl.data.held_out import held_identities, held_images
 from reid_srdl.data.labelled import labelled_images
 from reid_srdl.data.reid.crops import ReidData, of_identities
@@ -78,6 +79,15 @@ def _held(data: ReidData | ClassData, classes: tuple[str, ...], share: float) ->
     held = held_identities(classes, share)
     check_held_out(of_identities(data.train, held)[0])
     return held
+
+
+def drawn_of(data: DataConfig, labels: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+    """Returns which of the images that are not held out are trained on; None: all are.
+
+    Raises:
+        UserError: there are fewer than asked for, or more classes.
+    """
+    return None if data.images is None else fewer_images(labels, data.images)
 
 
 def shown_by(data: DataConfig, labels: NDArray[np.int64]) -> NDArray[np.bool_] | None:

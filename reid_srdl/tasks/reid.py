@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reid_srdl.config import AnyConfig, EvalConfig
 from reid_srdl.data.augmentation import augmentation_of
 from reid_srdl.data.batches import Images, TrainingSet
@@ -20,7 +23,7 @@ from reid_srdl.records.run import DatasetFacts
 from reid_srdl.retrieval.ensembles import joined_features
 from reid_srdl.retrieval.features import Features
 from reid_srdl.retrieval.labels import Labels
-from reid_srdl.tasks.data import TaskData, read_data, settings_on, shown_by
+from reid_srdl.tasks.data import TaskData, drawn_of, read_data, settings_on, shown_by
 from reid_srdl.tasks.features import Extractor, all_parts
 from reid_srdl.tasks.task import Judged, Steps
 from reid_srdl.tasks.validation import RetrievalJudge
@@ -53,29 +56,32 @@ class ReidTask:
         self._data = data = found.data
         self.classes = found.classes
         crops, trained = of_identities(data.train, self.classes)
+        labels, _ = class_labels(crops.pids)
+        if (drawn := drawn_of(config.data, labels)) is not None:
+            trained[trained], labels = drawn, labels[drawn]
         whole = decoded(
             data.train,
             fallback_size=size,
             progress=lambda done, total: steps("decoding train", done, total),
         )
         pixels = whole if trained.all() else whole[trained]
-        labels, _ = class_labels(crops.pids)
         images = Images(pixels, size, compute.device)
-        sets = set_of_each(data) if config.data.joint == "balanced" else None
+        sets = set_of_each(data)
+        sets = None if sets is None else sets[trained]
         self.training_set = TrainingSet(
             images,
             labels,
             pad=config.data.pad,
             flip=config.data.flip,
             augmentation=augmentation_of(config.data),
-            sets=None if sets is None else sets[trained],
+            sets=sets if config.data.joint == "balanced" else None,
             labelled=shown_by(config.data, labels),
         )
         self.judge_epoch: Judge | None = None
         if found.held:
             others, held = of_identities(data.train, found.held)
             self.judge_epoch = RetrievalJudge(others, whole[held], size, compute, config.eval)
-        self.facts = _facts(found).model_copy(update={"labelled": self.training_set.labelled})
+        self.facts = _facts(found, trained, self.training_set.labelled)
 
     def judge(
         self, models: Mapping[str, Model], ensembles: Mapping[str, Sequence[Model]]
@@ -142,13 +148,24 @@ class ReidTask:
         return Judged(done.evaluation, scored_queries(done.single, done.multi))
 
 
-def _facts(found: TaskData) -> DatasetFacts:
-    """Returns what a record says of a set, and of a joint one's parts."""
+def _facts(
+    found: TaskData, trained: NDArray[np.bool_], labelled: int | None = None
+) -> DatasetFacts:
+    """Returns what a record says of a set, and of a joint one's parts.
+
+    Args:
+        found: the set.
+        trained: which of its N training crops are trained on.
+        labelled: how many of these show their labels; None: all, or not asked of a part.
+    """
     data = found.data
     assert isinstance(data, ReidData)
+    ends = np.cumsum([len(part.train) for part in data.parts])
+    parts = zip(found.parts, np.split(trained, ends[:-1]), strict=True) if found.parts else ()
     return DatasetFacts(
         name=data.name,
-        images=len(of_identities(data.train, found.classes)[0]),
+        images=int(trained.sum()),
+        labelled=labelled,
         identities=len(found.classes),
         query=len(data.query),
         gallery=len(data.gallery),
@@ -156,7 +173,7 @@ def _facts(found: TaskData) -> DatasetFacts:
         labels=labels_digest((data.query, data.gallery, data.boxes)),
         content=found.facts,
         folder=found.folder,
-        parts=tuple(map(_facts, found.parts)),
+        parts=tuple(_facts(part, own) for part, own in parts),
     )
 
 

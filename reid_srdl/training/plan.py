@@ -82,6 +82,8 @@ class Planner:
             spec["changes"] = (*own.changes, *spec["changes"])
         if view is not None:
             spec["classes"] = len(view.classes)
+        if spec.get("name", own.name) != own.name:  # a width is that of one network
+            spec = {"width": None, **spec}
         wanted = replace(own, **spec)
         start = self.setting.start if wanted.name == own.name else "random"
         if self.setting.origin and draw == "init" and wanted == own:

@@ -24,6 +24,7 @@ from reid_srdl.models.changes import (
     Change,
     Dropout,
     GeM,
+    GroupNorm,
     LastStride,
     Part,
 )
@@ -39,8 +40,17 @@ from reid_srdl.models.weights import load_network, save_network
 from tests.training import tiny_nets
 
 NAMES = [name for name in MODELS if name not in ("tiny", "wide", "staged", "dropping")]
-SMALL = ("resnet32", "resnet110", "wrn-28-10", "densenet-bc-190-40")  # for small images
+SMALL = (
+    "resnet8",
+    "resnet20",
+    "resnet32",
+    "resnet56",
+    "resnet110",
+    "wrn-28-10",
+    "densenet-bc-190-40",
+)  # for small images
 ALL: tuple[Change, ...] = (IBN(), LastStride(), GeM(), Bottleneck(24), BNNeck(), Dropout(0.5))
+EACH: tuple[Change, ...] = (GroupNorm(), *ALL)
 BRANCHES = frozenset({"branches"})
 tiny_nets.add_rows()
 
@@ -60,7 +70,7 @@ def images(size: tuple[int, int], device: str = "cpu", count: int = 4) -> Tensor
     return drawn.to(device)
 
 
-@pytest.mark.parametrize("change", ALL, ids=lambda change: change.name)
+@pytest.mark.parametrize("change", EACH, ids=lambda change: change.name)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_network_takes_every_change_and_learns(name: str, change: Change) -> None:
     network = made(name, change, meta=True)
@@ -92,7 +102,7 @@ def test_all_changes_at_once_learn_and_come_back_from_a_file(name: str, tmp_path
 @pytest.mark.parametrize("name", ["resnet32", "resnet18", "densenet121"])
 def test_a_change_leaves_the_trunks_draws_as_they_are(name: str) -> None:
     plain = made(name).state_dict()
-    for change in ALL:
+    for change in EACH:
         state = made(name, change).state_dict()
         kept = plain.keys() & state.keys()
         if isinstance(change, BNNeck | Bottleneck):  # a new classifier
@@ -102,7 +112,7 @@ def test_a_change_leaves_the_trunks_draws_as_they_are(name: str) -> None:
             assert state.keys() - plain.keys() == ({"pooling.p"} if change == GeM() else set())
 
 
-@pytest.mark.parametrize("change", ALL, ids=lambda change: change.name)
+@pytest.mark.parametrize("change", EACH, ids=lambda change: change.name)
 def test_every_change_changes_what_is_answered(change: Change) -> None:
     torch.manual_seed(0)
     plain, changed = (
@@ -440,8 +450,8 @@ def test_a_file_with_other_values_is_refused(plain: dict[str, object]) -> None:
 
 
 def test_specs_with_changes_come_back_from_json() -> None:
-    spec = NetworkSpec("resnet32", 5, changes=ALL)
+    spec = NetworkSpec("resnet32", 5, changes=EACH)
     assert NetworkSpec.from_json(spec.to_json()) == spec
-    assert {change.name for change in ALL} | {"branches", "part"} == set(CHANGES)
+    assert {change.name for change in EACH} | {"branches", "part"} == set(CHANGES)
     keys = {NetworkSpec("resnet32", 5, changes=(GeM(p),)).key for p in (3, 3.0)}
     assert len(keys) == 1

@@ -21,6 +21,7 @@ from reid_srdl.models.spec import NetworkSpec
 STAGES = frozenset({"stages"})
 ALL = frozenset({"stages", "branches"})
 SHAPES = {  # of 64x32 images
+    "resnet8": {"group1": (16, 64, 32), "group2": (32, 32, 16), "group3": (64, 16, 8)},
     "resnet20": {"group1": (16, 64, 32), "group2": (32, 32, 16), "group3": (64, 16, 8)},
     "resnet32": {"group1": (16, 64, 32), "group2": (32, 32, 16), "group3": (64, 16, 8)},
     "resnet56": {"group1": (16, 64, 32), "group2": (32, 32, 16), "group3": (64, 16, 8)},

@@ -13,6 +13,7 @@ from reid_srdl.models.changes.bottleneck import Bottleneck
 from reid_srdl.models.changes.branches import Branches
 from reid_srdl.models.changes.dropout import Dropout
 from reid_srdl.models.changes.gem import GeM
+from reid_srdl.models.changes.group_norm import GroupNorm
 from reid_srdl.models.changes.ibn import IBN
 from reid_srdl.models.changes.last_stride import LastStride
 from reid_srdl.models.changes.part import Part
@@ -26,6 +27,7 @@ __all__ = [
     "Change",
     "Dropout",
     "GeM",
+    "GroupNorm",
     "LastStride",
     "Part",
 ]
@@ -45,6 +47,7 @@ class Change(Protocol):
 CHANGES: dict[str, type[Change]] = {
     "branches": Branches,
     "part": Part,
+    "group_norm": GroupNorm,
     "ibn": IBN,
     "last_stride": LastStride,
     "gem": GeM,

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from reid_srdl.config.schema import ModelConfig
-from reid_srdl.models.changes import IBN, BNNeck, Bottleneck, Change, Dropout, GeM, LastStride
+from reid_srdl.models.changes import (
+    IBN,
+    BNNeck,
+    Bottleneck,
+    Change,
+    Dropout,
+    GeM,
+    GroupNorm,
+    LastStride,
+)
 
 
 def changes_of(model: ModelConfig) -> tuple[Change, ...]:
     """Returns what the section ``model`` changes of a network: its trunk first, then its end."""
     changes: list[Change] = []
+    if model.norm == "group":
+        changes.append(GroupNorm())
     if model.ibn != "none":
         changes.append(IBN(model.ibn))
     if model.last_stride is not None:
