@@ -299,6 +299,8 @@ def test_the_list_tells_every_study(
         "figure4",
         "market1501",
         "recipe_market1501",
+        "rehearsal_cifar100",
+        "rehearsal_market1501",
         *(f"table{number}" for number in range(1, 7)),
         "transfer_cifar100",
     ]

@@ -20,7 +20,13 @@ TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "figure4",
 
 
 def test_the_packages_studies_are_all_there() -> None:
-    assert set(study_files()) == {*TABLES, "recipe_market1501", "transfer_cifar100"}
+    assert set(study_files()) == {
+        *TABLES,
+        "recipe_market1501",
+        "transfer_cifar100",
+        "rehearsal_cifar100",
+        "rehearsal_market1501",
+    }
 
 
 def test_the_study_of_transfer_has_every_cell() -> None:
