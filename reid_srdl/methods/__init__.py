@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from reid_srdl.config import MethodOptions, UnreadOptions
 from reid_srdl.methods import own
 from reid_srdl.methods.at import ATOptions, at
-from reid_srdl.methods.ban import BANOptions, CWTMOptions, DKPPOptions, ban, cwtm, dkpp
+from reid_srdl.methods.ban import BANOptions, ban
 from reid_srdl.methods.byot import BYOTOptions, DSNOptions, byot, dsn
+from reid_srdl.methods.cwtm import CWTMOptions, cwtm
 from reid_srdl.methods.dkd import DKDOptions, dkd
+from reid_srdl.methods.dkpp import DKPPOptions, dkpp
 from reid_srdl.methods.dml import DMLOptions, dml
 from reid_srdl.methods.entropy import EntropyOptions, entropy
 from reid_srdl.methods.fitnet import FitNetOptions, fitnet

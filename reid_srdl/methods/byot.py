@@ -60,8 +60,8 @@ class SelfDistilled(Loss):
     C is the deepest classifier, for which a = lambda = 0; q_C and F_C are constants. F are pooled
     features, before any neck; squares are summed over their length and averaged over the batch.
 
-    NOTE: the paper writes KL(q_i, q_C) and no T^2. The teacher's distribution is the deepest
-    one's, as everywhere else, and T^2 keeps its gradient at the labels' scale.
+    NOTE: the paper writes KL(q_i, q_C) and no T^2. The deepest one is the teacher, as everywhere
+    else, and T^2 keeps its gradient at the labels' scale.
 
     Attributes:
         labels: the recipe's loss of the labels.

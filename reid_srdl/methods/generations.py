@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from reid_srdl.config import MethodOptions
-from reid_srdl.methods.reference import KnowledgeView, Reference, consult
+from reid_srdl.config import MethodOptions, Temperature
+from reid_srdl.methods.reference import KnowledgeOptions, KnowledgeView, Reference, consult
 from reid_srdl.training.losses import Loss
 
 if TYPE_CHECKING:
@@ -22,6 +22,12 @@ class GenerationsOptions(MethodOptions):
     generations: int = Field(
         2, ge=2, le=1000, description="networks in all, the labels' own included; they share epochs"
     )
+
+
+class SuccessorOptions(KnowledgeOptions, GenerationsOptions):
+    """Generations that are taught by the answers of the one before; the paper's T is 1."""
+
+    temperature: Temperature = Field(1.0, description="T, which softens both predictions")
 
 
 def shares(epochs: int, parts: int) -> Iterator[tuple[int, int]]:

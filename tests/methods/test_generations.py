@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from reid_srdl.data.batches import Batch
 from reid_srdl.methods import METHODS
-from reid_srdl.methods.ban import Confident, permuted
+from reid_srdl.methods.cwtm import Confident
+from reid_srdl.methods.dkpp import permuted
 from reid_srdl.models.network import Output
 from reid_srdl.training.losses import CrossEntropy, Outputs
 from tests.methods import exact
