@@ -221,6 +221,11 @@ class TrainConfig(Section):
         le=_CORES,
         description="CPU threads; None or auto: OMP_NUM_THREADS, or what is fastest at the start",
     )
+    budget: Literal["own", "equal"] = Field(
+        "own",
+        description="own: every step; equal: so many that all that the run trains costs what "
+        "vanilla's epochs would",
+    )
     compile: bool = Field(False, description="train what torch.compile makes of the network")
     checkpoint_minutes: float = Field(
         10, gt=0, le=_COUNT, description="minutes between checkpoints within an epoch"

@@ -18,6 +18,7 @@ from reid_srdl.config.start import Start
 from reid_srdl.data.batches import TrainingSet
 from reid_srdl.errors import UserError
 from reid_srdl.files import file_digest
+from reid_srdl.jobs.budget import budgeted
 from reid_srdl.jobs.rehearsal import ensembles_of, run_program, setting_of, told_as_own
 from reid_srdl.jobs.starting import origin_of
 from reid_srdl.models.build import build
@@ -76,13 +77,12 @@ def plan_run(config: AnyConfig, task: Task, weights: Path | None) -> RunPlan:
         content=task.facts.content.train if task.facts.content is not None else "",
         origin=f"from {origin[0].digest}" if origin else "",
     )
-    planner = Planner(setting)
-    returned = run_program(config, planner, config.train.epochs)
+    planner, returned = _planned(config, setting)
     if origin is not None:
         _check_origin(*origin, planner)
-    with told_as_own(config):  # its losses are called
-        for phase in planner.phases:
-            _ = phase.work
+    if config.train.budget != "own":
+        setting = budgeted(config, setting, planner.phases)
+        planner, returned = _planned(config, setting)
     return RunPlan(
         setting,
         returned,
@@ -90,6 +90,16 @@ def plan_run(config: AnyConfig, task: Task, weights: Path | None) -> RunPlan:
         tuple(planner.teachers.values()),
         ensembles_of(config, planner),
     )
+
+
+def _planned(config: AnyConfig, setting: Setting) -> tuple[Planner, dict[str, Model]]:
+    """Runs the program against a planner, and counts the work of each phase."""
+    planner = Planner(setting)
+    returned = run_program(config, planner, config.train.epochs)
+    with told_as_own(config):  # its losses are called
+        for phase in planner.phases:
+            _ = phase.work
+    return planner, returned
 
 
 def _check_origin(start: Start, spec: NetworkSpec, planner: Planner) -> None:

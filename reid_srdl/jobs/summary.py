@@ -141,6 +141,7 @@ def _cost(plan: RunPlan) -> dict[str, Any]:
         "macs": multiply_accumulates(network, *plan.setting.data.size),
         "epochs": sum(phase.epochs for phase in fits),
         "images": sum(plan.setting.data.counts),
+        "share": plan.setting.share,
         "extraction_passes": sum(phase.epochs for phase in passes),
         "trcost": forward / TRCOST_UNIT + teachers,
         "teachers": teachers,

@@ -138,6 +138,7 @@ class Cost(RecordPart):
         macs: multiply-accumulates of one forward pass of one image through the run's network.
         epochs: epochs trained, all phases together, a teacher's included.
         images: images of the training set.
+        share: of each epoch's steps that were made, where the run has a budget (`train.budget`).
         extraction_passes: forward passes over the training set to extract knowledge.
         trcost: TrCost in 10^16, see :func:`reid_srdl.analysis.cost.trcost`: forward passes of each
             phase by the network that it ran, finished runs that served as teachers included.
@@ -150,6 +151,7 @@ class Cost(RecordPart):
     macs: Count
     epochs: float = Field(ge=0)
     images: Count
+    share: float = Field(1.0, gt=0, le=1)
     extraction_passes: Count = 0
     trcost: float = Field(ge=0)
     teachers: float = Field(0.0, ge=0)

@@ -42,7 +42,9 @@ def plan_lines(plan: Mapping[str, Any]) -> list[str]:
     """Returns what stands below the table: networks, cost, time."""
     work, cost = plan["work"], plan["cost"]
     seconds = datetime.timedelta(seconds=round(plan["timing"]["seconds"]))
+    shared = [f"budget: {cost['share']:.1%} of each epoch's steps"] if cost["share"] < 1 else []
     return [
+        *shared,
         f"judged: {', '.join(plan['networks'])}",
         f"work: {_tera(work['total'])} x 10^12 multiply-accumulates in training, "
         f"TrCost {cost['trcost']:.3g} x 10^16 (forward passes)",

@@ -6,6 +6,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -110,7 +111,7 @@ class Fitting:
         try:
             for batch in self._batches(epoch, meter.done):
                 lr = self._lr(epoch, meter.done)
-                step = self._step_at(epoch * self._phase.steps + meter.done)
+                step = self._step_at(self._phase.steps_before(epoch) + meter.done)
                 meter.add(step(batch, lr), lr)
                 self._averages.update()
                 if slow := self._pace.slowed(len(batch.labels), time.monotonic()):
@@ -137,7 +138,7 @@ class Fitting:
         """Returns an epoch's meter, at its beginning or where a checkpoint within it stands."""
         loop, phase = self._loop, self._phase
         device, size = loop.compute.device, loop.optimisation.batch_size
-        meter = Meter(phase.name, epoch + 1, self._fit.epochs, phase.steps, size, device)
+        meter = Meter(phase.name, epoch + 1, self._fit.epochs, phase.steps_of(epoch), size, device)
         torch.manual_seed(derive(loop.seed, phase.name, epoch, "network"))  # dropout and its kin
         if self._resumed is not None:
             tensors, facts = self._resumed.tensors, self._resumed.facts
@@ -150,7 +151,7 @@ class Fitting:
         """Yields the epoch's batches from a step on, with what the losses read of each sample."""
         tables = {key for loss in self._fit.losses.values() for key in knowledge_in(loss)}
         classes = next(iter(self._fit.models.values())).spec.classes
-        for batch in self._images.epoch(
+        whole = self._images.epoch(
             self._loop.optimisation.batch_size,
             self._loop.seed,
             self._phase.name,
@@ -158,15 +159,16 @@ class Fitting:
             first=first,
             draws=classes if "draws" in self._fit.needs else 0,
             sampler=self._loop.sampler,
-        ):
+        )
+        for batch in islice(whole, self._phase.steps_of(epoch) - first):
             known = {key: self._loop.rows(key, batch.index) for key in tables}
             yield replace(batch, known=known) if known else batch
 
     def _lr(self, epoch: int, step: int) -> float:
         """The learning rate of a step, by the fraction of the phase's span that is done."""
-        span, steps = self._fit.span, self._phase.steps
-        done = (span.start + epoch) * steps + step
-        return self._loop.optimisation.decay.at(done, span.total * steps)
+        span, phase = self._fit.span, self._phase
+        done = phase.steps_before(span.start) + phase.steps_before(epoch) + step
+        return self._loop.optimisation.decay.at(done, phase.steps_before(span.total))
 
     def _finish(self, meter: Meter) -> None:
         """Keeps a finished epoch: what holds NaN never replaces a good checkpoint."""
@@ -175,7 +177,7 @@ class Fitting:
         row = self._looked_at(meter)
         phase.rows.append(row)
         phase.seconds += row.seconds
-        self._save(len(phase.rows) * phase.steps, {}, {})
+        self._save(phase.steps_before(len(phase.rows)), {}, {})
         self._loop.monitor.epoch_finished(row)
         if self._interrupts.asked is not None:
             self._interrupts.stop()
@@ -216,7 +218,7 @@ class Fitting:
     def _perhaps_stop(self, meter: Meter) -> None:
         """Writes a checkpoint within the epoch where it is due or a signal asks for a stop."""
         asked = self._interrupts.asked is not None
-        if meter.done == self._phase.steps:
+        if meter.done == meter.steps:
             return  # the epoch's own checkpoint follows
         if not asked and time.monotonic() - self._saved < self._loop.every:
             return
@@ -231,7 +233,7 @@ class Fitting:
         tensors, facts = meter.state()
         tensors = {f"meter.{name}": value for name, value in tensors.items()}
         tensors |= checkpoint.generator_state(self._loop.compute.device)
-        done = len(self._phase.rows) * self._phase.steps + meter.done
+        done = self._phase.steps_before(len(self._phase.rows)) + meter.done
         self._save(done, tensors, {"meter": facts})
 
     def _save(self, steps: int, tensors: dict[str, Tensor], facts: dict[str, object]) -> None:
@@ -277,7 +279,7 @@ class Fitting:
         return row.model_copy(update={"networks": rows})
 
     def _not_finite(self, error: NonFiniteLossError, epoch: int) -> UserError:
-        where = f"epoch {epoch + 1}, batch {error.step + 1} of {self._phase.steps}"
+        where = f"epoch {epoch + 1}, batch {error.step + 1} of {self._phase.steps_of(epoch)}"
         return self._stopped(f"the loss is {error.value} at {where}")
 
     def _stopped(self, why: str) -> UserError:

@@ -98,11 +98,12 @@ class Phase:
         key: hash of its settings and its parents' keys.
         asked: what it does.
         images: samples of its training set.
-        steps: steps of an epoch.
+        steps: steps of a whole epoch.
         batch_size: images of a step.
         counts: counts the work of one step, or of extracting from one image; called once.
         counts_frozen: the same of a step in which loaded trunks stay as they are.
         frozen_steps: steps, from the first, in which trunks that were loaded stay as they are.
+        share: of an epoch's steps that are made, above 0, up to 1.
         rows: the epochs that are done.
         seconds: time that the finished part took.
     """
@@ -116,6 +117,7 @@ class Phase:
     counts: Callable[[Phase], MacCount] | None = None
     counts_frozen: Callable[[Phase], MacCount] | None = None
     frozen_steps: int = 0
+    share: float = 1.0
     rows: list[EpochRow] = field(default_factory=list)
     seconds: float = 0.0
     _counted: dict[bool, MacCount] = field(default_factory=dict)
@@ -159,10 +161,23 @@ class Phase:
             self._counted[frozen] = counts(self)
         return self._counted[frozen]
 
+    def steps_before(self, epoch: int) -> int:
+        """Returns the steps that are made before an epoch, counted from 0: shares are rounded down.
+
+        >>> phase = Phase("a", "", Extract(None, False), 0, 10, 1, share=0.25)
+        >>> [phase.steps_before(epoch) for epoch in range(5)]
+        [0, 2, 5, 7, 10]
+        """
+        return int(epoch * self.steps * self.share + 1e-6)
+
+    def steps_of(self, epoch: int) -> int:
+        """Returns the steps of an epoch, counted from 0."""
+        return self.steps_before(epoch + 1) - self.steps_before(epoch)
+
     @property
     def all_steps(self) -> int:
         """Steps of the whole phase; an extraction takes one for each image."""
-        return self.steps * self.epochs if self.kind == "fit" else self.images
+        return self.steps_before(self.epochs) if self.kind == "fit" else self.images
 
     @property
     def work(self) -> MacCount:
@@ -180,7 +195,7 @@ class Phase:
         """
         if self.kind == "extract":
             return self.work.forward
-        return self.step_work.forward / self.batch_size * self.images * self.epochs
+        return self.step_work.forward / self.batch_size * self.images * self.epochs * self.share
 
     def stem(self, folder: Path) -> Path:
         """Returns how the names of its files begin; another setting is another key is another."""

@@ -359,6 +359,7 @@ class Planner:
         check_name("phase", name)
         if name in [phase.name for phase in self.phases]:
             raise UserError(f"two phases are named {name!r}", "name them apart")
+        share = setting.share if isinstance(asked, Fit) else 1.0
         key = key_of(
             name=name,
             asked=asked,
@@ -370,6 +371,7 @@ class Planner:
             precision=setting.precision,
             compile=setting.compile,
             source=setting.source,
+            **({} if share == 1 else {"share": share}),
         )
         images = self._images(view)
         batch = setting.optimisation.batch_size
@@ -378,6 +380,7 @@ class Planner:
         phase = Phase(
             name, key, asked, images, images // batch, batch, self._count, self._count_frozen
         )
+        phase.share = share
         phase.frozen_steps = frozen_steps_of(phase, setting)
         self.phases.append(phase)
         return phase

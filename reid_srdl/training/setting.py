@@ -56,6 +56,8 @@ class Setting:
             no key: the pixels themselves are.
         every: epochs from one judgement on the validation part to the next, the best of which is
             kept; None: the last epoch's alone is made.
+        share: of each epoch's steps that are made, so that a run costs what another one would; 1:
+            all of them.
     """
 
     network: NetworkSpec
@@ -71,3 +73,4 @@ class Setting:
     sampler: Sampler = field(default_factory=Shuffled)
     content: str = ""
     every: int | None = None
+    share: float = 1.0

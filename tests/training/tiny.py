@@ -91,6 +91,7 @@ def setting(
     content: str = "",
     every: int | None = None,
     validation: float = 0.0,
+    share: float = 1.0,
 ) -> Setting:
     images = images or training_set()
     compute = compute or choose("cpu", "fp32", 1)
@@ -108,6 +109,7 @@ def setting(
         content=content,
         compile=compute.compile,
         every=every,
+        share=share,
     )
 
 

@@ -1,0 +1,83 @@
+"""Equal cost: how much of each epoch a run makes, so that it costs what vanilla would.
+
+What counts is all that the run trains, a teacher that is trained in it included; a finished run
+that teaches does not.
+
+NOTE: steps are scaled, no epochs: every phase keeps its epochs and its schedule, and an epoch sees
+fewer batches of its own shuffle. Whole epochs could not be shared out among generations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from reid_srdl.config import AnyConfig
+from reid_srdl.errors import UserError
+from reid_srdl.methods import own
+from reid_srdl.methods.vanilla import VanillaOptions, vanilla
+from reid_srdl.training.phases import Phase
+from reid_srdl.training.plan import Planner
+from reid_srdl.training.setting import Setting
+
+_PARTS = 10**6  # a share has six digits
+_CLOSE = 0.01  # of vanilla's work: the promise
+
+
+def budgeted(config: AnyConfig, setting: Setting, phases: Sequence[Phase]) -> Setting:
+    """Returns the setting with the share of steps that the configured budget leaves.
+
+    Args:
+        config: the experiment.
+        setting: what all phases share, every step of them made.
+        phases: that the program made with this setting.
+
+    Raises:
+        UserError: the work of vanilla cannot be met within 1 %: the steps are too few to choose
+            from, or the method costs less; or an epoch has no step left.
+    """
+    if config.train.budget == "own":
+        return setting
+    planner = Planner(setting)
+    vanilla(planner, config.train.epochs, VanillaOptions())
+    budget = sum(phase.work.total for phase in planner.phases)
+    parts = _largest(budget, phases)
+    name = own.short(config.method.name)
+    met = _work(phases, parts / _PARTS) / budget
+    if abs(met - 1) > _CLOSE:
+        raise UserError(
+            f"train.budget: {name} costs {met:.3f} of vanilla's work at the nearest",
+            "take train.budget=own, or more steps: a lower optim.batch_size, more train.epochs",
+            usage=True,
+        )
+    for phase in phases:
+        if phase.kind == "fit" and int(phase.steps * parts / _PARTS) < 1:
+            raise UserError(
+                f"train.budget: it leaves no step in an epoch of the phase {phase.name!r}",
+                "take train.budget=own, or a lower optim.batch_size",
+                usage=True,
+            )
+    return replace(setting, share=parts / _PARTS)
+
+
+def _largest(budget: int, phases: Sequence[Phase]) -> int:
+    """Returns the largest share, in millionths, whose work is within a budget; 1 at least."""
+    low, high = 1, _PARTS
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _work(phases, middle / _PARTS) <= budget:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _work(phases: Sequence[Phase], share: float) -> int:
+    """Returns the multiply-accumulates of what the budget counts, at a share of the steps."""
+    total = 0
+    for phase in phases:
+        if phase.kind == "fit":
+            frozen = int(phase.frozen_steps * share)
+            phase = replace(phase, share=share, frozen_steps=frozen)
+        total += phase.work.total
+    return total
