@@ -18,7 +18,7 @@ def count_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def multiply_accumulates(network: nn.Module, height: int, width: int) -> int:
+def multiply_accumulates(network: nn.Module, height: int, width: int, channels: int = 3) -> int:
     """Counts the multiply-accumulates of one forward pass of one image, on the network itself.
 
     What counts is told at :class:`~reid_srdl.analysis.work.WorkCounter`. The pass runs in
@@ -26,14 +26,15 @@ def multiply_accumulates(network: nn.Module, height: int, width: int) -> int:
     are afterwards what they were before.
 
     Args:
-        network: takes images, 1 x 3 x height x width.
+        network: takes images, 1 x channels x height x width.
         height, width: of the input, in pixels.
+        channels: of the input.
 
     >>> multiply_accumulates(nn.Conv2d(3, 8, kernel_size=1), 4, 5)
     480
     """
     like = next(chain(network.parameters(), network.buffers()), torch.empty(0))
-    image = torch.zeros(1, 3, height, width, device=like.device, dtype=like.dtype)
+    image = torch.zeros(1, channels, height, width, device=like.device, dtype=like.dtype)
     modes = [(module, module.training) for module in network.modules()]
     try:
         network.eval()

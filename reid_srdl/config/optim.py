@@ -66,6 +66,12 @@ class OptimConfig(Section):
     clip: float | None = Field(
         None, gt=0, le=_FLOAT32, description="the largest norm of a network's gradient; None: any"
     )
+    max_norm: float | None = Field(
+        None,
+        gt=0,
+        le=_FLOAT32,
+        description="the largest norm of each unit's incoming weights after a step; None: any",
+    )
     ema: float | None = Field(
         None,
         ge=0,

@@ -176,7 +176,14 @@ class ModelConfig(Section):
         "none", description="a: instance norm for a part of the channels of early blocks"
     )
     dropout: float = Field(
-        0.0, ge=0, le=0.95, description="share of the features that the classifier does not see"
+        0.0,
+        ge=0,
+        le=0.95,
+        description="share of the features that the classifier does not see; of a perceptron, of "
+        "both hidden layers",
+    )
+    input_dropout: float = Field(
+        0.0, ge=0, le=0.95, description="share of the pixels that a perceptron does not see"
     )
     bottleneck: int | None = Field(
         None, ge=1, le=2**16, description="length of the features behind a linear layer; None: none"

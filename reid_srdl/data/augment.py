@@ -96,10 +96,10 @@ def draw_corners(
 
 
 def crop_and_flip(images: Tensor, draws: Draws, pad: int, pad_with: PadWith = "reflect") -> Tensor:
-    """Crops B x 3 x H x W images from their padded selves, and mirrors some.
+    """Crops B x C x H x W images from their padded selves, and mirrors some.
 
     The padded image is never made: reflection is a matter of which pixel to read. Whole rows are
-    taken first, then the three bytes of each pixel within its row. Where zeros are padded, what
+    taken first, then the C bytes of each pixel within its row. Where zeros are padded, what
     reflection read is blackened.
 
     Args:
@@ -111,7 +111,7 @@ def crop_and_flip(images: Tensor, draws: Draws, pad: int, pad_with: PadWith = "r
     Raises:
         ValueError: ``pad`` is negative, or not below height and width (see `check_pad`).
     """
-    count, _, height, width = images.shape
+    count, depth, height, width = images.shape
     if not 0 <= pad < min(height, width):
         raise ValueError(f"pad {pad} is not below both sides of {height} x {width} pixels")
     pixels = images.permute(0, 2, 3, 1).contiguous()
@@ -120,12 +120,14 @@ def crop_and_flip(images: Tensor, draws: Draws, pad: int, pad_with: PadWith = "r
     columns = torch.where(draws.flips[:, None], columns.flip(1), columns)
     device = images.device
     first_rows = torch.arange(0, count * height, height, device=device)[:, None]
-    taken = pixels.view(count * height, width * 3).index_select(0, (first_rows + rows).flatten())
-    channels = torch.arange(3, device=device)
-    places = (columns[:, :, None] * 3 + channels).view(count, 1, width * 3)
-    taken = taken.view(count, height, width * 3)
-    crops = taken.gather(2, places.expand(count, height, width * 3))
-    crops = crops.view(count, height, width, 3)
+    taken = pixels.view(count * height, width * depth).index_select(
+        0, (first_rows + rows).flatten()
+    )
+    channels = torch.arange(depth, device=device)
+    places = (columns[:, :, None] * depth + channels).view(count, 1, width * depth)
+    taken = taken.view(count, height, width * depth)
+    crops = taken.gather(2, places.expand(count, height, width * depth))
+    crops = crops.view(count, height, width, depth)
     if pad_with == "zero":
         above = _outside(height, draws.offsets[:, 0], pad)
         beside = _outside(width, draws.offsets[:, 1], pad)
@@ -151,6 +153,7 @@ class Normaliser:
     def __init__(
         self, normalisation: Normalisation, device: torch.device, width: int | None = None
     ) -> None:
+        self._channels = normalisation.channels
         mean = torch.tensor(normalisation.mean, device=device) * 255
         std = torch.tensor(normalisation.std, device=device) * 255
         # One value for each byte of a row, so that the work is on long stretches of memory.
@@ -158,16 +161,18 @@ class Normaliser:
         self._std = std.repeat(width or 1)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Returns B x 3 x H x W float32 images, channels last in memory."""
+        """Returns B x C x H x W float32 images, channels last in memory."""
         pixels = images.permute(0, 2, 3, 1).contiguous()
         count, height, width, _ = pixels.shape
-        if 3 * width != len(self._mean):
-            rows, mean, std = pixels, self._mean[:3], self._std[:3]
+        depth = self._channels
+        if depth * width != len(self._mean):
+            rows, mean, std = pixels, self._mean[:depth], self._std[:depth]
         else:
-            rows, mean, std = pixels.view(count, height, width * 3), self._mean, self._std
+            rows = pixels.view(count, height, width * depth)
+            mean, std = self._mean, self._std
         # (x - mean) / std
         result = rows.float().sub_(mean).div_(std)
-        return result.view(count, height, width, 3).permute(0, 3, 1, 2)
+        return result.view(count, height, width, depth).permute(0, 3, 1, 2)
 
 
 def normalise(images: Tensor, normalisation: Normalisation = IMAGENET) -> Tensor:

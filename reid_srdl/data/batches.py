@@ -39,7 +39,7 @@ class Batch:
     """B training images.
 
     Attributes:
-        images: B x 3 x H x W float32, normalised, channels last in memory.
+        images: B x C x H x W float32, normalised, channels last in memory.
         labels: B int64 classes.
         index: B int64, each image's position in the training set: knowledge is looked up by it.
         weight: B float32, 1, or 0 where a label is hidden.
@@ -70,7 +70,7 @@ class Images:
     """The images of one split, served at the network's input size.
 
     Args:
-        pixels: N x h x w x 3 uint8, an array or a memory map; or a source that reads as a stream.
+        pixels: N x h x w x C uint8, an array or a memory map; or a source that reads as a stream.
         size: (height, width) of the network's input, in pixels.
         device: where batches are wanted; on CUDA the pixels live there if they fit.
         normalisation: mean and deviation of each channel.

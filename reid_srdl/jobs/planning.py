@@ -181,7 +181,8 @@ def stepping(
     """Returns what does one step of a phase at each call; nothing of it is kept."""
     parts = parts_of(fit, _built, compute.device)
     optimisation = setting.optimisation
-    step = Step(fit, parts, compute, optimizers_of(parts, optimisation), optimisation.clip)
+    optimizers, clip = optimizers_of(parts, optimisation), optimisation.clip
+    step = Step(fit, parts, compute, optimizers, clip, optimisation.max_norm)
     batches = images.epoch(
         setting.optimisation.batch_size,
         setting.seed,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reid_srdl.config import AnyConfig, OptimConfig, SamplerConfig
+from reid_srdl.data import find_entry
 from reid_srdl.data.samplers import Identities, Sampler, Shuffled
 from reid_srdl.errors import UserError
 from reid_srdl.methods import method_of, own
@@ -189,8 +190,9 @@ def setting_of(
             config.model.name,
             len(data.classes),
             data.size,
-            changes=changes_of(config.model),
-            width=config.model.width,
+            find_entry(config.data.name).normalisation.channels,
+            changes_of(config.model),
+            config.model.width,
         ),
         start=start,
         data=data,
@@ -224,6 +226,7 @@ def optimisation_of(optim: OptimConfig) -> Optimisation:
         new_layers=optim.new_layers,
         frozen=optim.frozen,
         clip=optim.clip,
+        max_norm=optim.max_norm,
         ema=optim.ema,
         ema_teaches=optim.ema_teaches,
     )

@@ -138,7 +138,7 @@ def _cost(plan: RunPlan) -> dict[str, Any]:
     result = next(iter(plan.returned.values()))
     network = build(result.spec, seed=0)
     return {
-        "macs": multiply_accumulates(network, *plan.setting.data.size),
+        "macs": multiply_accumulates(network, *plan.setting.data.size, network.channels),
         "epochs": sum(phase.epochs for phase in fits),
         "images": sum(plan.setting.data.counts),
         "share": plan.setting.share,

@@ -27,6 +27,7 @@ class ModelEntry:
         weights_file: torchvision's file of ImageNet weights, the first version, as in the
             re-id literature; None where there is none.
         widths: the builder takes the first group's channels, too.
+        sized: the network is made for one size of images: its builder takes that, too.
     """
 
     builder: str
@@ -37,11 +38,13 @@ class ModelEntry:
     stages: tuple[str, ...] = ()
     weights_file: str | None = None
     widths: bool = False
+    sized: bool = False
 
 
 _RESNET = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
 _LAYERS = ("layer1", "layer2", "layer3", "layer4")
 _GROUPS = ("group1", "group2", "group3")
+_HIDDEN = ("hidden1", "hidden2")
 _DENSE_BLOCKS = tuple(f"features.denseblock{number}" for number in (1, 2, 3, 4))
 
 MODELS: dict[str, ModelEntry] = {
@@ -123,6 +126,20 @@ MODELS: dict[str, ModelEntry] = {
         classifier="fc",
         stages=_LAYERS,
         weights_file="resnet18-f37072fd.pth",
+    ),
+    "mlp-1200": ModelEntry(
+        "mlp_1200",
+        "two hidden layers of 1200 units, the lecture's teacher on MNIST (Hinton et al. 2015)",
+        module="reid_srdl.models.perceptron",
+        stages=_HIDDEN,
+        sized=True,
+    ),
+    "mlp-800": ModelEntry(
+        "mlp_800",
+        "two hidden layers of 800 units, the lecture's student on MNIST (Hinton et al. 2015)",
+        module="reid_srdl.models.perceptron",
+        stages=_HIDDEN,
+        sized=True,
     ),
 }
 

@@ -16,6 +16,7 @@ from reid_srdl.models.changes import (
     Dropout,
     GeM,
     GroupNorm,
+    InputDropout,
     LastStride,
     Part,
 )
@@ -26,6 +27,7 @@ from reid_srdl.models.ibn import add_ibn
 from reid_srdl.models.last_stride import drop_last_stride
 from reid_srdl.models.network import Network
 from reid_srdl.models.part import cut_down
+from reid_srdl.models.perceptron import drop_hidden, drop_inputs
 from reid_srdl.models.refusing import refused
 
 _DOES: dict[type[Change], Callable[[Network, Any], None]] = {
@@ -37,7 +39,8 @@ _DOES: dict[type[Change], Callable[[Network, Any], None]] = {
     GeM: lambda network, change: add_gem(network, change.p),
     Bottleneck: lambda network, change: add_bottleneck(network, change.width),
     BNNeck: lambda network, _: add_neck(network),
-    Dropout: lambda network, change: add_dropout(network, change.p),
+    Dropout: lambda network, change: _drop(network, change.p),
+    InputDropout: lambda network, change: drop_inputs(network, change.p),
 }
 
 # What a branch ends with, too: it answers as its network does.
@@ -62,6 +65,11 @@ def apply(change: Change, network: Network) -> None:
         if [type(one) for one in network.spec.changes].count(type(change)) > 1:
             raise refused(network, change.name, "each change comes once")
     _DOES[type(change)](network, change)
+
+
+def _drop(network: Network, p: float) -> None:
+    add_dropout(network, p)
+    drop_hidden(network, p)
 
 
 def _branch(network: Network) -> None:

@@ -130,7 +130,7 @@ def _of_table(entry: ModelEntry, spec: NetworkSpec, weights: Path | None) -> Net
     elif spec.width is not None:
         network = builder(spec.classes, spec.width)
     else:
-        network = builder(spec.classes)
+        network = builder(spec.classes, spec.size) if entry.sized else builder(spec.classes)
     network.name_stages({path.rpartition(".")[2]: path for path in entry.stages})
     return network
 

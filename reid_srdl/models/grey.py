@@ -7,20 +7,26 @@ from torch import nn
 from reid_srdl.errors import UserError
 from reid_srdl.models.empty_pass import REFUSALS, empty_pass
 from reid_srdl.models.network import Network
+from reid_srdl.models.perceptron import Perceptron
 
 _SIZE = (224, 224)  # where a network has none of its own
 
 
 def make_grey(network: Network) -> None:
-    """Makes the first convolution take one channel: its weights are the sum over the three.
+    """Makes the first layer take one channel: its weights are the sum over the three.
 
     So the network gives for a grey image what it gave for that image in all three channels, with
     random weights and with trained ones.
 
     Raises:
-        UserError: no convolution of the network reads the images, or others read them, too.
+        UserError: neither a convolution of the network nor a perceptron's first layer reads the
+            images, or others read them, too.
     """
     name, size = network.spec.name, network.spec.size or _SIZE
+    if isinstance(network.trunk, Perceptron):
+        _sum_inputs(network.trunk.hidden1.linear)
+        network.channels = 1
+        return
     first = next((m for m in network.trunk.modules() if isinstance(m, nn.Conv2d)), None)
     reason = "it does not begin with a convolution of three channels"
     if first is not None and (first.in_channels, first.groups) == (3, 1):
@@ -35,3 +41,11 @@ def make_grey(network: Network) -> None:
         f"{name} does not take grey images ({reason})",
         "give it images of three channels, or choose another network, e.g. resnet18",
     )
+
+
+def _sum_inputs(layer: nn.Linear) -> None:
+    """Makes a layer that reads three planes of pixels, one after the other, read one."""
+    outputs = layer.out_features
+    planes = layer.weight.detach().view(outputs, 3, -1)
+    layer.weight = nn.Parameter(planes.sum(dim=1))
+    layer.in_features //= 3

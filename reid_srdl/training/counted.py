@@ -25,8 +25,10 @@ META = torch.device("meta")
 class _CountedStep(Step):
     """A step that says when it goes backward."""
 
-    def __init__(self, fit: Fit, parts: Parts, counter: WorkCounter) -> None:
-        super().__init__(fit, parts, Compute(META, "fp32", 1), {})
+    def __init__(
+        self, fit: Fit, parts: Parts, counter: WorkCounter, max_norm: float | None
+    ) -> None:
+        super().__init__(fit, parts, Compute(META, "fp32", 1), {}, max_norm=max_norm)
         self._counter = counter
 
     def _descend(self, terms: list[Tensor]) -> None:
@@ -43,7 +45,8 @@ def work_of(phase: Phase, setting: Setting, *, frozen: bool = False) -> MacCount
         frozen: of its first steps, in which loaded trunks stay as they are.
 
     Raises:
-        UserError: its loss asks a network for what it does not have.
+        UserError: its loss asks a network for what it does not have, or ``optim.max_norm`` is
+            given where no layer that it bounds learns.
     """
     asked = phase.asked
     if isinstance(asked, Extract):
@@ -55,7 +58,7 @@ def _one_step(fit: Fit, setting: Setting, frozen: bool) -> MacCount:
     parts = parts_of(fit, _built(), META)  # makes empty passes of its own, which are no work
     freeze(fit, parts, frozen)
     with WorkCounter() as counter:
-        step = _CountedStep(fit, parts, counter)
+        step = _CountedStep(fit, parts, counter, setting.optimisation.max_norm)
         step(_batch(fit, setting), 0.0)
     return MacCount(counter.forward_macs, counter.backward_macs)
 

@@ -129,8 +129,8 @@ class Fitting:
         frozen = done < self._phase.frozen_steps
         if self._segment is None or self._segment[0] != frozen:
             freeze(self._fit, self._parts, frozen)
-            compute, clip = self._loop.compute, self._loop.optimisation.clip
-            step = Step(self._fit, self._parts, compute, self._optimizers, clip)
+            compute, how = self._loop.compute, self._loop.optimisation
+            step = Step(self._fit, self._parts, compute, self._optimizers, how.clip, how.max_norm)
             self._segment = frozen, step
         return self._segment[1]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from reid_srdl.training.keys import LATER
 from reid_srdl.training.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Optimisation:
         new_layers: factor on the rate of the layers outside the trunk.
         frozen: the first fraction of a phase's steps in which a loaded trunk stays as it is.
         clip: the largest norm of a network's gradient; None: any.
+        max_norm: the largest norm of each unit's incoming weights, see `max_norm`; None: any.
         ema: decay of the average of the weights; None: none is kept.
         ema_teaches: what teaches is the averaged network.
     """
@@ -49,6 +51,7 @@ class Optimisation:
     clip: float | None = None
     ema: float | None = None
     ema_teaches: bool = False
+    max_norm: float | None = field(default=None, metadata={LATER: True})
 
     def frozen_steps(self, steps: int) -> int:
         """Returns how many of a phase's steps leave a loaded trunk as it is.

@@ -13,6 +13,7 @@ from reid_srdl.data.augment import resize_normalised
 from reid_srdl.data.batches import Batch
 from reid_srdl.models.network import Output
 from reid_srdl.training.losses import Outputs, needs_of
+from reid_srdl.training.max_norm import clip_units, units_of
 from reid_srdl.training.parts import Parts
 from reid_srdl.training.phases import Fit
 from reid_srdl.training.precision import Compute
@@ -44,6 +45,11 @@ class Step:
         optimizers: as `parts.optimizers_of` makes them; empty where nothing descends.
         clip: the largest norm of the gradient of each network, its loss's modules included, and of
             the heads; None: any.
+        max_norm: the largest norm of the incoming weights of each unit of the networks after the
+            step; None: any.
+
+    Raises:
+        UserError: ``max_norm`` is given, and no layer of a network that it bounds learns.
     """
 
     def __init__(
@@ -53,9 +59,13 @@ class Step:
         compute: Compute,
         optimizers: Mapping[str, torch.optim.Optimizer],
         clip: float | None = None,
+        max_norm: float | None = None,
     ) -> None:
         self._fit, self._parts, self._compute = fit, parts, compute
         self._optimizers, self._clip = optimizers, clip
+        self._max_norm = max_norm
+        bounded = {} if max_norm is None else parts.networks
+        self._units = {name: units_of(network) for name, network in bounded.items()}
         self._needs = {name: needs_of(loss) for name, loss in fit.losses.items()}
         self._until = fit.only.stage if fit.only and fit.only.side == "up_to" else None
         compute.forget_compiled()
@@ -109,6 +119,8 @@ class Step:
                 moved = [p for group in optimizer.param_groups for p in group["params"]]
                 nn.utils.clip_grad_norm_(moved, self._clip)
             optimizer.step()
+            if self._max_norm is not None and owner in self._units:
+                clip_units(self._units[owner], self._max_norm)
 
     # What is compiled
 

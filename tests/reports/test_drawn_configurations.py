@@ -48,6 +48,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "optim.new_layers": (1.0, 0.1, 10.0, -1.0),
     "optim.frozen": (0.0, 0.0, 0.0, 0.5),
     "optim.clip": (None, 1.0, 0.01, 0),
+    "optim.max_norm": (None, None, 2.0, 0),
     "optim.ema": (None, 0.9, 0.5, 1.0),
     "data.validation": (0.0, 0.0, 0.34, 0.5, 0.01),
     "train.seed": (0, 1, 2**40),

@@ -73,7 +73,7 @@ def new_head(network: Any) -> nn.Module:
 
 PLAIN = Optimisation(StepDecay(0.1), 0.9, True, 2e-4, 8)
 ADAM = replace(PLAIN, decay=StepDecay(1e-3), name="adam")
-EVERYTHING = replace(ADAM, decay_norms=False, new_layers=2.0, clip=0.5, ema=0.9)
+EVERYTHING = replace(ADAM, decay_norms=False, new_layers=2.0, clip=0.5, ema=0.9, max_norm=0.3)
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
     "dropout": {"network": "dropping"},

@@ -63,7 +63,16 @@ def test_a_compiled_run_goes_on_bit_identically(tmp_path: Path) -> None:
 def test_frozen_averaged_clipped_and_judged_steps_are_compiled_whole(tmp_path: Path) -> None:
     """Two segments, each compiled once, though networks are judged between their epochs."""
     optimisation = Optimisation(
-        StepDecay(0.1), 0.9, True, 2e-4, 8, decay_norms=False, frozen=0.5, clip=1.0, ema=0.5
+        StepDecay(0.1),
+        0.9,
+        True,
+        2e-4,
+        8,
+        decay_norms=False,
+        frozen=0.5,
+        clip=1.0,
+        ema=0.5,
+        max_norm=0.3,
     )
     ends = []
     for compute in (COMPILED, PLAIN):

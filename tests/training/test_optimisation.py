@@ -31,6 +31,7 @@ CASES: dict[str, Optimisation] = {
     "both": replace(PLAIN, new_layers=0.5, decay_norms=False),
     "clipped": replace(PLAIN, clip=0.05),
     "loosely clipped": replace(PLAIN, clip=1e6),
+    "units bounded": replace(PLAIN, max_norm=0.3),
     "adam": ADAM,
     "adam of other betas": replace(ADAM, betas=(0.5, 0.9), decay_norms=False),
     "adamw": replace(ADAM, name="adamw", weight_decay=0.5),
@@ -75,6 +76,11 @@ def by_hand(start: Model, optimisation: Optimisation) -> Mapping[str, Tensor]:
                 m = first[name] / (1 - b1 ** (step + 1))
                 v = second[name] / (1 - b2 ** (step + 1))
                 w -= lr * m / (v.sqrt() + 1e-8)
+        for w in weights.values():
+            if optimisation.max_norm is None or w.ndim == 1:  # norms and biases
+                continue
+            for unit in w.detach():
+                unit *= min(1.0, optimisation.max_norm / float(unit.norm()))
     return network.state_dict()
 
 

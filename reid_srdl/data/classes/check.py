@@ -15,7 +15,7 @@ from reid_srdl.data.check_report import (
     Sum,
     check_images,
 )
-from reid_srdl.data.classes import cifar, folders, tiny
+from reid_srdl.data.classes import cifar, folders, mnist, tiny
 from reid_srdl.data.classes.folders import ClassScan, Problem
 from reid_srdl.data.locate import ClassCounts, Entry, Place
 from reid_srdl.data.notes import Finding
@@ -34,6 +34,8 @@ def check_classes(entry: Entry, place: Place, progress: SplitProgress | None = N
     try:
         if entry.name in cifar.FILES:
             _check_cifar(report, entry, progress)
+        elif entry.name == "mnist":
+            _check_mnist(report, entry, progress)
         elif entry.name == "tiny-imagenet":
             found = tiny.read_contents(place.root)
             _check_splits(
@@ -78,6 +80,20 @@ def _check_batch(report: CheckReport, files: cifar.Files, path: Path) -> NDArray
     except UserError as error:
         report.problems.append(Finding(error.what.removeprefix(f"{path.parent}/")))
     return np.empty(0, np.int64)
+
+
+def _check_mnist(report: CheckReport, entry: Entry, progress: SplitProgress | None) -> None:
+    for done, (split, names) in enumerate(mnist.SPLITS.items(), 1):
+        labels = np.empty(0, np.int64)
+        try:
+            pixels, classes = (mnist.find(report.root, name) for name in names)
+            report.sums += [Sum(f.path.name, f.md5, f.official) for f in (pixels, classes)]
+            labels = mnist.read_split(pixels, classes)[1]
+        except UserError as error:
+            report.problems.append(Finding(error.what.removeprefix(f"{report.root}/")))
+        if progress is not None:
+            progress(entry.name, 2 * done, len(mnist.MD5))
+        _add_row(report, entry, split, labels)
 
 
 def _check_splits(

@@ -53,7 +53,8 @@ class Samples:
 
     Attributes:
         labels: N classes, int64, 0..C-1.
-        pixels: N x h x w x 3 uint8, RGB: an array, a memory map, or a source that streams them.
+        pixels: N x h x w x 3 uint8, RGB, or N x h x w x 1, grey: an array, a memory map, or a
+            source that streams them.
         files: the N image files in this order; or the few files that hold them all.
     """
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reid_srdl.data.classes import cifar, folders, tiny
+from reid_srdl.data.classes import cifar, folders, mnist, tiny
 from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.locate import ClassCounts, Entry
-from reid_srdl.data.normalisation import CIFAR10, CIFAR100
+from reid_srdl.data.normalisation import CIFAR10, CIFAR100, MNIST
 
 _CLASS_FOLDERS = tuple(f"{folder}/" for folder in (folders.TRAIN, *folders.TESTS))
 
@@ -48,6 +48,23 @@ CLASSES: dict[str, Entry] = {
             "model": {"name": "resnet32"},
             "optim": {"batch_size": 128},
             "train": {"epochs": 200},
+        },
+    ),
+    "mnist": Entry(
+        name="mnist",
+        summary="MNIST: 70,000 grey images of 28 x 28 pixels, 10 digits",
+        fetch="get the four idx files that torchvision keeps in MNIST/raw",
+        task="classification",
+        folders=("MNIST/raw", "MNIST", "raw"),
+        marks=tuple(f"{file}{suffix}" for file in mnist.MD5 for suffix in ("", ".gz")),
+        layout=mnist.LAYOUT,
+        official_classes={"train": ClassCounts(60_000, 10), "test": ClassCounts(10_000, 10)},
+        normalisation=MNIST,
+        defaults={
+            "data": {"height": 28, "width": 28, "pad": 0, "flip": False},
+            "model": {"name": "mlp-800"},
+            "optim": {"batch_size": 128, "lr": 0.05, "weight_decay": 0.0},
+            "train": {"epochs": 60},
         },
     ),
     "tiny-imagenet": Entry(
@@ -106,6 +123,7 @@ CLASSES: dict[str, Entry] = {
 CLASS_READERS: dict[str, Callable[..., ClassData]] = {
     "cifar10": cifar.load,
     "cifar100": cifar.load,
+    "mnist": mnist.load,
     "tiny-imagenet": tiny.load,
     "imagenet": folders.load,
     "class-folder": folders.load,

@@ -15,6 +15,7 @@ from reid_srdl.models.changes.dropout import Dropout
 from reid_srdl.models.changes.gem import GeM
 from reid_srdl.models.changes.group_norm import GroupNorm
 from reid_srdl.models.changes.ibn import IBN
+from reid_srdl.models.changes.input_dropout import InputDropout
 from reid_srdl.models.changes.last_stride import LastStride
 from reid_srdl.models.changes.part import Part
 
@@ -28,6 +29,7 @@ __all__ = [
     "Dropout",
     "GeM",
     "GroupNorm",
+    "InputDropout",
     "LastStride",
     "Part",
 ]
@@ -54,4 +56,5 @@ CHANGES: dict[str, type[Change]] = {
     "bottleneck": Bottleneck,
     "bnneck": BNNeck,
     "dropout": Dropout,
+    "input_dropout": InputDropout,
 }

@@ -11,6 +11,7 @@ from reid_srdl.models.changes import (
     Dropout,
     GeM,
     GroupNorm,
+    InputDropout,
     LastStride,
 )
 
@@ -32,4 +33,6 @@ def changes_of(model: ModelConfig) -> tuple[Change, ...]:
         changes.append(BNNeck())
     if model.dropout:
         changes.append(Dropout(model.dropout))
+    if model.input_dropout:
+        changes.append(InputDropout(model.input_dropout))
     return tuple(changes)

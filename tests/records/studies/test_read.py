@@ -22,6 +22,7 @@ TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "figure4",
 def test_the_packages_studies_are_all_there() -> None:
     assert set(study_files()) == {
         *TABLES,
+        "lecture_mnist",
         "recipe_market1501",
         "transfer_cifar100",
         "rehearsal_cifar100",
@@ -53,6 +54,24 @@ def test_the_study_of_transfer_has_every_cell() -> None:
     assert (options.source_classes, options.stages, options.tune) == ("A", 3, True)
     of = {contrast.of for contrast in plan.study.contrasts}
     assert of == kinds.keys()
+
+
+def test_the_lectures_experiment_has_its_three_networks() -> None:
+    plan = plan_study(read_study(find_study("lecture_mnist")), experiment, rehearse)
+    teacher, student, distilled = plan.cells.values()
+    assert [cell.cell.published["top1"] for cell in plan.cells.values()] == [99.33, 98.54, 99.26]
+    assert distilled.cell.teacher == teacher.name
+    told = (teacher.config.model, teacher.config.data.pad, teacher.config.optim.max_norm)
+    assert (told[0].name, told[0].dropout, told[0].input_dropout, *told[1:]) == (
+        *("mlp-1200", 0.5, 0.2),
+        *(2, 3.873),
+    )
+    options: Any = distilled.config.method
+    assert (options.temperature, options.form) == (20, "lecture")
+    for cell in (student, distilled):
+        config = cell.config
+        assert (config.model.name, config.model.dropout, config.data.pad) == ("mlp-800", 0, 0)
+        assert (config.data.flip, config.optim.max_norm, config.train.epochs) == (False, None, 60)
 
 
 def test_a_rehearsal_shortens_a_source_too(tmp_path: Path) -> None:
