@@ -13,8 +13,6 @@ from typing import Any
 
 from reid_srdl.models.spec import NetworkSpec
 
-LATER = "later"  # marks a field that came later: at its default it is in no key, so old keys stand
-
 
 @dataclass(frozen=True)
 class Keyed:
@@ -55,11 +53,7 @@ def described(value: Any) -> Any:
             raise TypeError(
                 f"no key can name a {type(value).__name__}: decorate it as @dataclass(frozen=True)"
             )
-        told = {
-            field.name: described(getattr(value, field.name))
-            for field in fields(value)
-            if not field.metadata.get(LATER) or getattr(value, field.name) != field.default
-        }
+        told = {field.name: described(getattr(value, field.name)) for field in fields(value)}
         return {"type": type(value).__qualname__, **told}
     if isinstance(value, Mapping):
         return [[str(name), described(part)] for name, part in value.items()]  # order counts

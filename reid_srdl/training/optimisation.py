@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from reid_srdl.training.keys import LATER
 from reid_srdl.training.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class Optimisation:
     clip: float | None = None
     ema: float | None = None
     ema_teaches: bool = False
-    max_norm: float | None = field(default=None, metadata={LATER: True})
+    max_norm: float | None = None
 
     def frozen_steps(self, steps: int) -> int:
         """Returns how many of a phase's steps leave a loaded trunk as it is.

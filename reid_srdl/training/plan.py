@@ -371,7 +371,7 @@ class Planner:
             precision=setting.precision,
             compile=setting.compile,
             source=setting.source,
-            **({} if share == 1 else {"share": share}),
+            share=share,
         )
         images = self._images(view)
         batch = setting.optimisation.batch_size

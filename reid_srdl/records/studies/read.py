@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from reid_srdl import version
-from reid_srdl.config import Section, read_yaml
+from reid_srdl.config import Section, merge, read_yaml
 from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.records.studies.schema import Cell, Contrast, Quotation, Study, WidthStudy
 
@@ -47,12 +48,12 @@ def find_study(name_or_file: str) -> Path:
 def read_study(path: Path) -> Study:
     """Reads a study.
 
+    ``extends`` names another study, or a file beside this one, whose keys lie under its own.
+
     Raises:
         UserError: the file cannot be read, or does not hold a study; one line for every error.
     """
-    tree = read_yaml(path)
-    if "name" in tree:
-        raise UserError(f"{path}: name: no such key", "a study is called as its file", usage=True)
+    tree = _read(path, ())
     try:
         return Study.model_validate({"name": path.stem, **tree})
     except ValidationError as error:
@@ -66,6 +67,20 @@ def read_study(path: Path) -> Study:
             problems.append(f"{place}: {text}" if place else text)
         hint = "; ".join(hints) or "mend the file; configs/studies holds examples"
         raise UserError(f"{path}: {'; '.join(problems)}", hint, usage=True) from None
+
+
+def _read(path: Path, extended: tuple[Path, ...]) -> dict[str, Any]:
+    """Returns a study's keys, over those of the study that it extends."""
+    tree = read_yaml(path)
+    if "name" in tree:
+        raise UserError(f"{path}: name: no such key", "a study is called as its file", usage=True)
+    if path in extended:
+        raise UserError(f"{path}: extends: it extends itself", "mend the file", usage=True)
+    if (base := tree.pop("extends", None)) is None:
+        return tree
+    beside = path.parent / f"{base}.yaml"
+    under = beside if beside.is_file() else find_study(str(base))
+    return merge(_read(under, (*extended, path)), tree)
 
 
 def _keys(place: tuple[int | str, ...]) -> list[str]:
