@@ -296,7 +296,13 @@ def test_the_list_tells_every_study(
         main()
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [
+        *(
+            f"family_{data}{kind}"
+            for data in ("cifar100", "market1501", "mnist")
+            for kind in ("", "_own", "_teacher_given")
+        ),
         "figure4",
+        "lecture_mnist",
         "market1501",
         "recipe_market1501",
         "rehearsal_cifar100",

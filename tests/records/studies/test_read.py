@@ -10,6 +10,7 @@ import pytest
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.experiment import experiment
 from reid_srdl.jobs.rehearsal import rehearse
+from reid_srdl.methods import METHODS
 from reid_srdl.records.studies import find_study, plan_study, read_study, study_files
 from reid_srdl.training.phases import Fit
 from reid_srdl.training.values import after
@@ -17,17 +18,64 @@ from tests.records.studies.made import STUDY, write_study
 
 METHODS_OF_IT = ("vanilla", "srdl")
 TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "figure4", "market1501")
+FAMILIES = {
+    f"family_{data}{kind}": (data, kind)
+    for data in ("mnist", "cifar100", "market1501")
+    for kind in ("", "_own", "_teacher_given")
+}
+TAUGHT = ("kd", "fitnet", "at", "rkd", "dkd")
 
 
 def test_the_packages_studies_are_all_there() -> None:
     assert set(study_files()) == {
         *TABLES,
+        *FAMILIES,
         "lecture_mnist",
         "recipe_market1501",
         "transfer_cifar100",
         "rehearsal_cifar100",
         "rehearsal_market1501",
     }
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_studies_of_the_family(name: str) -> None:
+    """One network throughout; every method with a budget, with none, or its teacher given."""
+    data, kind = FAMILIES[name]
+    plan = plan_study(read_study(find_study(name)), experiment, rehearse)
+    configs = {cell.cell.label: cell.config for cell in plan.cells.values()}
+    assert {one.data.name for one in configs.values()} == {data}
+    assert len({one.model for one in configs.values()}) == 1
+    assert {one.train.budget for one in configs.values()} == {"own" if kind == "_own" else "equal"}
+    methods = {one.method.name for one in configs.values()}
+    if kind == "_teacher_given":
+        assert methods == {"vanilla", *TAUGHT}
+        assert {cell.cell.teacher for cell in plan.cells.values()} == {None, "vanilla"}
+    else:
+        assert methods == METHODS.keys() - {"transfer"}  # which starts from another task
+        for one in configs.values():
+            assert getattr(one.method, "teacher", one.model.name) == one.model.name
+    assert {contrast.of for contrast in plan.study.contrasts} >= methods - {"vanilla"}
+
+
+def test_a_study_extends_another(tmp_path: Path) -> None:
+    base = tmp_path / "base.yaml"
+    base.write_text(
+        "title: base\nseeds: [0]\nconfig: {data: {name: cifar10}}\n"
+        "cells:\n  a: {label: A, config: {method: {name: vanilla}}}\n"
+    )
+    over = tmp_path / "over.yaml"
+    over.write_text("extends: base\ntitle: over\ncells: {a: {label: B}}\n")
+    study = read_study(over)
+    assert (study.name, study.title, study.seeds) == ("over", "over", (0,))
+    assert study.cells["a"].label == "B"
+    assert study.cells["a"].config == {"method": {"name": "vanilla"}}
+    base.write_text("extends: over\n")
+    with pytest.raises(UserError, match="extends itself"):
+        read_study(over)
+    over.write_text("extends: nothing\n")
+    with pytest.raises(UserError, match="no such study: 'nothing'"):
+        read_study(over)
 
 
 def test_the_study_of_transfer_has_every_cell() -> None:
