@@ -30,6 +30,15 @@ DataDir = Annotated[
 ]
 
 
+def _pattern(flag: str, what: str) -> typer.models.OptionInfo:
+    info: typer.models.OptionInfo = typer.Option(
+        flag,
+        metavar="PATTERN",
+        help=f"Of people: a pattern searched in each image's path, whose group is the {what}.",
+    )
+    return info
+
+
 @make_app.command(
     epilog="Example: reid-srdl data make walkers --data-dir data --seed 0. "
     "The set is for showing that everything works; its scores say nothing about real streets."
@@ -89,16 +98,22 @@ def walkers(
 def check(
     name: Annotated[str, typer.Argument(help="A data set's name, e.g. market1501 or cifar100.")],
     data_dir: DataDir = None,
+    camera: Annotated[str | None, _pattern("--camera", "camera")] = None,
+    person: Annotated[str | None, _pattern("--person", "person")] = None,
     json: PlainJson = False,
 ) -> None:
     """Count a data set, read every image, and name every file that is wrong."""
+    from reid_srdl.config import DataConfig, changed
+    from reid_srdl.data import Patterns
     from reid_srdl.data.check import check_dataset
     from reid_srdl.report.bars import bars
     from reid_srdl.report.check import check_json, print_check
     from reid_srdl.report.say import show_json
 
+    given = {"name": name, "camera": camera, "person": person}
+    told = changed(DataConfig(), {key: own for key, own in given.items() if own}, "data")
     with bars() as tell:
-        report = check_dataset(name, data_dir, tell)
+        report = check_dataset(name, data_dir, tell, Patterns(told.camera, told.person))
     if json:
         show_json(check_json(report))
     else:

@@ -28,10 +28,19 @@ EXAMPLE = (
 
 # What says something about a classification run, nothing about features, nothing about all splits.
 _OF_CLASSES = {"--data-dir", "--flip", "--batch-size"}
-_NOT_OF_FEATURES = {"--dataset", "--split", "--distractors", *_OF_CLASSES}
+_PEOPLE = {"--camera", "--person"}
+_NOT_OF_FEATURES = {"--dataset", "--split", "--distractors", *_PEOPLE, *_OF_CLASSES}
 _OF_FEATURES = {"--name", "--runs"}
-_NOT_OF_SETS = {"--data-dir", "--split", "--per-query", "--top-k", "--rank-lists", "--distractors"}
-_NOT_OF_SPLITS = {"--per-query", "--top-k", "--rank-lists", "--distractors"}
+_NOT_OF_SETS = {
+    *_PEOPLE,
+    "--data-dir",
+    "--split",
+    "--per-query",
+    "--top-k",
+    "--rank-lists",
+    "--distractors",
+}
+_NOT_OF_SPLITS = {*_PEOPLE, "--per-query", "--top-k", "--rank-lists", "--distractors"}
 
 
 @with_options("eval", default="the run's own, or {default}")

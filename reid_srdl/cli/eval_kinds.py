@@ -51,6 +51,12 @@ class Asked:
         """Which data set, and where it is."""
         return {"dataset": self.given.get("data.name"), "data_dir": self.given.get("data.dir")}
 
+    @property
+    def patterns(self) -> dict[str, str]:
+        """What paths of people tell, by the keys that were given."""
+        given = section(self.given, "data")
+        return {key: given[key] for key in ("camera", "person") if key in given}
+
     def split_number(self) -> int | None:
         """Returns the number of the split.
 
@@ -174,6 +180,7 @@ def _of_run(
         **asked.data,
         split=asked.split_number(),
         distractors=asked.distractors,
+        patterns=asked.patterns,
         changes=asked.changes,
         lists=asked.k if asked.lists else None,
         device=asked.device,

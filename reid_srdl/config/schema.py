@@ -17,6 +17,7 @@ from reid_srdl.config.loss import LossConfig
 from reid_srdl.config.method import MethodOptions
 from reid_srdl.config.optim import IMAGES, OptimConfig
 from reid_srdl.config.option import ENGINE, HOW, OUTPUT, TESTED, WHAT, WHERE, Option, OrWord
+from reid_srdl.config.pattern import pattern
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.config.recipe import RecipeConfig
 from reid_srdl.config.sampler import SamplerConfig
@@ -87,6 +88,27 @@ class DataConfig(Section):
         description="train on N images only, drawn from each class or identity by its share",
     )
     split: int = Field(0, ge=0, le=_COUNT, description="which division, where a set has several")
+    camera: Annotated[
+        str | None,
+        Option(
+            "--camera",
+            "Of people: a pattern searched in each image's path, whose group is the camera; "
+            "default: the run's own.",
+            TESTED,
+            "eval",
+            "PATTERN",
+        ),
+    ] = Field(None, description="of people: a pattern in an image's path, its group the camera")
+    person: Annotated[
+        str | None,
+        Option(
+            "--person",
+            "Likewise the person; default: the run's own, or the first folder.",
+            TESTED,
+            "eval",
+            "PATTERN",
+        ),
+    ] = Field(None, description="likewise the person; None: the first folder, or the column")
     validation: float = Field(
         0.0,
         ge=0,
@@ -120,8 +142,12 @@ class DataConfig(Section):
             yield "dirs", f"{len(self.dirs)} places for {self.name}, which is {sets}", ("dirs", [])
         if self.joint != "balanced" and count == 1:
             yield "joint", f"nothing is joined in {self.name}", ("joint", "balanced")
+        for key in ("camera", "person"):
+            if getattr(self, key) is not None and "people" not in self.name.split("+"):
+                yield key, f"nothing reads it while data.name is {self.name}", ("name", "people")
 
     _expands = field_validator("dir")(at_home)
+    _are_patterns = field_validator("camera", "person")(pattern)
     _all_expand = field_validator("dirs")(lambda places: tuple(map(at_home, places)))
 
 

@@ -9,18 +9,22 @@ from reid_srdl.data.classes.samples import ClassData, PixelSource, Samples
 from reid_srdl.data.classes.table import CLASS_READERS, CLASSES
 from reid_srdl.data.images import Steps
 from reid_srdl.data.locate import Entry, locate
+from reid_srdl.data.people import reader
+from reid_srdl.data.people.folders import Patterns
 from reid_srdl.data.reid import market
 from reid_srdl.data.reid.crops import Crops, ReidData
 from reid_srdl.data.reid.identities import with_meanings
 from reid_srdl.data.reid.joint import SIGN, join
-from reid_srdl.data.reid.table import READERS, REID
+from reid_srdl.data.reid.table import PEOPLE, READERS, REID
 from reid_srdl.errors import UserError, did_you_mean
 
 __all__ = [
     "DATASETS",
     "DATASET_NAMES",
+    "PEOPLE",
     "ClassData",
     "Crops",
+    "Patterns",
     "PixelSource",
     "ReidData",
     "Samples",
@@ -86,28 +90,39 @@ def part_names(name: str) -> tuple[str, ...]:
     return names
 
 
-def load_people(sets: Sequence[tuple[str, Path | None]], split: int = 0) -> ReidData:
+def load_people(
+    sets: Sequence[tuple[str, Path | None]],
+    split: int = 0,
+    patterns: Patterns | None = None,
+) -> ReidData:
     """Finds re-id data sets and lists their crops: one, or several as one; reads no image.
 
     Args:
         sets: each one's name and folder, as in :func:`load_dataset`.
         split: which division, where the one set has several; joint sets take the first of each.
+        patterns: as in :func:`load_dataset`.
 
     Raises:
         UserError: as :func:`load_dataset`; or sets that cannot be joined.
     """
     if len(sets) == 1:
-        return load_dataset(*sets[0], split)
+        return load_dataset(*sets[0], split, patterns)
     if split:
         raise UserError(
             f"data.split: {split} of a joint set: the first division of each is taken",
             "leave data.split out",
             usage=True,
         )
-    return join([load_dataset(name, folder) for name, folder in sets])
+    return join([load_dataset(name, folder, 0, patterns) for name, folder in sets])
 
 
-def load_dataset(name: str, data_dir: Path | None = None, split: int = 0) -> ReidData:
+def load_dataset(
+    name: str,
+    data_dir: Path | None = None,
+    split: int = 0,
+    patterns: Patterns | None = None,
+    kept_split: Path | None = None,
+) -> ReidData:
     """Finds a data set and lists its crops; reads no image.
 
     Args:
@@ -116,6 +131,8 @@ def load_dataset(name: str, data_dir: Path | None = None, split: int = 0) -> Rei
             extracted into the cache). None: the environment variable REID_SRDL_DATA; for
             ``walkers`` also the folder ``data`` of the working directory.
         split: which division into training and test, where the data set has several.
+        patterns: of ``people``: what an image's path tells of its camera and person.
+        kept_split: of ``people``: the drawn split that a run keeps, to have it again.
 
     Raises:
         UserError: the name is unknown or that of a classification set, the data set is not there,
@@ -134,6 +151,8 @@ def load_dataset(name: str, data_dir: Path | None = None, split: int = 0) -> Rei
             usage=True,
         )
     root = locate(entry, data_dir)
+    if name == PEOPLE:
+        return with_meanings(reader.load(name, root, patterns or Patterns(), kept_split))
     read = READERS[name](name, root, split) if name in READERS else market.load(name, root)
     return with_meanings(read)
 

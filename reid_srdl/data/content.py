@@ -8,6 +8,7 @@ Knowledge, checkpoints and records are of one content, and are never used for an
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from reid_srdl.data.classes.file_table import FileTable
 from reid_srdl.data.classes.samples import ClassData, Samples
 from reid_srdl.data.file_digests import file_digests, signature
 from reid_srdl.data.images import Steps
-from reid_srdl.data.reid.crops import Crops, ReidData
+from reid_srdl.data.reid.crops import DISTRACTOR, Crops, ReidData
 
 _FORMAT = 1
 
@@ -136,14 +137,24 @@ def files_digest(root: Path, files: Sequence[Path]) -> str:
 def _crops(data: ReidData, crops: Crops, side: str = "") -> list[_Row]:
     rows = []
     packed = f"{data.packed.folder}/" if data.packed is not None else None
-    for name, pid, camid in zip(
-        _texts(crops.paths), crops.pids.tolist(), crops.camids.tolist(), strict=True
-    ):
+    labels = _labels(data, crops)
+    for name, label in zip(_texts(crops.paths), labels, strict=True):
         file = "" if packed is not None and name.startswith(packed) else name
-        rows.append((_relative(data.root, name), f"{side}{pid} {camid}", file))
+        rows.append((_relative(data.root, name), f"{side}{label}", file))
     if data.packed is not None:
         rows += [(path.name, f"{side}packed", str(path)) for path in data.packed.files]
     return rows
+
+
+def _labels(data: ReidData, crops: Crops) -> Iterator[str]:
+    """Yields who and which camera each crop is of, whatever their numbers here."""
+    pids, camids = crops.pids.tolist(), crops.camids.tolist()
+    if data.persons:
+        # Names as JSON, so that no two pairs make one text, and none means what a number does.
+        persons = {n: json.dumps(data.person(n)) if n > DISTRACTOR else str(n) for n in set(pids)}
+        cameras = {n: json.dumps(data.camera(n)) if n > 0 else str(n) for n in set(camids)}
+        return (f"{persons[pid]} {cameras[camid]}" for pid, camid in zip(pids, camids, strict=True))
+    return (f"{pid} {camid}" for pid, camid in zip(pids, camids, strict=True))
 
 
 def _samples(data: ClassData, part: Samples, steps: Steps | None, what: str) -> Part:

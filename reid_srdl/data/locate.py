@@ -57,7 +57,9 @@ class Entry:
         partial_boxes: gt_bbox of the test identities only, which multi-query can use.
         default_dir: looked in where neither ``--data-dir`` nor the variable names it.
         task: what is learnt from it.
-        marks: files, and folders with a slash behind, of which the set's own folder holds one.
+        marks: files, and folders with a slash behind, of which the set's own folder holds one;
+            none: any folder that is not empty is one.
+        files: endings of files that are a set by themselves.
         layout: what its folder should hold, in words.
         official_classes: ``official``, of a classification data set.
         md5: official MD5 sums of archives, by name; compared where they are there.
@@ -76,6 +78,7 @@ class Entry:
     default_dir: Path | None = None
     task: Literal["reid", "classification"] = "reid"
     marks: tuple[str, ...] = tuple(f"{split}/" for split in SPLITS)
+    files: tuple[str, ...] = ()
     layout: str = LAYOUT
     official_classes: Mapping[str, ClassCounts] | None = None
     md5: Mapping[str, str] = field(default_factory=dict)
@@ -150,7 +153,7 @@ def _place(entry: Entry, place: Path, other: str) -> Place:
     if found is not None:
         return found
     if place.is_file():
-        raise UserError(*_why_no_archive(entry, place))
+        raise UserError(*(_why_no_table if entry.files else _why_no_archive)(entry, place))
     if not any(place.iterdir()):
         raise UserError(
             f"{place}: the folder is empty", f"it should hold {entry.layout}; {entry.fetch}"
@@ -161,6 +164,12 @@ def _place(entry: Entry, place: Path, other: str) -> Place:
     near = _nearby(entry, place)
     hint = f"give --data-dir {near}" if near is not None else f"{entry.fetch}"
     raise UserError(f"{place}: holds {what}", f"it should hold {entry.layout}; {hint}")
+
+
+def _why_no_table(entry: Entry, place: Path) -> tuple[str, str]:
+    """Returns what is wrong with a file that was named as a set by itself, and what to do."""
+    kinds = " or ".join(entry.files)
+    return f"{place}: a file, and no table ({kinds})", f"name one, or a folder: {entry.fetch}"
 
 
 def _why_no_archive(entry: Entry, place: Path) -> tuple[str, str]:
@@ -192,6 +201,8 @@ def _nearby(entry: Entry, place: Path) -> Path | None:
 def _search(entry: Entry, place: Path) -> Place | None:
     """Looks for the marks in ``place``, in folders of known names, in archives; in that order."""
     if place.is_file():
+        if entry.files:
+            return Place(place) if place.name.lower().endswith(entry.files) else None
         if not is_archive(place):
             return None
         root = _unpacked(entry, extracted(place, default_cache_dir()))
@@ -231,6 +242,8 @@ def _unpacked(entry: Entry, folder: Path) -> Path | None:
 
 
 def _is_marked(entry: Entry, folder: Path) -> bool:
+    if not entry.marks:
+        return any(folder.iterdir())
     return any(
         (folder / mark.rstrip("/")).is_dir() if mark.endswith("/") else (folder / mark).is_file()
         for mark in entry.marks

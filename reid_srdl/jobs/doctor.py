@@ -28,7 +28,11 @@ from reid_srdl.records.machine import (
     Torch,
 )
 
-_NOT_SETS = ("folder", "class-folder")  # layouts that any folder may have, no sets to look for
+_NOT_SETS = (
+    "folder",
+    "class-folder",
+    "people",
+)  # layouts that any folder may have, no sets to look for
 
 
 def inspect() -> Machine:

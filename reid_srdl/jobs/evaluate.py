@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.config import AnyConfig, EvalConfig, changed, sets_of
-from reid_srdl.data import find_entry
+from reid_srdl.data import Patterns, find_entry
 from reid_srdl.data.content import content_of_test
 from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.errors import FileError, fail
@@ -53,6 +53,7 @@ def evaluate_run(
     data_dir: Path | None = None,
     split: int | None = None,
     distractors: Path | None = None,
+    patterns: Mapping[str, str] | None = None,
     changes: dict[str, Any] | None = None,
     lists: int | None = None,
     device: str = "auto",
@@ -69,6 +70,7 @@ def evaluate_run(
         data_dir: its folder.
         split: which division of it; by default the run's own, on another data set the first.
         distractors: a folder of images that join the gallery as nobody's.
+        patterns: of people: ``camera`` and ``person``, where they are not the run's own.
         changes: keys of the ``eval`` section that differ from the run's own, and what their
             ``rules`` imply.
         lists: length of the rank lists that will be asked for; None: none.
@@ -99,6 +101,7 @@ def evaluate_run(
             data_dir=data_dir,
             split=split,
             distractors=distractors,
+            patterns=_patterns(config, tested.name, patterns or {}),
             flip=settings.flip,
             batch_size=settings.batch_size,
             device=device,
@@ -126,6 +129,13 @@ def evaluate_run(
     if extracted is None:
         return features, result, kept_file(run, [evaluated])
     return features, result, keep(run, [evaluated], extracted[1], refused)
+
+
+def _patterns(config: AnyConfig, dataset: str, given: Mapping[str, str]) -> Patterns:
+    """Returns what paths tell, by the run's own patterns and what was given."""
+    own = config.data.model_dump(include={"camera", "person"})
+    told = changed(config.data, {"name": dataset, **own, **given}, "data")
+    return Patterns(told.camera, told.person)
 
 
 def _check(settings: EvalConfig, lists: int | None, data: ReidData) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reid_srdl.config import AnyConfig, sets_of
-from reid_srdl.data import load_dataset
+from reid_srdl.data import Patterns
 from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.data.reid.distractors import with_distractors
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.networks import network_of
+from reid_srdl.jobs.people import data_to_test
 from reid_srdl.methods import KNOWN
 from reid_srdl.records.belonging import read_run
 from reid_srdl.records.folder import RunFolder
@@ -80,6 +81,7 @@ def opened_run(
     batch_size: int | None = None,
     device: str = "auto",
     network: str | None = None,
+    patterns: Patterns | None = None,
     steps: Steps | None = None,
     check: Callable[[ReidData], None] | None = None,
 ) -> tuple[Extractor, ReidData]:
@@ -88,6 +90,7 @@ def opened_run(
     Args:
         run, dataset, data_dir, split, distractors, flip, batch_size, device, network, steps: as
             there.
+        patterns: of people: what paths tell of cameras and persons; None: the run's own.
         check: shown the data before any image is read; what it raises ends the work.
 
     Raises:
@@ -108,7 +111,7 @@ def opened_run(
         )
     if split is None:
         split = config.data.split if own else 0
-    data = load_dataset(name, data_dir or dict(sets_of(config.data)).get(name), split)
+    data = data_to_test(RunFolder(run), config, name, data_dir, split, patterns)
     if distractors is not None:
         data = with_distractors(data, distractors)
     if check is not None:

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.config import AnyConfig, changed
-from reid_srdl.data import load_dataset
 from reid_srdl.data.images import KINDS, UnreadableError, read_rgb
 from reid_srdl.data.notes import Finding
 from reid_srdl.data.reid.crops import JUNK, Crops
 from reid_srdl.data.reid.loose import UNKNOWN, list_gallery
 from reid_srdl.errors import FileError, UserError
 from reid_srdl.evaluation.rank_lists import rank_lists
+from reid_srdl.jobs.people import data_to_test
 from reid_srdl.methods import KNOWN
 from reid_srdl.records.answer import Answer, Found
 from reid_srdl.records.belonging import read_run
@@ -63,7 +63,7 @@ def search_run(
     folder = RunFolder(run)
     config, record = read_run(folder, KNOWN)
     _query(image)
-    where, crops, junk, notes = _gallery(config, gallery, data_dir)
+    where, crops, junk, notes = _gallery(folder, config, gallery, data_dir)
     if not 1 <= k <= len(crops):
         raise UserError(
             f"the {k} nearest of {len(crops):,} images are asked for",
@@ -106,7 +106,7 @@ def _query(image: Path, size: tuple[int, int] | None = None) -> NDArray[np.uint8
 
 
 def _gallery(
-    config: AnyConfig, folder: Path | None, data_dir: Path | None
+    run: RunFolder, config: AnyConfig, folder: Path | None, data_dir: Path | None
 ) -> tuple[Path, Crops, int, tuple[Finding, ...]]:
     """Returns the gallery's folder, the crops that count, how many are junk, and notes."""
     notes: tuple[Finding, ...] = ()
@@ -119,9 +119,9 @@ def _gallery(
                 "name a folder of crops: --gallery DIR",
                 usage=True,
             )
-        data = load_dataset(config.data.name, data_dir or config.data.dir, config.data.split)
+        data = data_to_test(run, config, config.data.name, data_dir, config.data.split)
         crops = data.gallery
-        folder = crops.paths[0].parent
+        folder = data.root if data.persons else crops.paths[0].parent
     counts = crops.pids != JUNK
     if not counts.any():
         raise UserError(f"{folder}: holds junk (pid -1) alone", "give a folder with people in it")

@@ -15,6 +15,7 @@ from reid_srdl.data.scratch import scratch_cache
 from reid_srdl.errors import FileError, UserError
 from reid_srdl.jobs.before import check_evaluable, check_room
 from reid_srdl.jobs.identity import check_source, named_teachers, trained_on
+from reid_srdl.jobs.people import drawn_split
 from reid_srdl.jobs.planning import RunPlan, measured_seconds, plan_run
 from reid_srdl.jobs.rehearsal import rehearse, run_program, told_as_own
 from reid_srdl.jobs.starting import keep_start
@@ -109,7 +110,7 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
         folder.check_content(known.trained_on)
         if (record := _finished(folder, config, known, listener)) is not None:
             return record
-        folder.begin(config, known.trained_on)
+        folder.begin(config, known.trained_on, drawn_split(known.found))
         trainer = _trainer(config, opened, compute, folder, listener)
         models = run_program(config, trainer, config.train.epochs)
         for name, model in models.items():
@@ -367,7 +368,7 @@ def _finished(
     if config.eval.enabled and not all(record.results.values()):
         return None
     with contextlib.suppress(FileError):
-        folder.begin(config, known.trained_on)
+        folder.begin(config, known.trained_on, drawn_split(known.found))
     listener.noted(
         f"{folder.path}: finished on {record.created:%Y-%m-%d at %H:%M} UTC, on the same data "
         f"({known.trained_on.folder}); nothing is left to do"

@@ -38,6 +38,7 @@ class RunFolder:
     Attributes:
         config: the resolved configuration, YAML.
         trained_on: what the run is trained on, JSON.
+        split: the split of people that was drawn for it, CSV; not there where none was.
         metrics: one line of JSON per epoch.
         phases: folder of the durable phases.
         record: the typed record, written last.
@@ -47,6 +48,7 @@ class RunFolder:
         self.path = path
         self.config = path / "config.yaml"
         self.trained_on = path / "data.json"
+        self.split = path / "split.csv"
         self.metrics = path / "metrics.jsonl"
         self.phases = path / "phases"
         self.record = path / "record.json"
@@ -156,13 +158,21 @@ class RunFolder:
         if known is not None:
             check_same_content(self.path, known, now)
 
-    def begin(self, config: AnyConfig, now: TrainedOn) -> None:
-        """Writes what the run is, at its first moment; later where its data stand, if elsewhere."""
+    def begin(self, config: AnyConfig, now: TrainedOn, split: str | None) -> None:
+        """Writes what the run is, at its first moment; later where its data stand, if elsewhere.
+
+        Args:
+            config: its configuration.
+            now: what it is trained on.
+            split: the text of a drawn split; None: none was drawn.
+        """
         known = self.read_trained_on()
         if known == now and self.config.exists():
             return
         if not self.config.exists() or (known is not None and known.folder != now.folder):
             write_sealed(self.config, to_yaml(config), "the run's configuration")
+        if split is not None:
+            write_sealed(self.split, split, "the run's split")
         write_trained_on(self.trained_on, now)
 
     def _foreign_files(self) -> Iterator[Path]:

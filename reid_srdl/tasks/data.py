@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.config import AnyConfig, DataConfig, EvalConfig, changed, sets_of
-from reid_srdl.data import find_entry, load_classes, load_people
+from reid_srdl.data import Patterns, find_entry, load_classes, load_people
 from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.content import Content, content_of, joint_content
 from reid_srdl.data.fewer import fewer_images
 from reid_srdl.data.held_out import held_identities, held_images
 from reid_srdl.data.labelled import labelled_images
-from reid_srdl.data.reid.crops import ReidData, of_identities
+from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.data.reid.joint import joint_pids
 from reid_srdl.errors import UserError
 from reid_srdl.records.content import ContentFacts, content_facts
@@ -61,7 +61,9 @@ def read_data(config: AnyConfig, steps: Steps) -> TaskData:
     """
     section = config.data
     if find_entry(section.name).task == "reid":
-        found = _people(load_people(sets_of(section), section.split), section.identities, steps)
+        patterns = Patterns(section.camera, section.person)
+        people = load_people(sets_of(section), section.split, patterns)
+        found = _people(people, section.identities, steps)
     else:
         data = load_classes(section.name, section.dir, (section.height, section.width), steps)
         found = _task_data(data, steps, data.class_names)
@@ -77,7 +79,7 @@ def _held(data: ReidData | ClassData, classes: tuple[str, ...], share: float) ->
         held_images(data.train.labels, share, classes)
         return frozenset()
     held = held_identities(classes, share)
-    check_held_out(of_identities(data.train, held)[0])
+    check_held_out(data.training_crops(held)[0])
     return held
 
 
@@ -120,8 +122,8 @@ def _people(data: ReidData, most: int | None, steps: Steps) -> TaskData:
     parts = tuple(_people(part, most, steps) for part in data.parts)
     classes = [
         str(pid)
-        for place, part in enumerate(parts)
-        for pid in joint_pids(data.parts, place, np.array(part.classes, np.int64)).tolist()
+        for place, (own, part) in enumerate(zip(data.parts, parts, strict=True))
+        for pid in joint_pids(data.parts, place, own.numbers(part.classes)).tolist()
     ]
     content = joint_content(data, [part.content for part in parts])
     return TaskData(data, content, tuple(classes), parts=parts)

@@ -12,7 +12,7 @@ from reid_srdl.config import AnyConfig, EvalConfig
 from reid_srdl.data.augmentation import augmentation_of
 from reid_srdl.data.batches import Images, TrainingSet
 from reid_srdl.data.cache import decoded
-from reid_srdl.data.reid.crops import ReidData, of_identities
+from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.data.reid.joint import set_of_each
 from reid_srdl.data.reid.names import class_labels
 from reid_srdl.evaluation import asked_of, check_boxes, check_labels, evaluate_by
@@ -55,7 +55,7 @@ class ReidTask:
         assert isinstance(found.data, ReidData)
         self._data = data = found.data
         self.classes = found.classes
-        crops, trained = of_identities(data.train, self.classes)
+        crops, trained = data.training_crops(self.classes)
         labels, _ = class_labels(crops.pids)
         if (drawn := drawn_of(config.data, labels)) is not None:
             trained[trained], labels = drawn, labels[drawn]
@@ -79,7 +79,7 @@ class ReidTask:
         )
         self.judge_epoch: Judge | None = None
         if found.held:
-            others, held = of_identities(data.train, found.held)
+            others, held = data.training_crops(found.held)
             self.judge_epoch = RetrievalJudge(others, whole[held], size, compute, config.eval)
         self.facts = _facts(found, trained, self.training_set.labelled)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.data.notes import Finding
+from reid_srdl.data.people.rows import Table
 
 # What these two identities mean in every split of every data set. Neither is a person.
 #
@@ -22,6 +23,7 @@ from reid_srdl.data.notes import Finding
 # What ``--distractors`` adds to a gallery is 0 throughout, whatever its file names say.
 JUNK = -1
 DISTRACTOR = 0
+UNKNOWN_CAMERA = -2
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,10 @@ class Crops:
     Attributes:
         paths: the N image files.
         pids: N identities, int64 (-1 junk, 0 distractor).
-        camids: N cameras, int64, as the data set numbers them (from 1).
+        camids: N cameras, int64, as the data set numbers them (from 1); -2 where it is not known.
     """
 
-    paths: tuple[Path, ...]
+    paths: Sequence[Path]
     pids: NDArray[np.int64]
     camids: NDArray[np.int64]
 
@@ -43,14 +45,10 @@ class Crops:
 
     def select(self, keep: NDArray[np.bool_]) -> Crops:
         """Returns the crops where ``keep`` (N booleans) is true, in their order."""
+        if keep.all():
+            return self
         paths = tuple(path for path, kept in zip(self.paths, keep, strict=True) if kept)
         return Crops(paths, self.pids[keep], self.camids[keep])
-
-
-def of_identities(crops: Crops, names: Iterable[str]) -> tuple[Crops, NDArray[np.bool_]]:
-    """Returns the crops of some identities, by name, in their order; and which of N they are."""
-    kept = np.isin(crops.pids, np.array([int(name) for name in names], np.int64))
-    return crops.select(kept), kept
 
 
 @dataclass(frozen=True)
@@ -80,6 +78,8 @@ class ReidData:
         notes: what was left out, counted and named.
         packed: where the set's own images were taken from, if they are no files of the set.
         parts: the sets that it joins, see `data.reid.joint`; none: it is one set.
+        persons, cameras: names of the identities and cameras from 1; none: their numbers are these.
+        drawn: its images, where their split was drawn.
     """
 
     name: str
@@ -91,8 +91,31 @@ class ReidData:
     notes: tuple[Finding, ...] = ()
     packed: Packed | None = None
     parts: tuple[ReidData, ...] = ()
+    persons: tuple[str, ...] = ()
+    cameras: tuple[str, ...] = ()
+    drawn: Table | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """The C training identities as text, in the order of a classifier's labels."""
-        return tuple(str(pid) for pid in np.unique(self.train.pids).tolist())
+        return tuple(map(self.person, np.unique(self.train.pids).tolist()))
+
+    def person(self, pid: int) -> str:
+        """Returns an identity's name."""
+        return self.persons[pid - 1] if self.persons and pid > DISTRACTOR else str(pid)
+
+    def camera(self, camid: int) -> str:
+        """Returns a camera's name."""
+        return self.cameras[camid - 1] if self.cameras and camid > 0 else str(camid)
+
+    def numbers(self, persons: Iterable[str]) -> NDArray[np.int64]:
+        """Returns identities by their names, int64."""
+        if not self.persons:
+            return np.array([int(name) for name in persons], np.int64)
+        known = {name: pid for pid, name in enumerate(self.persons, start=1)}
+        return np.array([known[name] for name in persons], np.int64)
+
+    def training_crops(self, persons: Iterable[str]) -> tuple[Crops, NDArray[np.bool_]]:
+        """Returns the training crops of some persons, in their order; and which of all they are."""
+        kept = np.isin(self.train.pids, self.numbers(persons))
+        return self.train.select(kept), kept

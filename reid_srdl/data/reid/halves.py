@@ -108,7 +108,7 @@ def drawn_half(name: str, identities: NDArray[np.int64], split: int) -> NDArray[
 def joined(first: Crops, second: Crops) -> Crops:
     """Returns the crops of both."""
     return Crops(
-        first.paths + second.paths,
+        (*first.paths, *second.paths),
         np.concatenate([first.pids, second.pids]),
         np.concatenate([first.camids, second.camids]),
     )

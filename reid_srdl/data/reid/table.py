@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reid_srdl.data.locate import Counts, Entry
+from reid_srdl.data.people import reader
 from reid_srdl.data.reid import cuhk03, cuhk03_mat, grid, halves, market, msmt17, viper
 from reid_srdl.data.reid.crops import ReidData
 
@@ -16,6 +17,8 @@ _CUHK03 = (
 _CUHK03_MAT = "get cuhk03_release.zip from W. Li et al. (CVPR 2014; research only)"
 _CUHK03_FOLDERS = ("CUHK03-NP", "cuhk03-np", "cuhk03_release", "CUHK03", "cuhk03")
 _MARKET = tuple(f"{split}/" for split in market.REQUIRED)
+
+PEOPLE = "people"  # whose reader is told what paths mean, see `data.people`
 
 REID: dict[str, Entry] = {
     "market1501": Entry(
@@ -132,6 +135,14 @@ REID: dict[str, Entry] = {
         name="folder",
         summary="any folder of crops in Market-1501's layout and naming",
         fetch="name the folder that holds the splits",
+    ),
+    PEOPLE: Entry(
+        name=PEOPLE,
+        summary="a folder of images for each person, or a table of images (.csv, .parquet)",
+        fetch="name the folder, or the table",
+        marks=(),
+        files=reader.FILES,
+        layout=reader.LAYOUT,
     ),
     "walkers": Entry(
         name="walkers",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reid_srdl.config import AnyConfig, placed, sets_of
-from reid_srdl.data import find_entry, load_classes, load_people
+from reid_srdl.data import Patterns, find_entry, load_classes, load_people
 from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.content import content_of
 from reid_srdl.data.locate import locate
@@ -58,7 +58,8 @@ def _content(config: AnyConfig, data_dir: Callable[[str], Path | None]) -> tuple
     try:
         section = with_data(config, data_dir).data
         if find_entry(section.name).task == "reid":
-            data = load_people(sets_of(section), section.split)
+            patterns = Patterns(section.camera, section.person)
+            data = load_people(sets_of(section), section.split, patterns)
         else:
             data = load_classes(section.name, section.dir, (section.height, section.width))
         found = content_of(data)

@@ -1,0 +1,141 @@
+"""A folder for each person, with images at any depth; patterns may tell persons and cameras."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from reid_srdl.data.listing import EMPTY_FILE, LeftOut, list_folder, note_left_out, refuse_odd_name
+from reid_srdl.data.notes import first_ten, printable, say_files
+from reid_srdl.data.people.rows import Rows
+from reid_srdl.errors import UserError
+
+_NO_PERSON = "in no person's folder"
+
+
+@dataclass(frozen=True)
+class Patterns:
+    r"""Regular expressions that are searched in an image's path below the data set's folder.
+
+    >>> Patterns(camera=r"cam(\d+)").camera_of("anna/cam2_001.jpg")
+    '2'
+
+    Attributes:
+        camera: its first group is the camera, or all that it matches; None: paths do not tell.
+        person: likewise the person; None: the first folder is.
+    """
+
+    camera: str | None = None
+    person: str | None = None
+
+    def camera_of(self, path: str) -> str | None:
+        """Returns the camera's name; None where nothing is found, or nothing is asked."""
+        return None if self.camera is None else _found(self.camera, path)
+
+    def person_of(self, path: str) -> str | None:
+        """Returns the person's name; None where nothing is found."""
+        if self.person is None:
+            first, slash, _ = path.partition("/")
+            return first if slash else None
+        return _found(self.person, path)
+
+
+def read_folders(root: Path, patterns: Patterns) -> Rows:
+    """Lists the images below a folder; reads none.
+
+    Raises:
+        UserError: there is none, two persons' folders differ by case alone, a pattern finds nothing
+            in any path, or finds no person in some.
+    """
+    rows, left_out, nobody = Rows(root), list[LeftOut](), list[str]()
+    for path, why in _files(root, left_out):
+        person = patterns.person_of(path)
+        if why is not None:
+            left_out.append(LeftOut(path, why))
+        elif person is None:
+            nobody.append(path)
+        else:
+            rows.add(path, person, patterns.camera_of(path))
+    _check_persons(root, patterns, nobody, bool(rows.paths))
+    if patterns.person is None:
+        left_out += [LeftOut(path, _NO_PERSON) for path in nobody]
+    if not rows.paths:
+        raise UserError(
+            f"{root}: no images in folders of persons", "make a folder of images for each person"
+        )
+    check_camera(root, patterns, rows)
+    for name in rows.person_names.names:
+        refuse_odd_name(root / name)
+    _check_case(root, rows.person_names.names)
+    rows.notes = note_left_out(root.name, left_out)
+    return rows
+
+
+def check_camera(where: Path, patterns: Patterns, rows: Rows) -> None:
+    """Checks that the camera's pattern finds something.
+
+    Raises:
+        UserError: it finds nothing in any path.
+    """
+    if patterns.camera is not None and not rows.camera_names.names:
+        raise UserError(
+            f"data.camera: {patterns.camera!r} finds nothing in any path below {where}, such as "
+            f"{printable(min(rows.paths))}",
+            "mend the pattern, or leave data.camera out: cameras are not known then",
+            usage=True,
+        )
+
+
+def _check_persons(root: Path, patterns: Patterns, nobody: list[str], some: bool) -> None:
+    if patterns.person is None or not nobody:
+        return
+    told = first_ten([printable(path) for path in nobody])
+    where = f"{say_files(nobody)} below {root}" if some else f"any path below {root}"
+    raise UserError(
+        f"data.person: {patterns.person!r} finds nothing in {where}: {told}",
+        "mend the pattern, or leave data.person out: the first folder is the person then",
+        usage=True,
+    )
+
+
+def _check_case(root: Path, names: tuple[str, ...]) -> None:
+    """Refuses persons that some disks would make one: names that differ by case, or by accents'
+    encoding, alone."""
+    alike: dict[str, list[str]] = {}
+    for name in sorted(names):
+        alike.setdefault(unicodedata.normalize("NFC", name).casefold(), []).append(name)
+    pairs = [" and ".join(map(repr, same)) for same in alike.values() if len(same) > 1]
+    if pairs:
+        raise UserError(
+            f"{root}: persons whose names differ by case alone: {first_ten(pairs)}",
+            "rename one, or put all images into one folder",
+        )
+
+
+def _files(root: Path, left_out: list[LeftOut]) -> Iterator[tuple[str, str | None]]:
+    """Yields images at any depth by their paths below ``root``; why one is left out, else None."""
+    waiting: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
+    while waiting:
+        below, above = waiting.pop()
+        folder = root / below
+        status = folder.stat()
+        if (status.st_dev, status.st_ino) in above:
+            left_out.append(LeftOut(below, "a link to a folder above it"))
+            continue
+        listing = list_folder(folder)
+        prefix = f"{below}/" if below else ""
+        empty = set(listing.empty)
+        for name in listing.images:
+            yield os.path.normpath(prefix + name), EMPTY_FILE if name in empty else None
+        left_out += [LeftOut(prefix + one.name, one.reason) for one in listing.left_out]
+        inside = above | {(status.st_dev, status.st_ino)}
+        waiting += [(prefix + name, inside) for name in reversed(listing.folders)]
+
+
+def _found(pattern: str, path: str) -> str | None:
+    match = re.search(pattern, path)
+    return (match[1] if match.re.groups else match[0]) or None if match else None

@@ -1,0 +1,207 @@
+"""Images with what their owner says of each, in little memory: 3 million rows take half a GiB.
+
+Names may be any text: no person and no camera has a special one. What is nobody's has a kind.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_srdl.data.listing import EMPTY_FILE, IMAGE_SUFFIXES, NOT_READ
+from reid_srdl.data.notes import Finding, first_ten, printable, say_files
+from reid_srdl.errors import UserError
+
+SPLITS = ("train", "query", "gallery", "boxes")
+KINDS = ("junk", "distractor")  # images that are no person's
+
+NONE = -1  # the number of what is not told
+
+
+class Names:
+    """Numbers texts from 0, in the order in which they come."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, name: str | None) -> int:
+        """Returns the number of a name; -1 where there is none."""
+        return self._numbers.setdefault(name, len(self._numbers)) if name else NONE
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names, by their numbers."""
+        return tuple(self._numbers)
+
+
+@dataclass
+class Rows:
+    """N images, a list for each column; read by `sorted_rows`, written by `add`.
+
+    Attributes:
+        root: the folder that relative paths start from.
+        paths: N paths, relative to the root or absolute.
+        persons, cameras, sequences: N numbers of names, -1 where nothing is told.
+        splits: N numbers in SPLITS, -1 where no split is given.
+        kinds: N numbers in KINDS, -1 for a person's image.
+        person_names, camera_names, sequence_names: the names.
+        notes: what was left out.
+    """
+
+    root: Path
+    paths: list[str] = field(default_factory=list)
+    persons: array[int] = field(default_factory=lambda: array("l"))
+    cameras: array[int] = field(default_factory=lambda: array("l"))
+    sequences: array[int] = field(default_factory=lambda: array("l"))
+    splits: array[int] = field(default_factory=lambda: array("b"))
+    kinds: array[int] = field(default_factory=lambda: array("b"))
+    person_names: Names = field(default_factory=Names)
+    camera_names: Names = field(default_factory=Names)
+    sequence_names: Names = field(default_factory=Names)
+    notes: tuple[Finding, ...] = ()
+
+    def add(
+        self,
+        path: str,
+        person: str | None,
+        camera: str | None,
+        *,
+        sequence: str | None = None,
+        split: int = NONE,
+        kind: int = NONE,
+    ) -> None:
+        """Appends an image."""
+        self.paths.append(path)
+        self.persons.append(self.person_names.number(person))
+        self.cameras.append(self.camera_names.number(camera))
+        self.sequences.append(self.sequence_names.number(sequence))
+        self.splits.append(split)
+        self.kinds.append(kind)
+
+
+@dataclass(frozen=True)
+class Table:
+    """N images sorted by their paths, with arrays for columns; see `Rows`.
+
+    Persons and cameras are numbered by their names' order, so that it does not matter in which
+    order the images were told.
+    """
+
+    root: Path
+    paths: Sequence[str]
+    persons: NDArray[np.int64]
+    cameras: NDArray[np.int64]
+    sequences: NDArray[np.int64]
+    splits: NDArray[np.int8]
+    kinds: NDArray[np.int8]
+    person_names: tuple[str, ...]
+    camera_names: tuple[str, ...]
+    sequence_names: tuple[str, ...]
+    notes: tuple[Finding, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def take(self, rows: NDArray[np.int64]) -> Table:
+        """Returns some of the images, with the persons, cameras and sequences that these have."""
+        persons, person_names = _by_name(self.persons[rows], self.person_names)
+        cameras, camera_names = _by_name(self.cameras[rows], self.camera_names)
+        sequences, sequence_names = _by_name(self.sequences[rows], self.sequence_names)
+        return Table(
+            root=self.root,
+            paths=[self.paths[row] for row in rows.tolist()],
+            persons=persons,
+            cameras=cameras,
+            sequences=sequences,
+            splits=self.splits[rows],
+            kinds=self.kinds[rows],
+            person_names=person_names,
+            camera_names=camera_names,
+            sequence_names=sequence_names,
+            notes=self.notes,
+        )
+
+    def in_splits(self, splits: NDArray[np.int8], notes: tuple[Finding, ...]) -> Table:
+        """Returns the images in other splits, with notes on them."""
+        return dataclasses.replace(self, splits=splits, notes=(*self.notes, *notes))
+
+    def named(self, rows: NDArray[np.int64]) -> tuple[str, ...]:
+        """Returns the paths of some rows, for messages."""
+        return tuple(printable(self.paths[row]) for row in rows.tolist())
+
+
+def sorted_table(rows: Rows) -> Table:
+    """Returns the images sorted by path.
+
+    Raises:
+        UserError: a path stands twice.
+    """
+    order = np.array(sorted(range(len(rows.paths)), key=rows.paths.__getitem__), np.int64)
+    table = Table(
+        root=rows.root,
+        paths=rows.paths,
+        persons=np.frombuffer(rows.persons, np.int64),
+        cameras=np.frombuffer(rows.cameras, np.int64),
+        sequences=np.frombuffer(rows.sequences, np.int64),
+        splits=np.frombuffer(rows.splits, np.int8),
+        kinds=np.frombuffer(rows.kinds, np.int8),
+        person_names=rows.person_names.names,
+        camera_names=rows.camera_names.names,
+        sequence_names=rows.sequence_names.names,
+        notes=rows.notes,
+    ).take(order)
+    pairs = zip(table.paths, table.paths[1:], strict=False)
+    if twice := [printable(path) for path, other in pairs if path == other]:
+        raise UserError(
+            f"{rows.root}: paths that stand twice: {first_ten(list(dict.fromkeys(twice)))}",
+            "keep one row for each image",
+        )
+    return table
+
+
+def check_files(table: Table) -> None:
+    """Checks that every image is a file, by its name and size.
+
+    Raises:
+        UserError: some are missing, empty, or no images; the first ten are named.
+    """
+    wrong = [f"{printable(path)} ({why})" for path, why in _wrong(table)]
+    if wrong:
+        raise UserError(
+            f"{table.root}: {say_files(wrong)} can't be used: {first_ten(wrong)}",
+            f"restore them, or leave their rows out; images end in {', '.join(IMAGE_SUFFIXES)}",
+        )
+
+
+def _wrong(table: Table) -> Iterator[tuple[str, str]]:
+    root = f"{table.root}/"
+    for path in table.paths:
+        if not path.lower().endswith(IMAGE_SUFFIXES):
+            yield path, NOT_READ
+            continue
+        try:
+            # Plain strings: there may be millions.
+            status = os.stat(path if path.startswith("/") else root + path)  # noqa: PTH116
+        except (OSError, ValueError) as error:
+            yield path, (getattr(error, "strerror", None) or str(error)).lower()
+            continue
+        if not status.st_size:
+            yield path, EMPTY_FILE
+
+
+def _by_name(
+    numbers: NDArray[np.int64], names: Sequence[str]
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Returns N numbers by the order of the names that they use, and these in that order."""
+    used = np.unique(numbers[numbers != NONE]).tolist()
+    order = sorted(used, key=names.__getitem__)
+    place = np.full(len(names) + 1, NONE, np.int64)  # the last one is that of -1
+    place[order] = np.arange(len(order))
+    return place[numbers], tuple(names[number] for number in order)
