@@ -8,6 +8,7 @@ The public API, loaded when it is used:
 - ``evaluate_run(folder)``: a re-id run's network, on its own data set or another;
 - ``evaluate_classes(folder)``: a classification run's networks, on their test images;
 - ``evaluate(features, protocol)``, ``load_features``, ``save_features``: anyone's features;
+- ``evaluate_distances(distances, ...)``: anyone's matrix of distances;
 - ``extract_features``, ``features_of_run``: features of a network, of a run;
 - ``read_record``, ``read_records``: the numbers of finished runs;
 - ``compare(read_results(a), read_results(b))``: whether two results differ by more than chance.
@@ -23,7 +24,7 @@ from reid_srdl.version import __version__
 if TYPE_CHECKING:
     from reid_srdl.config import resolve
     from reid_srdl.config.protocol import Protocol
-    from reid_srdl.evaluation import evaluate
+    from reid_srdl.evaluation import evaluate, evaluate_distances
     from reid_srdl.feature_files.reading import load_features, save_features
     from reid_srdl.jobs.evaluate import evaluate_classes, evaluate_run
     from reid_srdl.jobs.experiment import experiment
@@ -44,6 +45,7 @@ _HOMES = {
     "compare": "reid_srdl.records.comparison",
     "evaluate": "reid_srdl.evaluation",
     "evaluate_classes": "reid_srdl.jobs.evaluate",
+    "evaluate_distances": "reid_srdl.evaluation",
     "evaluate_run": "reid_srdl.jobs.evaluate",
     "experiment": "reid_srdl.jobs.experiment",
     "extract_features": "reid_srdl.tasks.features",
@@ -67,6 +69,7 @@ __all__ = [
     "compare",
     "evaluate",
     "evaluate_classes",
+    "evaluate_distances",
     "evaluate_run",
     "experiment",
     "extract_features",

@@ -23,6 +23,7 @@ ROOMS = (
     "tasks",
     "methods",
     "training",
+    "compat",
     "evaluation",
     "records",
     "feature_files",

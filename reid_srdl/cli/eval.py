@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reid_srdl.cli import options
 from reid_srdl.cli.eval_kinds import (
     Asked,
+    Given,
     evaluate_classes,
     evaluate_gallery,
     evaluate_sets,
@@ -31,6 +32,9 @@ _OF_CLASSES = {"--data-dir", "--flip", "--batch-size"}
 _PEOPLE = {"--camera", "--person"}
 _NOT_OF_FEATURES = {"--dataset", "--split", "--distractors", *_PEOPLE, *_OF_CLASSES}
 _OF_FEATURES = {"--name", "--runs"}
+_NEED_FEATURES = {"--distance", "--normalize", "--pooling", "--engine", "--device"}
+_NEED_FEATURES |= {"--index", "--retrieved", "--rerank", "--rerank-k1", "--rerank-k2"}
+_NEED_FEATURES |= {"--rerank-lambda", "--expand", "--expand-n", "--expand-alpha"}
 _NOT_OF_SETS = {
     *_PEOPLE,
     "--data-dir",
@@ -48,6 +52,8 @@ def evaluate(
     given: dict[str, Any],
     run: options.Run = None,
     features: options.FeaturesFile = None,
+    distances: options.DistancesFile = None,
+    labels: options.LabelsFile = None,
     split: options.Split = None,
     distractors: options.Distractors = None,
     device: options.EvalDevice = "auto",
@@ -56,7 +62,7 @@ def evaluate(
     rank_lists: options.RankLists = None,
     json: options.Json = False,
 ) -> None:
-    """Evaluate a run's network or a file of features: CMC, mAP, mINP, single- and multi-query.
+    """Evaluate a run's network, features or distances: CMC, mAP, mINP, single- and multi-query.
 
     Several processes share the gallery, each metric the same to the bit:
     torchrun --nproc-per-node N -m reid_srdl eval ...
@@ -75,37 +81,51 @@ def evaluate(
     from reid_srdl.group.processes import joined
 
     with joined() as group:
-        _check(run, features, [file for file in (per_query, lists) if file])
-        if run is None:
+        _check((run, features, distances), labels, [file for file in (per_query, lists) if file])
+        if distances is not None:
+            named |= {"--device"} if device != "auto" else set()
+            _refuse(named & _NOT_OF_FEATURES, "a matrix of distances", "evaluate a run")
+            needed = "re-ranking needs the queries' distances to each other, too; "
+            instead = f"{needed if '--rerank' in named else ''}evaluate features"
+            _refuse(named & _NEED_FEATURES, "a matrix of distances", instead)
+            _refuse_sharing(group, "a matrix of distances")
+            evaluate_gallery(None, None, asked, group, Given(distances, labels))
+        elif run is None:
             assert features is not None
             _refuse(named & _NOT_OF_FEATURES, "a file of features", "evaluate a run")
             evaluate_gallery(None, features, asked, group)
-            return
-        _refuse(named & _OF_FEATURES, "a run, which has its own record", "evaluate features")
-        if _is_classification(run):
-            _refuse_sharing(group, "a classification run")
-            scores = "classification has top-1, top-5 and cross-entropy"
-            _refuse(named - _OF_CLASSES, "a classification run", scores)
-            evaluate_classes(run, asked)
-        elif (sets := _own_sets(run)) and "--dataset" not in named:
-            _refuse_sharing(group, "a joint set")
-            _refuse(named & _NOT_OF_SETS, "all sets together", f"or --dataset {' or '.join(sets)}")
-            evaluate_sets(run, sets, asked)
-        elif split == "all":
-            _refuse_sharing(group, "--split all")
-            _refuse(named & _NOT_OF_SPLITS, "all splits together", "choose one split")
-            evaluate_splits(run, asked)
         else:
-            evaluate_gallery(run, None, asked, group)
+            _refuse(named & _OF_FEATURES, "a run, which has its own record", "evaluate features")
+            _evaluate_run(run, named, asked, group)
 
 
-def _check(run: Path | None, features: Path | None, outputs: list[Path]) -> None:
-    if (run is None) == (features is None):
+def _evaluate_run(run: Path, named: set[str], asked: Asked, group: Group) -> None:
+    if _is_classification(run):
+        _refuse_sharing(group, "a classification run")
+        scores = "classification has top-1, top-5 and cross-entropy"
+        _refuse(named - _OF_CLASSES, "a classification run", scores)
+        evaluate_classes(run, asked)
+    elif (sets := _own_sets(run)) and "--dataset" not in named:
+        _refuse_sharing(group, "a joint set")
+        _refuse(named & _NOT_OF_SETS, "all sets together", f"or --dataset {' or '.join(sets)}")
+        evaluate_sets(run, sets, asked)
+    elif asked.split == "all":
+        _refuse_sharing(group, "--split all")
+        _refuse(named & _NOT_OF_SPLITS, "all splits together", "choose one split")
+        evaluate_splits(run, asked)
+    else:
+        evaluate_gallery(run, None, asked, group)
+
+
+def _check(sources: tuple[Path | None, ...], labels: Path | None, outputs: list[Path]) -> None:
+    if sum(source is not None for source in sources) != 1:
         raise UserError(
-            "eval takes a run's folder or --features FILE, one of the two",
+            "eval takes a run's folder, --features FILE or --distances FILE, one of the three",
             "see: reid-srdl eval --help",
             usage=True,
         )
+    if labels is not None and sources[2] is None:
+        raise UserError("--labels: are of --distances", "give --distances FILE", usage=True)
     from reid_srdl.places import check_output
     from reid_srdl.records import tables
 

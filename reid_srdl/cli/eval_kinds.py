@@ -57,6 +57,17 @@ class Asked:
         given = section(self.given, "data")
         return {key: given[key] for key in ("camera", "person") if key in given}
 
+    def record(self) -> dict[str, Any]:
+        """Returns the record's name and the folder above it, for features and distances.
+
+        Raises:
+            UserError: a folder without a name.
+        """
+        place = section(self.given, "run")
+        if "dir" in place and "name" not in place:
+            raise UserError("--runs: is where --name's folder stands", "give --name", usage=True)
+        return {"name": place.get("name"), "runs": place.get("dir", Path("runs"))}
+
     def split_number(self) -> int | None:
         """Returns the number of the split.
 
@@ -71,8 +82,18 @@ class Asked:
         return int(self.split)
 
 
-def evaluate_gallery(run: Path | None, file: Path | None, asked: Asked, group: Group) -> None:
-    """Evaluates a run's network or a file of features; process 0 writes and prints."""
+@dataclass(frozen=True)
+class Given:
+    """A file of distances, and of their labels; None: the same file."""
+
+    distances: Path
+    labels: Path | None
+
+
+def evaluate_gallery(
+    run: Path | None, file: Path | None, asked: Asked, group: Group, given: Given | None = None
+) -> None:
+    """Evaluates a run's network, a file of features or distances; process 0 writes and prints."""
     from reid_srdl.records import tables
     from reid_srdl.report.evaluation import evaluation_table, evaluation_warnings
     from reid_srdl.report.progress import Display
@@ -86,6 +107,8 @@ def evaluate_gallery(run: Path | None, file: Path | None, asked: Asked, group: G
     with Display(shown=group.rank == 0) as display:
         if file is not None:
             features, result, kept = _of_file(file, asked, display, group, refused)
+        elif given is not None:
+            features, result, kept = _of_distances(given, asked, display, refused)
         else:
             assert run is not None
             features, result, kept = _of_run(run, asked, display, group, refused)
@@ -94,7 +117,8 @@ def evaluate_gallery(run: Path | None, file: Path | None, asked: Asked, group: G
         lists = result.lists(asked.k) if asked.lists else []  # before any printing
         tell_all("warning", evaluation_warnings(result, features.gallery.labels))
         evaluation = result.evaluation
-        table = evaluation_table(evaluation, str(run or file))
+        source = run or file or (given and given.distances)
+        table = evaluation_table(evaluation, str(source))
         _show(table, evaluation.model_dump(mode="json"), kept, asked, refused)
         # Written last: what cannot be written loses no score.
         if asked.per_query is not None:
@@ -197,18 +221,31 @@ def _of_file(
     from reid_srdl.config import EvalConfig, changed
     from reid_srdl.jobs.evaluate_features import evaluate_features
 
-    place = section(asked.given, "run")
-    if "dir" in place and "name" not in place:
-        raise UserError("--runs: is where --name's folder stands", "give --name", usage=True)
     return evaluate_features(
         file,
         changed(EvalConfig(), asked.changes, "eval"),
-        name=place.get("name"),
-        runs=place.get("dir", Path("runs")),
+        **asked.record(),
         lists=asked.k if asked.lists else None,
         device=asked.device,
         progress=lambda done, total: display.steps("ranking", done, total),
         group=group,
+        refused=refused.append,
+    )
+
+
+def _of_distances(
+    given: Given, asked: Asked, display: Display, refused: list[FileError]
+) -> tuple[Features, Scored, Path | None]:
+    from reid_srdl.config import EvalConfig, changed
+    from reid_srdl.jobs.evaluate_distances import evaluate_distances
+
+    return evaluate_distances(
+        given.distances,
+        given.labels,
+        changed(EvalConfig(), asked.changes, "eval"),
+        **asked.record(),
+        lists=asked.k if asked.lists else None,
+        progress=lambda done, total: display.steps("ranking", done, total),
         refused=refused.append,
     )
 

@@ -98,6 +98,27 @@ FeaturesFile = Annotated[
         ".npy, whose gallery may be larger than memory; or layumi's .mat.",
     ),
 ]
+DistancesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--distances",
+        metavar="FILE",
+        rich_help_panel=TESTED,
+        help="Distances that other software made: a .npy of queries x gallery images, which may be "
+        "larger than memory, with --labels; or a .npz that holds them as distances beside the "
+        "labels.",
+    ),
+]
+LabelsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels",
+        metavar="FILE|DIR",
+        rich_help_panel=TESTED,
+        help="With --distances: query_pids, query_camids, gallery_pids, gallery_camids; any file "
+        "of features has them.",
+    ),
+]
 Split = Annotated[
     str | None,
     typer.Option(

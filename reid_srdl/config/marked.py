@@ -43,7 +43,7 @@ class Marked:
     def value(self) -> str:
         """What may be given, for ``--help``: choices, or a type and its range."""
         name = self.option.metavar or getattr(self.kind, "__name__", "str").lower()
-        if get_origin(self.kind) is Literal:
+        if get_origin(self.kind) is Literal and not self.option.metavar:
             name = "|".join(get_args(self.kind))
         bounds = [
             f"x{sign}{getattr(mark, bound):g}"

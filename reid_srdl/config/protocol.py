@@ -102,7 +102,8 @@ class Protocol(Section):
     Attributes:
         rules: whose conventions, see `evaluation.conventions`; ``official`` implies ``normalize``
             and ``fastreid`` the cosine distance where these are not given.
-        distance: ``euclidean``, or ``cosine`` (1 - cos, on L2-normalised features).
+        distance: ``euclidean``, or ``cosine`` (1 - cos, on L2-normalised features); ``given``
+            where a matrix of distances was evaluated, which no configuration may ask for.
         normalize: L2-normalise every feature first (``cosine`` always does).
         pooling: how a multi-query's boxes become one feature.
         gallery: ``all`` of it, or ``single-shot`` (see `retrieval.single_shot`).
@@ -122,8 +123,8 @@ class Protocol(Section):
         ),
     ] = "ours"
     distance: Annotated[
-        Literal["euclidean", "cosine"],
-        _eval("--distance", RULES, "Of two features; default: {default}."),
+        Literal["euclidean", "cosine", "given"],
+        _eval("--distance", RULES, "Of two features; default: {default}.", "<euclidean|cosine>"),
     ] = "euclidean"
     normalize: Annotated[
         bool,
@@ -182,7 +183,10 @@ class Protocol(Section):
         return with_rules(values)
 
     def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
-        """Yields what asks for all distances beside an index, which has some."""
+        """Yields what asks for all distances beside an index, which has some; given ones."""
+        if self.distance == "given":
+            what = "given distances come with eval --distances alone"
+            yield "distance", what, ("distance", "euclidean")
         if self.index is not None and self.rerank.method != "none":
             what = "re-ranking needs all distances, an index has some"
             yield "rerank.method", what, ("rerank.method", "none")

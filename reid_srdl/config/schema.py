@@ -317,8 +317,8 @@ class RunConfig(Section):
         Option("--name", "The run's name; default: made from the settings.", WHERE),
         Option(
             "--name",
-            "With --features: leave a record in the folder NAME below --runs, for leaderboard and "
-            "compare.",
+            "With --features or --distances: leave a record in the folder NAME below --runs, for "
+            "leaderboard and compare.",
             OUTPUT,
             "eval",
             "NAME",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reid_srdl.evaluation.by_distances import evaluate_distances, evaluate_given, of_given
 from reid_srdl.evaluation.checks import Asked, check_boxes, check_labels, check_settings
 from reid_srdl.evaluation.parts import Counting, Progress, Scored, normalizes
 from reid_srdl.evaluation.ranked import evaluate
@@ -19,5 +20,8 @@ __all__ = [
     "check_shared",
     "evaluate",
     "evaluate_by",
+    "evaluate_distances",
+    "evaluate_given",
     "normalizes",
+    "of_given",
 ]

@@ -72,6 +72,8 @@ _ROUNDED = "float32 rounding of its distance matrix: distances here are exact"
 _UNSTABLE = "equal distances in the order of NumPy's unstable argsort: here by gallery index"
 _NO_MULTI = "it has no multi-query: multi-query scores here follow this project's pooling"
 
+OF_FEATURES = (_ROUNDED, _NO_MULTI)  # nothing about given distances
+
 _OWN_DRAWS = (
     "its single-shot metric (eval_cuhk03) draws other people's images from all cameras, anew for "
     "each query, 10 times, and its mAP is the whole gallery's: here galleries are drawn as in "

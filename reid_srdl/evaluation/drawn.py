@@ -60,10 +60,9 @@ def evaluate_drawn(
     names = None if features.query.names is None else tuple(features.query.names)
     left_out = 0.0 if rules.unmatched == "zero" else math.nan
     mean, spread, single = trial_scores(ranks, labels, names, left_out)
-    quirks = {"not_reproduced": (*rules.not_reproduced, *rules.single_shot)}
-    told = rules_of(protocol, ranker, len(distractors(labels, there))).model_copy(
-        update=shots.told() | quirks
-    )
+    told = rules_of(protocol, ranker, len(distractors(labels, there)))
+    quirks = {"not_reproduced": (*told.not_reproduced, *rules.single_shot)}
+    told = told.model_copy(update=shots.told() | quirks)
     evaluation = Evaluation(single_query=mean, protocol=told, spread=spread)
     return Scored(
         evaluation,

@@ -10,7 +10,7 @@ from typing import Protocol as TypingProtocol
 
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation.conventions import CONVENTIONS
+from reid_srdl.evaluation.conventions import CONVENTIONS, OF_FEATURES
 from reid_srdl.retrieval.by_faiss.listing import RankList
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.metrics import PerQuery
@@ -72,7 +72,10 @@ def rules_of(protocol: Protocol, ranker: Ranker, distractors: int) -> Rules:
     """Returns the protocol with its conventions in words, and how many images are nobody's."""
     chosen = protocol.model_dump(include=set(Protocol.model_fields))
     chosen |= {"normalize": normalizes(protocol), "distractors": distractors}
-    rules = Rules.model_validate(chosen | CONVENTIONS[protocol.rules].words())
+    words = CONVENTIONS[protocol.rules].words()
+    if protocol.distance == "given":
+        words["not_reproduced"] = tuple(w for w in words["not_reproduced"] if w not in OF_FEATURES)
+    rules = Rules.model_validate(chosen | words)
     return rules.model_copy(update=ranker.told())
 
 

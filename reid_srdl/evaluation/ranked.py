@@ -122,6 +122,7 @@ def _beyond(protocol: Protocol, ranker: Ranker | None) -> str:
         "an index": ranker is None and protocol.index is not None,
         "re-ranking": ranker is None and protocol.rerank.method != "none",
         "query expansion": ranker is None and protocol.expand.method != "none",
+        "given distances": ranker is None and protocol.distance == "given",
     }
     return " and ".join(what for what, given in asked.items() if given)
 

@@ -42,6 +42,8 @@ def evaluate_by(
     Raises:
         UserError: the settings contradict each other, or as `evaluate`.
     """
+    if protocol.distance == "given":
+        raise UserError("given distances: there are features", "use evaluate_distances")
     check_shared(protocol, engine, group or Alone())
     asked = asked_of(protocol, engine)
     check_settings(asked)

@@ -27,6 +27,7 @@ from reid_srdl.retrieval.memory.mapped import is_mapped
 
 _KINDS = ("features", "pids", "camids")
 _NAMES = tuple(f"{part}_{kind}" for part in PARTS for kind in (*_KINDS, "names"))
+LABELS = tuple(f"{part}_{kind}" for part in PARTS[:2] for kind in ("pids", "camids", "names"))
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -47,6 +48,30 @@ def load_features(path: Path) -> Features:
     heap.share_one(keeping=not is_folder(path))  # before any thread
     features = from_arrays(_read(path), path)
     return checked(features, str(path), mapped_values=False)
+
+
+def load_arrays(path: Path, names: Collection[str]) -> Arrays:
+    """Reads some arrays of a features file by name, unchecked; the rest of it may be missing.
+
+    Args:
+        path: as for `load_features`.
+        names: of the arrays; those that end in ``_names`` may be missing.
+
+    Raises:
+        UserError: there is no such file, it is damaged, or an array is missing.
+    """
+    if is_folder(path):
+        arrays: Arrays = read_folder(path, list(names))
+    elif _check_file(path).suffix == ".npz":
+        arrays = _read_npz(path, names)
+    else:
+        arrays = read_mat(path)
+    wanted = [name for name in names if not name.endswith("_names")]
+    if missing := [name for name in wanted if name not in arrays]:
+        raise UserError(
+            f"{path}: lacks the array {missing[0]}", f"it must hold {', '.join(wanted)}"
+        )
+    return {name: arrays[name] for name in names if name in arrays}
 
 
 def save_features(path: Path, features: Features) -> None:
@@ -113,6 +138,10 @@ def check_output(path: Path) -> None:
 def _read(path: Path) -> Arrays:
     if is_folder(path):
         return read_folder(path, list(_NAMES))
+    return _read_npz(path) if _check_file(path).suffix == ".npz" else read_mat(path)
+
+
+def _check_file(path: Path) -> Path:
     if path.suffix not in (".npz", ".mat"):
         raise UserError(
             f"{path}: not a features file by its name",
@@ -120,7 +149,7 @@ def _read(path: Path) -> Arrays:
             usage=True,
         )
     check_plain(path, "give the path of a .npz or .mat file")
-    return _read_npz(path) if path.suffix == ".npz" else read_mat(path)
+    return path
 
 
 def _check_there(path: Path, names: Collection[str]) -> None:
@@ -153,14 +182,16 @@ def _names(names: NDArray[Any]) -> Sequence[str]:
     return tuple(str(name) for name in names)
 
 
-def _read_npz(path: Path) -> Arrays:
+def _read_npz(path: Path, names: Collection[str] | None = None) -> Arrays:
+    """Returns the arrays of these names that an archive holds; by default a whole features file."""
     with reading(str(path), ".npz"), path.open("rb") as stream:
         if not zipfile.is_zipfile(stream):
             raise ValueError("not a zip archive, or cut short")
         with zipfile.ZipFile(stream) as file:
             members = {info.filename.removesuffix(".npy"): info for info in file.infolist()}
-            _check_there(path, members)
-            wanted = {name: members[name] for name in _NAMES if name in members}
+            if names is None:
+                _check_there(path, members)
+            wanted = {name: members[name] for name in names or _NAMES if name in members}
             check_memory(str(path), sum(info.file_size for info in wanted.values()))
             return {name: _member(path, file, info) for name, info in wanted.items()}
 

@@ -66,8 +66,10 @@ def evaluate_features(
         check_lists(settings, lists, len(features.gallery))
     writes = kept is not None and group.rank == 0
     if writes:
+        from reid_srdl.records.digests import features_digest
+
         assert kept is not None
-        kept.check(features)
+        kept.check(features_digest(features))
     chosen = "cpu" if device == "auto" else group.device(device)
     result = evaluate_by(
         features, settings, engine=settings.engine, device=chosen, progress=progress, group=group

@@ -1,4 +1,4 @@
-"""The record of features that other software made: where it may stand, and what it says."""
+"""The record of features or distances that were made elsewhere: where it stands, what it says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reid_srdl.config import EvalConfig, RunConfig
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import Scored
 from reid_srdl.machine import available_cores, processor_name, versions
-from reid_srdl.records.digests import features_digest, labels_digest
+from reid_srdl.records.digests import labels_digest
 from reid_srdl.records.evaluated import Evaluated, EvaluationData, settings_used
 from reid_srdl.records.queries import scored_queries
 from reid_srdl.records.run import DatasetFacts, Device, FeaturesRecord, Versions
@@ -39,13 +39,16 @@ class Kept:
         self._digest = ""
         self.path = self._folder / RECORD
 
-    def check(self, features: Features) -> None:
+    def check(self, digest: str) -> None:
         """Checks that a record that is there already is of these features and settings.
+
+        Args:
+            digest: of the features or the distances, see `records.digests`.
 
         Raises:
             UserError: it is not.
         """
-        self._digest = features_digest(features)
+        self._digest = digest
         _check_same(self._folder, self._digest, self._settings)
 
     def write(self, features: Features, result: Scored, device: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.retrieval.features import Features
+from reid_srdl.retrieval.given import Distances
 from reid_srdl.retrieval.memory.mapped import stretches
 
 _WHOLE_BYTES = 5 << 30  # larger arrays are judged by some of their rows
@@ -60,6 +61,17 @@ def features_digest(features: Features) -> str:
         for kind, array in (("x", part.features), ("pids", part.pids), ("camids", part.camids)):
             digest.update(f"{name} {kind} {array.shape} {array.dtype}\n".encode())
             _add(digest, array)
+    return digest.hexdigest()
+
+
+def distances_digest(given: Distances) -> str:
+    """Returns a digest of a matrix of distances and its labels; large ones as in features."""
+    digest = hashlib.blake2b(digest_size=16)
+    query, gallery = given.images.query, given.images.gallery
+    labels = (query.pids, query.camids, gallery.pids, gallery.camids)
+    for array in (given.values, *labels):
+        digest.update(f"{array.shape} {array.dtype}\n".encode())
+        _add(digest, array)
     return digest.hexdigest()
 
 

@@ -109,7 +109,7 @@ class _Row(BaseModel):
     camid: int | None = None
     name: str | None = None
     rules: RulesName | None = None
-    distance: Literal["euclidean", "cosine"] | None = None
+    distance: Literal["euclidean", "cosine", "given"] | None = None
     normalize: bool | None = None
     pooling: Literal["mean", "max"] | None = None
     gallery: Literal["all", "single-shot"] = "all"  # older files do not tell

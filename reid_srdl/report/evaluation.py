@@ -68,12 +68,10 @@ def splits_table(mean: Spread, spread: Spread, rules: Rules, title: str) -> Tabl
 
 def rule_notes(rules: Rules) -> tuple[str, ...]:
     """Returns the rules in words, a line each."""
-    features = "L2-normalised" if rules.normalize else "raw"
     named = () if rules.rules == "ours" else (f"rules of {rules.rules}",)
     return (
         *named,
-        f"{rules.distance} distance of {features} features; multi-query boxes pooled by "
-        f"{rules.pooling}",
+        _distance_note(rules),
         f"{rules.junk}; {rules.same_camera}",
         f"{rules.ties}; {rules.no_match}",
         rules.ap,
@@ -84,6 +82,16 @@ def rule_notes(rules: Rules) -> tuple[str, ...]:
             for line in (rules.single_shot, rules.index_note, rules.rerank_note, rules.expand_note)
             if not line.startswith("none")
         ),
+    )
+
+
+def _distance_note(rules: Rules) -> str:
+    if rules.distance == "given":
+        return "distances as they were given"
+    features = "L2-normalised" if rules.normalize else "raw"
+    return (
+        f"{rules.distance} distance of {features} features; multi-query boxes pooled by "
+        f"{rules.pooling}"
     )
 
 

@@ -145,8 +145,13 @@ def check_narrow(name: str, narrow: NDArray[np.float32], wide: NDArray[Any]) -> 
         )
 
 
-def check_finite(name: str, x: NDArray[Any]) -> None:
+def check_finite(name: str, x: NDArray[Any], hint: str = "extract those images again") -> None:
     """Checks that N x D features are finite, in flat memory where they are memory-mapped.
+
+    Args:
+        name: what messages call them.
+        x: the features.
+        hint: what to do where some are not.
 
     Raises:
         UserError: some are not.
@@ -157,7 +162,7 @@ def check_finite(name: str, x: NDArray[Any]) -> None:
     if bad:
         raise UserError(
             f"{name} holds NaN or infinity in {len(bad)} of {len(x)} rows, first in row {bad[0]}",
-            "extract those images again",
+            hint,
         )
 
 

@@ -7,6 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from reid_srdl.cli import app
+from reid_srdl.cli.outcome import run
+
 
 def reid_srdl(
     *arguments: str | Path, cwd: Path, environment: dict[str, str] | None = None
@@ -17,6 +22,16 @@ def reid_srdl(
     return subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, check=False, env=os.environ | settings
     )
+
+
+def reid_srdl_here(
+    *arguments: str | Path, streams: pytest.CaptureFixture[str]
+) -> subprocess.CompletedProcess[str]:
+    """Returns what the command line does within this process: many bad inputs take no time."""
+    streams.readouterr()
+    status = run(app, [str(word) for word in arguments])
+    told = streams.readouterr()
+    return subprocess.CompletedProcess(arguments, status, told.out, told.err)
 
 
 def assert_told(done: subprocess.CompletedProcess[str], *words: str, status: int = 1) -> None:
