@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +13,10 @@ from reid_srdl.cli.help import App
 from reid_srdl.cli.options import Form, Output
 from reid_srdl.config.option import WHERE
 from reid_srdl.report.formats import Format
+
+if TYPE_CHECKING:
+    from reid_srdl.jobs.studies.conduct import Where
+    from reid_srdl.records.studies.plan import Plan
 
 app = App(name="study", help="Run and show grids of runs beside published numbers.")
 
@@ -102,6 +107,15 @@ def run(
             show_default=False,
         ),
     ] = None,
+    estimate: Annotated[
+        bool,
+        typer.Option(
+            "--estimate",
+            rich_help_panel=WHAT,
+            help="Print images, time and disk of what is missing, by a few steps of each; train "
+            "nothing.",
+        ),
+    ] = False,
 ) -> None:
     """Train what a study lacks; finished runs are left alone, stopped ones go on.
 
@@ -128,6 +142,8 @@ def run(
     tell_all("note", notes)
     shared = share_machine(device, jobs)
     where = Where(runs, places, device, precision, compile_, shared.threads, shared.jobs)
+    if estimate:
+        return _estimate(plan, found, where, marked_title(plan.study.title, scale))
     try:
         with StudyDisplay(marked_title(plan.study.title, scale), shared.jobs) as display:
             outcomes = run_study(plan, found, where, display)
@@ -137,6 +153,18 @@ def run(
     folders = {one.run.name: one.folder for one in outcomes if one.state != "failed"}
     unmeasured = measure_widths(plan, folders, where)
     tell(end_of_study(outcomes, unmeasured, command_to_show(study, runs, scale)))
+
+
+def _estimate(plan: Plan, found: Collection[str], where: Where, title: str) -> None:
+    """Prints what training what is missing would take."""
+    from reid_srdl.jobs.studies.estimate import estimate
+    from reid_srdl.report.estimate import estimate_table
+    from reid_srdl.report.progress import Display
+    from reid_srdl.report.say import show
+
+    with Display() as display:
+        estimated = estimate(plan, found, where, display)
+    show(estimate_table(estimated, f"{title}: what is missing, one run after another"))
 
 
 @app.command(epilog=SHOW_EXAMPLE)

@@ -123,8 +123,8 @@ def _told(spec: NetworkSpec) -> str:
     return f"{spec.name} for {spec.classes:,} classes and images of {size}"
 
 
-def measured_seconds(plan: RunPlan, images: TrainingSet, compute: Compute) -> float:
-    """Returns about how long a plan takes here, from a few steps of each of its phases.
+def measured_seconds(plan: RunPlan, images: TrainingSet, compute: Compute) -> dict[str, float]:
+    """Returns about how long each phase of a plan takes here, from a few steps of it.
 
     Args:
         plan: the run's plan.
@@ -132,13 +132,13 @@ def measured_seconds(plan: RunPlan, images: TrainingSet, compute: Compute) -> fl
         compute: where it will run.
     """
     known: dict[tuple[object, ...], float] = {}
-    seconds = 0.0
+    seconds = {}
     for phase in plan.phases:
         work = phase.step_work
         alike = (phase.kind, tuple(phase.specs.values()), work.forward, work.backward)
         if alike not in known:
             known[alike] = _seconds_of_step(phase, plan.setting, images, compute)
-        seconds += known[alike] * phase.all_steps
+        seconds[phase.name] = known[alike] * phase.all_steps
     return seconds
 
 

@@ -13,7 +13,7 @@ from reid_srdl.config import AnyConfig, fingerprint, placed, sets_of
 from reid_srdl.data.augment import check_pad
 from reid_srdl.data.scratch import scratch_cache
 from reid_srdl.errors import FileError, UserError
-from reid_srdl.jobs.before import check_evaluable, check_room
+from reid_srdl.jobs.before import bytes_of, check_evaluable, check_room
 from reid_srdl.jobs.identity import check_source, named_teachers, trained_on
 from reid_srdl.jobs.people import drawn_split
 from reid_srdl.jobs.planning import RunPlan, measured_seconds, plan_run
@@ -197,7 +197,8 @@ def plan(config: AnyConfig, listener: Listener | None = None) -> dict[str, Any]:
             for key in (*_LEARNED, *(_JUDGED if config.data.validation else ())):
                 del network[key]
     tree["networks"] = [*opened.plan.returned, *opened.plan.ensembles]
-    tree["timing"] = {"seconds": seconds}
+    tree["disk"] = bytes_of(opened.plan)
+    tree["timing"] = {"seconds": sum(seconds.values()), "phases": seconds}
     return tree
 
 

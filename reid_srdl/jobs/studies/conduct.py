@@ -131,7 +131,8 @@ class _Conductor:
             elif (error := self._missing.of(run.config)) is not None:
                 self._end(run, "failed", error)
             elif len(self._running) < self._where.jobs:
-                config = self._placed(run, teacher)
+                taught_by = None if teacher is None else teacher.folder
+                config = placed(run, self._where, self._folder, taught_by)
                 log = self._folder / self._where.logs / f"{run.name}.log"
                 self._running[run.name] = RunProcess(run.name, config, log)
                 self._waiting.remove(run)
@@ -167,26 +168,34 @@ class _Conductor:
         for process in self._running.values():
             process.wait(_PATIENCE)
 
-    def _placed(self, run: RunPlan, teacher: Outcome | None) -> AnyConfig:
-        """Returns the run's configuration with its places; one that goes on keeps its machine's."""
-        config = with_teacher(run.config, teacher.folder.resolve()) if teacher else run.config
-        train = {
-            "device": self._where.device or config.train.device,
-            "precision": self._where.precision or config.train.precision,
-            "threads": self._where.threads or config.train.threads,
-            "compile": config.train.compile if self._where.compile is None else self._where.compile,
+
+def placed(run: RunPlan, where: Where, folder: Path, teacher: Path | None = None) -> AnyConfig:
+    """Returns the run's configuration with its places; one that goes on keeps its machine's.
+
+    Args:
+        run: as planned.
+        where: places and devices.
+        folder: where the runs' folders stand.
+        teacher: the folder of the finished run that teaches it; None: as configured.
+    """
+    config = run.config if teacher is None else with_teacher(run.config, teacher.resolve())
+    train = {
+        "device": where.device or config.train.device,
+        "precision": where.precision or config.train.precision,
+        "threads": where.threads or config.train.threads,
+        "compile": config.train.compile if where.compile is None else where.compile,
+    }
+    begun = RunFolder(folder / run.name)
+    if begun.config.exists():
+        before = begun.read_config(KNOWN).train
+        train |= {key: getattr(before, key) for key in ("precision", "threads", "compile")}
+    config = with_data(config, where.data_dir)
+    return config.model_copy(
+        update={
+            "train": config.train.model_copy(update=train),
+            "run": config.run.model_copy(update={"dir": folder, "name": run.name}),
         }
-        begun = RunFolder(self._folder / run.name)
-        if begun.config.exists():
-            before = begun.read_config(KNOWN).train
-            train |= {key: getattr(before, key) for key in ("precision", "threads", "compile")}
-        config = with_data(config, self._where.data_dir)
-        return config.model_copy(
-            update={
-                "train": config.train.model_copy(update=train),
-                "run": config.run.model_copy(update={"dir": self._folder, "name": run.name}),
-            }
-        )
+    )
 
 
 class _MissingData:
