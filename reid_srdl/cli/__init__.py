@@ -12,6 +12,7 @@ from reid_srdl.cli import (
     data,
     doctor,
     extract,
+    import_,
     index_study,
     leaderboard,
     runs,
@@ -53,6 +54,7 @@ def _shell(
 app.command(epilog=train.EXAMPLE)(train.train)
 app.command("eval", epilog=eval_.EXAMPLE)(eval_.evaluate)
 app.command(epilog=extract.EXAMPLE)(extract.extract)
+app.command("import", epilog=import_.EXAMPLE)(import_.import_)
 app.command(epilog=compare.EXAMPLE)(compare.compare)
 app.command(epilog=search.EXAMPLE)(search.search)
 app.command("index-study", epilog=index_study.EXAMPLE)(index_study.index_study)

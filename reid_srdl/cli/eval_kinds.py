@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 from reid_srdl.config.marked import section
 from reid_srdl.errors import FileError, UserError
@@ -13,6 +13,7 @@ from reid_srdl.errors import FileError, UserError
 if TYPE_CHECKING:
     from reid_srdl.evaluation import Scored
     from reid_srdl.group.processes import Group
+    from reid_srdl.jobs.foreign_file import ForeignFile
     from reid_srdl.report.progress import Display
     from reid_srdl.report.tables import Table
     from reid_srdl.retrieval.features import Features
@@ -83,17 +84,37 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Given:
+class FeaturesFile:
+    """A file or folder of features."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True)
+class DistancesFile:
     """A file of distances, and of their labels; None: the same file."""
 
-    distances: Path
+    path: Path
     labels: Path | None
 
+    def __str__(self) -> str:
+        return str(self.path)
 
-def evaluate_gallery(
-    run: Path | None, file: Path | None, asked: Asked, group: Group, given: Given | None = None
-) -> None:
-    """Evaluates a run's network, a file of features or distances; process 0 writes and prints."""
+
+Source = Union[Path, FeaturesFile, DistancesFile, "ForeignFile"]
+
+
+def evaluate_gallery(source: Source, asked: Asked, group: Group) -> None:
+    """Evaluates what has a gallery; process 0 writes and prints.
+
+    Args:
+        source: a run's folder, a file of features or distances, or a foreign network.
+        asked: how.
+        group: the processes that share the gallery.
+    """
     from reid_srdl.records import tables
     from reid_srdl.report.evaluation import evaluation_table, evaluation_warnings
     from reid_srdl.report.progress import Display
@@ -105,19 +126,20 @@ def evaluate_gallery(
     kept: Path | None
     refused: list[FileError] = []
     with Display(shown=group.rank == 0) as display:
-        if file is not None:
-            features, result, kept = _of_file(file, asked, display, group, refused)
-        elif given is not None:
-            features, result, kept = _of_distances(given, asked, display, refused)
+        if isinstance(source, FeaturesFile):
+            features, result, kept = _of_file(source.path, asked, display, group, refused)
+        elif isinstance(source, DistancesFile):
+            features, result, kept = _of_distances(source, asked, display, refused)
+        elif isinstance(source, Path):
+            features, result, kept = _of_run(source, asked, display, group, refused)
         else:
-            assert run is not None
-            features, result, kept = _of_run(run, asked, display, group, refused)
+            features, result = _of_weights(source, asked, display, group)
+            kept = None
     if group.rank == 0:
         rules = result.evaluation.protocol
         lists = result.lists(asked.k) if asked.lists else []  # before any printing
         tell_all("warning", evaluation_warnings(result, features.gallery.labels))
         evaluation = result.evaluation
-        source = run or file or (given and given.distances)
         table = evaluation_table(evaluation, str(source))
         _show(table, evaluation.model_dump(mode="json"), kept, asked, refused)
         # Written last: what cannot be written loses no score.
@@ -184,7 +206,7 @@ def evaluate_classes(run: Path, asked: Asked) -> None:
     with Display() as display:
         scores, kept = evaluate(
             run,
-            data_dir=asked.data["data_dir"],
+            **asked.data,
             device=asked.device,
             steps=display.steps,
             refused=refused.append,
@@ -215,6 +237,27 @@ def _of_run(
     )
 
 
+def _of_weights(
+    file: ForeignFile, asked: Asked, display: Display, group: Group
+) -> tuple[Features, Scored]:
+    from reid_srdl.jobs.evaluate_weights import evaluate_weights
+
+    return evaluate_weights(
+        file,
+        **asked.data,
+        split=asked.split_number(),
+        distractors=asked.distractors,
+        patterns=asked.patterns,
+        changes=asked.changes,
+        lists=asked.k if asked.lists else None,
+        device=asked.device,
+        steps=display.steps,
+        noted=display.noted,
+        progress=lambda done, total: display.steps("ranking", done, total),
+        group=group,
+    )
+
+
 def _of_file(
     file: Path, asked: Asked, display: Display, group: Group, refused: list[FileError]
 ) -> tuple[Features, Scored, Path | None]:
@@ -234,14 +277,14 @@ def _of_file(
 
 
 def _of_distances(
-    given: Given, asked: Asked, display: Display, refused: list[FileError]
+    file: DistancesFile, asked: Asked, display: Display, refused: list[FileError]
 ) -> tuple[Features, Scored, Path | None]:
     from reid_srdl.config import EvalConfig, changed
     from reid_srdl.jobs.evaluate_distances import evaluate_distances
 
     return evaluate_distances(
-        given.distances,
-        given.labels,
+        file.path,
+        file.labels,
         changed(EvalConfig(), asked.changes, "eval"),
         **asked.record(),
         lists=asked.k if asked.lists else None,

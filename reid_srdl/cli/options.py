@@ -119,6 +119,22 @@ LabelsFile = Annotated[
         "of features has them.",
     ),
 ]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=TESTED,
+        help="A network of another code, with --model and --dataset: what import and eval give.",
+    ),
+]
+Told = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        rich_help_panel=TESTED,
+        help="What the keys of such a file cannot show; an error names it. May be repeated.",
+    ),
+]
 Split = Annotated[
     str | None,
     typer.Option(

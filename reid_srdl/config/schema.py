@@ -67,8 +67,13 @@ class DataConfig(Section):
         "balanced",
         description="of a joint set: equal parts of each batch, or all shuffled alike",
     )
-    height: int = Field(256, ge=16, le=_PIXELS, description="input height in pixels")
-    width: int = Field(128, ge=16, le=_PIXELS, description="input width in pixels")
+    height: Annotated[
+        int,
+        Option("--height", "With --weights: of its input; default: its code's.", TESTED, "eval"),
+    ] = Field(256, ge=16, le=_PIXELS, description="input height in pixels")
+    width: Annotated[
+        int, Option("--width", "With --weights: of its input; default: its code's.", TESTED, "eval")
+    ] = Field(128, ge=16, le=_PIXELS, description="input width in pixels")
     pad: int = Field(
         4, ge=0, le=_PIXELS, description="padding before the random crop, in pixels of each side"
     )
@@ -161,6 +166,13 @@ class ModelConfig(Section):
             "resnet50, densenet121, resnet32, wrn-28-10, ..., or torchvision:NAME, timm:NAME, "
             "torchreid:NAME; default: the data set's, or {default}.",
             WHAT,
+        ),
+        Option(
+            "--model",
+            "With --weights: which network it is, e.g. torchreid:osnet_x1_0.",
+            TESTED,
+            "eval",
+            "NAME",
         ),
     ] = "resnet50"
     init: Annotated[

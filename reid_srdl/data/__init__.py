@@ -22,6 +22,7 @@ __all__ = [
     "DATASETS",
     "DATASET_NAMES",
     "PEOPLE",
+    "UNKNOWN",
     "ClassData",
     "Crops",
     "Patterns",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 DATASETS: dict[str, Entry] = {**REID, **CLASSES}
+UNKNOWN = "unknown"  # what stands for the data set of a network that others trained
 
 
 class _DatasetNames:
@@ -60,6 +62,10 @@ def find_entry(name: str) -> Entry:
     if SIGN in name:
         parts = ", ".join(part_names(name))
         return Entry(name, summary=f"{parts} as one", fetch=f"get {parts}")
+    if name == UNKNOWN:
+        raise UserError(
+            "on which data set the network was trained is not known", "name one: --dataset NAME"
+        )
     if name not in DATASETS:
         raise UserError(f"no such data set: {name!r}", did_you_mean(name, DATASETS), usage=True)
     return DATASETS[name]

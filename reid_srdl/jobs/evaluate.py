@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.config import AnyConfig, EvalConfig, changed, sets_of
 from reid_srdl.data import Patterns, find_entry
-from reid_srdl.data.content import content_of_test
-from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.errors import FileError, fail
-from reid_srdl.evaluation import (
-    Progress,
-    Scored,
-    asked_of,
-    check_settings,
-    check_shared,
-    evaluate_by,
-)
-from reid_srdl.evaluation.rank_lists import check_lists
-from reid_srdl.feature_files.reading import from_arrays, to_arrays
-from reid_srdl.group.processes import Alone, Group
+from reid_srdl.evaluation import Progress, Scored
+from reid_srdl.group.processes import Group
 from reid_srdl.jobs.extract import opened_run, own_set
+from reid_srdl.jobs.judging import judge
 from reid_srdl.jobs.later import Tested, absolute, keep, kept_file
 from reid_srdl.jobs.networks import network_of, view_of
 from reid_srdl.methods import KNOWN
@@ -37,13 +24,9 @@ from reid_srdl.records.queries import scored_queries
 from reid_srdl.retrieval.features import Features
 from reid_srdl.tasks.classification import ClassificationTask
 from reid_srdl.tasks.data import settings_on
-from reid_srdl.tasks.features import all_parts
-from reid_srdl.tasks.reid import check_data
 from reid_srdl.tasks.task import Steps
-from reid_srdl.training.precision import Compute, choose
+from reid_srdl.training.precision import choose
 from reid_srdl.training.values import Model
-
-_DEVICE, _CONTENT = "device", "content"
 
 
 def evaluate_run(
@@ -90,75 +73,44 @@ def evaluate_run(
     config, record = read_run(RunFolder(run), KNOWN)
     tested = _tested(config, dataset, data_dir, split, distractors)
     settings = _settings(config, tested.name, changes or {})
-    group = group or Alone()
-    check_shared(settings, settings.engine, group)
-    check_settings(asked_of(settings, settings.engine))
-    extracted = None
-    if group.rank == 0:
-        extractor, data = opened_run(
+    judged = judge(
+        lambda check: opened_run(
             run,
             dataset=dataset,
             data_dir=data_dir,
             split=split,
             distractors=distractors,
-            patterns=_patterns(config, tested.name, patterns or {}),
+            patterns=patterns_of(config, tested.name, patterns or {}),
             flip=settings.flip,
             batch_size=settings.batch_size,
             device=device,
             steps=steps,
-            check=partial(_check, settings, lists),
-        )
-        content = content_of_test(data, steps).digest
-        extracted = all_parts(extractor, data), extractor.compute, content
-    features, device_used, content = _shared(extracted, group)
-    result = evaluate_by(
-        features,
+            check=check,
+        ),
         settings,
-        engine=settings.engine,
-        device=device_used,
+        lists=lists,
+        steps=steps,
         progress=progress,
         group=group,
     )
+    features, result = judged.features, judged.result
     evaluated = Evaluated(
         network=record.network,
-        data=tested.facts(features, result, content),
+        data=tested.facts(features, result, judged.content),
         settings=settings_used(settings),
         result=result.evaluation,
         per_query=scored_queries(result.single, result.multi),
     )
-    if extracted is None:
+    if judged.compute is None:
         return features, result, kept_file(run, [evaluated])
-    return features, result, keep(run, [evaluated], extracted[1], refused)
+    return features, result, keep(run, [evaluated], judged.compute, refused)
 
 
-def _patterns(config: AnyConfig, dataset: str, given: Mapping[str, str]) -> Patterns:
-    """Returns what paths tell, by the run's own patterns and what was given."""
+def patterns_of(config: AnyConfig, dataset: str, given: Mapping[str, str]) -> Patterns:
+    """Returns what paths tell, by a configuration's own patterns and what was given."""
     own = config.data.model_dump(include={"camera", "person"})
     told = changed(config.data, {"name": dataset, **own, **given}, "data")
     return Patterns(told.camera, told.person)
-
-
-def _check(settings: EvalConfig, lists: int | None, data: ReidData) -> None:
-    """Checks by labels alone that the data can be evaluated, and listed where ``lists`` says so."""
-    check_data(data, settings)
-    if lists is not None:
-        check_lists(settings, lists, len(data.gallery))
-
-
-def _shared(
-    extracted: tuple[Features, Compute, str] | None, group: Group
-) -> tuple[Features, str, str]:
-    """Gives all processes what process 0 has extracted, on what kind of device, of what content."""
-    arrays = None
-    if extracted is not None:
-        features, compute, content = extracted
-        if group.size == 1:
-            return features, str(compute.device), content
-        told = {_DEVICE: np.array([str(compute.device)]), _CONTENT: np.array([content])}
-        arrays = to_arrays(features) | told
-    arrays = group.shared(arrays)
-    device, content = str(arrays.pop(_DEVICE)[0]), str(arrays.pop(_CONTENT)[0])
-    return from_arrays(arrays, Path("features")), group.device(device), content
 
 
 def _tested(
@@ -180,13 +132,23 @@ def _settings(config: AnyConfig, dataset: str, changes: dict[str, Any]) -> EvalC
     """Returns the run's settings with changes; another data set brings its own kind of gallery."""
     if dataset in dict(sets_of(config.data)):
         return changed(settings_on(config, dataset), changes, "eval")
-    own = find_entry(dataset).defaults.get("eval", {})
-    return changed(config.eval, {"gallery": own.get("gallery", "all"), **changes}, "eval")
+    return settings_elsewhere(config.eval, dataset, changes)
+
+
+def settings_elsewhere(own: EvalConfig, dataset: str, changes: dict[str, Any]) -> EvalConfig:
+    """Returns a network's settings on a data set that it was not trained on, with changes.
+
+    Raises:
+        UserError: no such data set, or settings that cannot be.
+    """
+    defaults = find_entry(dataset).defaults.get("eval", {})
+    return changed(own, {"gallery": defaults.get("gallery", "all"), **changes}, "eval")
 
 
 def evaluate_classes(
     run: Path,
     *,
+    dataset: str | None = None,
     data_dir: Path | None = None,
     flip: bool | None = None,
     batch_size: int | None = None,
@@ -198,6 +160,7 @@ def evaluate_classes(
 
     Args:
         run: the run's folder.
+        dataset: of an imported network, whose own data set nobody knows: on which.
         data_dir: the data set's folder.
         flip, batch_size: as in the ``eval`` section; None: the run's own.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -216,7 +179,8 @@ def evaluate_classes(
     config, record = read_run(folder, KNOWN)
     changes = {"flip": flip, "batch_size": batch_size}
     settings = changed(config.eval, {k: v for k, v in changes.items() if v is not None}, "eval")
-    data = config.data.model_copy(update={"dir": data_dir or config.data.dir})
+    where = {"name": dataset or config.data.name, "dir": data_dir or config.data.dir}
+    data = config.data.model_copy(update=where)
     compute = choose(device, config.train.precision, config.train.threads)
     task = ClassificationTask(
         config.model_copy(update={"eval": settings, "data": data}),

@@ -10,13 +10,13 @@ from reid_srdl.models.origin import Origin
 from reid_srdl.models.weights import load_network
 from reid_srdl.records.belonging import check_classes, origin_of
 from reid_srdl.records.folder import RunFolder
-from reid_srdl.records.run import RunRecord
+from reid_srdl.records.run import NetworkRecord
 from reid_srdl.tasks.classification import ClassificationTask
 from reid_srdl.tasks.task import Task
 from reid_srdl.training.values import View
 
 
-def network_of(folder: RunFolder, record: RunRecord, name: str) -> Network:
+def network_of(folder: RunFolder, record: NetworkRecord, name: str) -> Network:
     """Loads a network that a run's method returned, having seen that it is the run's.
 
     Raises:
@@ -45,7 +45,7 @@ def view_of(run: Path, origin: Origin, task: ClassificationTask) -> View | None:
     return None if origin.classes == task.classes else View(origin.classes)
 
 
-def check_trained_on(run: Path, record: RunRecord, task: Task) -> None:
+def check_trained_on(run: Path, record: NetworkRecord, task: Task) -> None:
     """Checks that data are what a run was trained on.
 
     Raises:

@@ -17,7 +17,7 @@ from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.spec_files import read_spec
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.kept import kept_name
-from reid_srdl.records.store import read_record
+from reid_srdl.records.store import read_network_record
 from reid_srdl.training.keys import key_of
 from reid_srdl.training.label_losses import supervised_by
 from reid_srdl.training.optimisation import Optimisation
@@ -90,7 +90,9 @@ class _Rehearsing(Planner):
         self.sources.append(source)
         run = source.run
         try:
-            weights = run if run.is_file() else RunFolder(run).weights(read_record(run).network)
+            weights = (
+                run if run.is_file() else RunFolder(run).weights(read_network_record(run).network)
+            )
             spec = read_spec(weights)
         except UserError:
             return self.new_model(name)

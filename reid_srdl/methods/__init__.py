@@ -18,6 +18,8 @@ from reid_srdl.methods.dkpp import DKPPOptions, dkpp
 from reid_srdl.methods.dml import DMLOptions, dml
 from reid_srdl.methods.entropy import EntropyOptions, entropy
 from reid_srdl.methods.fitnet import FitNetOptions, fitnet
+from reid_srdl.methods.imported import NAME as IMPORTED
+from reid_srdl.methods.imported import ImportedOptions
 from reid_srdl.methods.kd import KDOptions, kd
 from reid_srdl.methods.label_refinery import LabelRefineryOptions, label_refinery
 from reid_srdl.methods.method import Method
@@ -26,7 +28,7 @@ from reid_srdl.methods.srdl import SRDLOptions, srdl
 from reid_srdl.methods.transfer import TransferOptions, transfer
 from reid_srdl.methods.vanilla import VanillaOptions, vanilla
 
-__all__ = ["KNOWN", "METHODS", "OPTIONS", "Method", "method_of"]
+__all__ = ["IMPORTED", "KNOWN", "METHODS", "OPTIONS", "Method", "method_of"]
 
 METHODS: dict[str, Method] = {
     "vanilla": Method(vanilla, VanillaOptions, "cross-entropy in one stage"),
@@ -84,10 +86,18 @@ class _Options(Mapping[str, type[MethodOptions]]):
 
 
 class _Known(_Options):
-    """The same, without running a file: what a method of one's own has for options stays open."""
+    """The same without running a file, and of what others trained.
+
+    What a method of one's own has for options stays open.
+    """
 
     def __getitem__(self, name: str) -> type[MethodOptions]:
+        if name == IMPORTED:
+            return ImportedOptions
         return UnreadOptions if own.is_own(name) else super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name == IMPORTED or super().__contains__(name)
 
 
 OPTIONS: Mapping[str, type[MethodOptions]] = _Options()  # to train by

@@ -18,17 +18,24 @@ from reid_srdl.models.changes import (
     GroupNorm,
     InputDropout,
     LastStride,
+    NoLastReLU,
+    NonLocal,
+    Normalised,
+    NormNeck,
     Part,
+    Stem,
 )
-from reid_srdl.models.ends import add_bottleneck, add_dropout, add_neck
+from reid_srdl.models.ends import add_bottleneck, add_dropout, add_neck, add_norm_neck
 from reid_srdl.models.gem import GeMPooling, add_gem
 from reid_srdl.models.group_norm import add_group_norm, add_group_norm_to_branch
 from reid_srdl.models.ibn import add_ibn
 from reid_srdl.models.last_stride import drop_last_stride
 from reid_srdl.models.network import Network
+from reid_srdl.models.non_local import add_non_local
 from reid_srdl.models.part import cut_down
 from reid_srdl.models.perceptron import drop_hidden, drop_inputs
 from reid_srdl.models.refusing import refused
+from reid_srdl.models.stem import change_stem, drop_last_relu
 
 _DOES: dict[type[Change], Callable[[Network, Any], None]] = {
     Branches: lambda network, _: _branch(network),
@@ -41,6 +48,11 @@ _DOES: dict[type[Change], Callable[[Network, Any], None]] = {
     BNNeck: lambda network, _: add_neck(network),
     Dropout: lambda network, change: _drop(network, change.p),
     InputDropout: lambda network, change: drop_inputs(network, change.p),
+    Stem: lambda network, change: change_stem(network, change.kind),
+    NonLocal: lambda network, _: add_non_local(network),
+    NoLastReLU: lambda network, _: drop_last_relu(network),
+    NormNeck: lambda network, change: add_norm_neck(network, bias=change.bias),
+    Normalised: lambda network, _: None,  # no layer changes
 }
 
 # What a branch ends with, too: it answers as its network does.
@@ -50,6 +62,7 @@ _OF_BRANCHES: dict[type[Change], Callable[[Answering, Any], None]] = {
     Bottleneck: lambda branch, change: add_bottleneck(branch, change.width),
     BNNeck: lambda branch, _: add_neck(branch),
     Dropout: lambda branch, change: add_dropout(branch, change.p),
+    NormNeck: lambda branch, change: add_norm_neck(branch, bias=change.bias),
 }
 
 

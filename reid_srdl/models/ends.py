@@ -19,6 +19,12 @@ def add_neck(end: Answering) -> None:
     _classify(end, end.feature_dim, bias=False)
 
 
+def add_norm_neck(end: Answering, *, bias: bool) -> None:
+    """Adds batch norm that scales and shifts, and a new classifier, as `add_neck` draws it."""
+    end.neck = nn.BatchNorm1d(end.feature_dim)
+    _classify(end, end.feature_dim, bias=bias)
+
+
 def add_bottleneck(end: Answering, width: int) -> None:
     """Adds a linear layer to ``width`` features and batch norm, as layumi's ClassBlock has them.
 

@@ -16,7 +16,7 @@ class Origin:
         run: its name.
         network: the network's name in it.
         experiment: fingerprint of its configuration without the seed.
-        seed: its seed.
+        seed: its seed; None where it was not trained here.
         classes: the names of what the network's logits stand for, in their order.
         among: the names of all classes that the run was trained on; ``classes`` are some of them.
     """
@@ -24,7 +24,7 @@ class Origin:
     run: str
     network: str
     experiment: str
-    seed: int
+    seed: int | None
     classes: tuple[str, ...]
     among: tuple[str, ...]
 
@@ -49,6 +49,6 @@ class Origin:
         texts = [whole[key] for key in ("run", "network", "experiment")]
         if not all(isinstance(text, str) for text in (*texts, *classes, *among)):
             return None
-        if type(whole["seed"]) is not int or not set(classes) <= set(among):
+        if type(whole["seed"]) not in (int, type(None)) or not set(classes) <= set(among):
             return None
         return cls(**{**whole, "classes": tuple(classes), "among": tuple(among)})

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import pickle
 import re
-import warnings
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from reid_srdl.errors import UserError
+from reid_srdl.models.foreign.checkpoint import read_state
 
 # torchvision's DenseNet files date from a release that named these layers with a dot.
-_OLD_DENSENET_KEY = re.compile(
+OLD_DENSENET_KEY = re.compile(
     r"^(features\..*denselayer\d+\.(?:norm|conv))\.([12]\.(?:weight|bias|running_mean|running_var))$"
 )
 _TRUNK = "trunk."
-_WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the weights
-_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that no network of ours has
+AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that no network of ours has
 
 
 def load_all_but_classifier(
@@ -40,9 +35,9 @@ def load_all_but_classifier(
     """
     own = f"{classifier}." if classifier else "\0"
     trunk = {
-        _OLD_DENSENET_KEY.sub(r"\1\2", key): value
+        OLD_DENSENET_KEY.sub(r"\1\2", key): value
         for key, value in read_state(path).items()
-        if not key.startswith((own, *_AUXILIARY))
+        if not key.startswith((own, *AUXILIARY))
     }
     try:
         missing = network.load_state_dict(trunk, strict=False)
@@ -83,37 +78,3 @@ def load_trunk(trunk: nn.Module, state: dict[str, Tensor], path: Path, name: str
         raise UserError(
             f"{path}: these are not the weights of {name}", "give those of a run on this network"
         ) from None
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Reads a state dictionary; nothing in the file is executed.
-
-    Raises:
-        UserError: the file is not there or holds anything but named tensors.
-    """
-    if not path.is_file():
-        raise UserError(f"{path}: no such weights file", "mend model.weights")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with warnings.catch_warnings(action="ignore"):  # of foreign pickles, refused below
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        SafetensorError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        OSError,
-    ):
-        state = None
-    for wrapper in _WRAPPERS:
-        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
-            state = state[wrapper]
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise UserError(
-            f"{path}: not a file of plain weights; nothing in it was executed",
-            "give a state dictionary as torchvision publishes it",
-        )
-    return {key.removeprefix("module."): value for key, value in state.items()}

@@ -26,9 +26,9 @@ class Subject(_Part):
         run: the run's name.
         network: its name in the run: what the method returned, or a ``fit`` phase.
         model: the network's name, e.g. ``resnet32``.
-        method: the method's label.
+        method: the method's label; ``imported`` of what others trained.
         dataset: the data set's name.
-        seed: the run's seed.
+        seed: the run's seed; None of what others trained.
         weights: SHA-256 of the file that its weights came from.
     """
 
@@ -37,7 +37,7 @@ class Subject(_Part):
     model: str
     method: str
     dataset: str
-    seed: int
+    seed: int | None
     weights: str
 
 

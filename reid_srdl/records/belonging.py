@@ -13,38 +13,41 @@ from reid_srdl.errors import UserError
 from reid_srdl.models.origin import Origin
 from reid_srdl.models.spec_files import read_origin
 from reid_srdl.records.folder import RunFolder
-from reid_srdl.records.run import RunRecord
-from reid_srdl.records.store import read_record
+from reid_srdl.records.run import ImportedRecord, NetworkRecord, RunRecord
+from reid_srdl.records.store import read_network_record
 
 _NAMED = 6  # classes in a message
 
 
 def read_run(
     folder: RunFolder, methods: Mapping[str, type[MethodOptions]]
-) -> tuple[AnyConfig, RunRecord]:
-    """Reads a finished run's configuration and record, and sees that they belong together.
+) -> tuple[AnyConfig, NetworkRecord]:
+    """Reads the configuration and record of a run or an imported network, and checks the pair.
 
     Raises:
         UserError: no finished run, a damaged file, or one of another run.
     """
-    config, record = folder.read_config(methods), read_record(folder.path)
+    config, record = folder.read_config(methods), read_network_record(folder.path)
     check_record(folder, config, record)
     return config, record
 
 
-def check_record(folder: RunFolder, config: AnyConfig, record: RunRecord) -> None:
+def check_record(folder: RunFolder, config: AnyConfig, record: NetworkRecord) -> None:
     """Checks that a record is of the run of its folder.
 
     Raises:
         UserError: it says of the run what its other files do not.
     """
-    told = {
+    told: dict[str, tuple[object, object]] = {
         "data.name": (record.dataset.name, config.data.name),
         "model.name": (record.model, config.model.name),
-        "train.seed": (record.seed, config.train.seed),
-        "train.epochs": (record.epochs, config.train.epochs),
-        "train.precision": (record.device.precision, config.train.precision),
     }
+    if isinstance(record, RunRecord):
+        told |= {
+            "train.seed": (record.seed, config.train.seed),
+            "train.epochs": (record.epochs, config.train.epochs),
+            "train.precision": (record.device.precision, config.train.precision),
+        }
     known, content = folder.read_trained_on(), record.dataset.content
     if known is not None:
         told["experiment"] = (record.experiment, known.experiment)
@@ -59,7 +62,7 @@ def check_record(folder: RunFolder, config: AnyConfig, record: RunRecord) -> Non
             )
 
 
-def check_weights(path: Path, origin: Origin, record: RunRecord, network: str) -> None:
+def check_weights(path: Path, origin: Origin, record: NetworkRecord, network: str) -> None:
     """Checks that a weights file is the network of the run of its folder.
 
     Args:
@@ -74,15 +77,17 @@ def check_weights(path: Path, origin: Origin, record: RunRecord, network: str) -
     ours = (record.name, record.experiment, record.seed, network)
     theirs = (origin.run, origin.experiment, origin.seed, origin.network)
     if ours != theirs:
+        of = f"{path}: the weights of another run: {origin.network} of {origin.run}"
+        if isinstance(record, ImportedRecord):
+            raise UserError(f"{of}, not {network} of {record.name}", "import the file again")
         raise UserError(
-            f"{path}: the weights of another run: {origin.network} of {origin.run} (seed "
-            f"{origin.seed}), not {network} of {record.name} (seed {record.seed})",
+            f"{of} (seed {origin.seed}), not {network} of {record.name} (seed {record.seed})",
             f"restore the file, or delete it with {path.parent.parent / 'record.json'} and give "
             "the same reid-srdl train command again: phases are read back",
         )
 
 
-def origin_of(folder: RunFolder, record: RunRecord, network: str) -> Origin:
+def origin_of(folder: RunFolder, record: NetworkRecord, network: str) -> Origin:
     """Returns what a run's weights file says of itself, having seen that it is the run's.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The typed record of a finished run, or of features that other software made.
+"""The typed record of a finished run, of an imported network, or of features made elsewhere.
 
 It holds everything that a table, a study or a figure needs. What depends on the clock or on
 interruptions is called ``created``, ``seconds`` or ``images_per_second``.
@@ -14,7 +14,7 @@ from reid_srdl.records.cost import NO_WORK, Cost, NetworkFacts, Phase, Work
 from reid_srdl.records.evaluated import Evaluated, EvaluationData, EvaluationsRecord
 from reid_srdl.records.facts import DatasetFacts, Device, MethodFacts, Versions
 from reid_srdl.records.metrics import Result
-from reid_srdl.records.part import Count
+from reid_srdl.records.part import Count, RecordPart
 
 __all__ = [
     "NO_WORK",
@@ -25,8 +25,11 @@ __all__ = [
     "Evaluated",
     "EvaluationData",
     "FeaturesRecord",
+    "ImportedFacts",
+    "ImportedRecord",
     "MethodFacts",
     "NetworkFacts",
+    "NetworkRecord",
     "Phase",
     "RunRecord",
     "Versions",
@@ -35,7 +38,7 @@ __all__ = [
 
 
 class _Record(EvaluationsRecord):
-    """What both kinds of record have.
+    """What all kinds of record have.
 
     Attributes:
         name: its name, as its folder is called.
@@ -108,6 +111,11 @@ class RunRecord(_Record):
     phases: tuple[Phase, ...] = ()
 
     @property
+    def label(self) -> str:
+        """How tables name what trained it: the method, with its options."""
+        return self.method.label
+
+    @property
     def marks(self) -> tuple[str, ...]:
         """What is wrong with networks that its phases ended with: ``second is at chance``."""
         return tuple(
@@ -141,4 +149,49 @@ class FeaturesRecord(_Record):
     phases: tuple[()] = ()
 
 
-AnyRecord = RunRecord | FeaturesRecord
+class ImportedFacts(RecordPart):
+    """Where an imported network comes from.
+
+    Attributes:
+        file: the file's name.
+        digest: SHA-256 of its content.
+        code: whose it is, e.g. ``torchreid``.
+        notes: what of it was left out or assumed, a line each.
+    """
+
+    file: str
+    digest: str
+    code: str
+    notes: tuple[str, ...] = ()
+
+
+class ImportedRecord(_Record):
+    """A network that others trained: no method, no seed, no phases, no cost.
+
+    Attributes:
+        imported: where it comes from.
+        config: the configuration, as a plain tree; of training it says nothing.
+        experiment: digest of the weights and of what they are read as.
+        model: the network's name.
+        parameters: classifier included.
+        evaluations: of the network, without a result: each later one is a file of its own.
+    """
+
+    imported: ImportedFacts
+    model: str
+    parameters: Count
+    method: None = None
+    seed: None = None
+    epochs: None = None
+    work: None = None
+    cost: None = None
+    phases: tuple[()] = ()
+
+    @property
+    def label(self) -> str:
+        """How tables name what trained it."""
+        return "imported"
+
+
+NetworkRecord = RunRecord | ImportedRecord  # what has a network in its folder
+AnyRecord = RunRecord | ImportedRecord | FeaturesRecord

@@ -9,7 +9,13 @@ from pathlib import Path
 from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.records.joint import by_set
 from reid_srdl.records.parse import parse, read_text, read_tree
-from reid_srdl.records.run import AnyRecord, FeaturesRecord, RunRecord
+from reid_srdl.records.run import (
+    AnyRecord,
+    FeaturesRecord,
+    ImportedRecord,
+    NetworkRecord,
+    RunRecord,
+)
 from reid_srdl.records.write import write_evaluations
 
 RECORD = "record.json"
@@ -31,8 +37,26 @@ def read_record(folder: Path) -> RunRecord:
         folder: the run's folder, or its ``record.json``.
 
     Raises:
-        UserError: no such folder, an unfinished run, features that were not made here, or a
-            damaged or foreign record, or one of another version.
+        UserError: no such folder, an unfinished run, a network or features that were not made here,
+            or a damaged or foreign record, or one of another version.
+    """
+    record = read_network_record(folder)
+    if isinstance(record, ImportedRecord):
+        raise UserError(
+            f"{folder}: an imported network: nothing is known of its training",
+            "give the folder of a run that was trained here",
+        )
+    return record
+
+
+def read_network_record(folder: Path) -> NetworkRecord:
+    """Reads the record of a run, or of a network that was imported.
+
+    Args:
+        folder: its folder, or its ``record.json``.
+
+    Raises:
+        UserError: as `read_record`, but for imported networks.
     """
     record = read_any_record(folder)
     if isinstance(record, FeaturesRecord):
@@ -44,7 +68,7 @@ def read_record(folder: Path) -> RunRecord:
 
 
 def read_any_record(folder: Path) -> AnyRecord:
-    """Reads the record of a run, or of features that were not made here.
+    """Reads the record of a run, of an imported network, or of features that were not made here.
 
     Args:
         folder: its folder, or its ``record.json``.
@@ -58,6 +82,8 @@ def read_any_record(folder: Path) -> AnyRecord:
     except FileNotFoundError:
         raise _absent(folder, path) from None
     tree = read_tree(path, text)
+    if "imported" in tree:
+        return parse(path, text, ImportedRecord)
     if "method" in tree and tree["method"] is None:
         return parse(path, text, FeaturesRecord)
     return parse(path, text, RunRecord)

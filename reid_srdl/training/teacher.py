@@ -14,8 +14,8 @@ from reid_srdl.models.spec_files import read_origin, read_spec
 from reid_srdl.records.belonging import check_classes, check_weights
 from reid_srdl.records.cost import NO_WORK, Work
 from reid_srdl.records.folder import RunFolder
-from reid_srdl.records.run import RunRecord
-from reid_srdl.records.store import read_record
+from reid_srdl.records.run import ImportedRecord, NetworkRecord, RunRecord
+from reid_srdl.records.store import read_network_record
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def read_teacher(
         UserError: no finished run, no weights in it or those of another run; or it was trained on
             another data set, other classes or other people, or takes images of another size only.
     """
-    record = read_record(run)
+    record = read_network_record(run)
     weights = RunFolder(run).weights(record.network)
     spec, origin = read_spec(weights), read_origin(weights)
     check_weights(weights, origin, record, record.network)
@@ -142,7 +142,7 @@ def read_source(path: Path) -> Teacher:
     weights = path if path.is_file() else None
     run = path if weights is None else path.parent.parent
     if weights is None or (RunFolder(run).record.is_file() and path.parent.name == "weights"):
-        record = read_record(run)
+        record = read_network_record(run)
         weights = weights or RunFolder(run).weights(record.network)
         spec, origin = read_spec(weights), read_origin(weights)
         check_weights(weights, origin, record, weights.stem)
@@ -152,9 +152,15 @@ def read_source(path: Path) -> Teacher:
     return Teacher(spec, weights, name, experiment, file_digest(weights), 0.0, NO_WORK)
 
 
-def _of_run(record: RunRecord, weights: Path, spec: NetworkSpec, origin: Origin) -> Teacher:
+def _of_run(record: NetworkRecord, weights: Path, spec: NetworkSpec, origin: Origin) -> Teacher:
+    """Returns a run's network as a teacher.
+
+    NOTE: an imported network brings no cost with it: nothing tells what others' training took.
+    """
     name, experiment = _named(origin, record.network)
-    cost, work = record.cost.trcost, record.true_work
+    cost, work = 0.0, NO_WORK
+    if isinstance(record, RunRecord):
+        cost, work = record.cost.trcost, record.true_work
     return Teacher(spec, weights, name, experiment, file_digest(weights), cost, work)
 
 
@@ -165,8 +171,18 @@ def _named(origin: Origin, result: str | None) -> tuple[str, str]:
     return f"{origin.run}:{origin.network}", f"{origin.experiment}:{origin.network}"
 
 
-def _check_classes(run: Path, record: RunRecord, origin: Origin, student: Student) -> None:
-    """Raises UserError where a teacher's logits are not of the student's classes."""
+def _check_classes(run: Path, record: NetworkRecord, origin: Origin, student: Student) -> None:
+    """Raises UserError where a teacher's logits are not of the student's classes.
+
+    NOTE: of an imported network nobody knows the training images: names of classes must do.
+    """
+    if isinstance(record, ImportedRecord):
+        if not origin.classes:
+            raise UserError(
+                f"{run}: this teacher was imported without the names of its classes",
+                "import it again with --classes FILE, or take a method that reads no logits",
+            )
+        return check_classes(f"{run}: this teacher", origin.classes, "the student", student.classes)
     if record.dataset.name != student.dataset:
         raise UserError(
             f"{run}: this teacher was trained on {record.dataset.name}, not on the student's "

@@ -35,7 +35,8 @@ def training_entropies(
     """
     place = place or Place()
     folder = RunFolder(run)
-    config, record = read_run(folder, KNOWN) if measure else (None, read_record(run))
+    record = read_record(run)
+    config = read_run(folder, KNOWN)[0] if measure else None
     phases = [phase for phase in record.phases if phase.kind == "fit"]
     fits = [(phase, member) for phase in phases for member in phase.networks]
     clean: dict[str, float | None] = {}

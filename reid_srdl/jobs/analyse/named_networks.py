@@ -15,7 +15,7 @@ from reid_srdl.records.analyses import Subject
 from reid_srdl.records.belonging import origin_of, read_run
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.kept import kept_parts
-from reid_srdl.records.run import Phase, RunRecord
+from reid_srdl.records.run import NetworkRecord, Phase
 from reid_srdl.training.checkpoint import network_in
 
 
@@ -36,7 +36,7 @@ class Named:
     subject: Subject
     config: AnyConfig
     folder: RunFolder
-    record: RunRecord
+    record: NetworkRecord
     classes: tuple[str, ...]
 
 
@@ -65,7 +65,7 @@ def named_network(text: str) -> Named:
         run=record.name,
         network=name,
         model=model,
-        method=record.method.label,
+        method=record.label,
         dataset=record.dataset.name,
         seed=record.seed,
         weights=file_digest(path),
@@ -80,7 +80,7 @@ def phase_file(folder: RunFolder, phase: Phase) -> Path | None:
 
 
 def _all_classes(
-    folder: RunFolder, record: RunRecord, name: str, network: Network
+    folder: RunFolder, record: NetworkRecord, name: str, network: Network
 ) -> tuple[str, ...]:
     """Returns the names of the classes of a phase's network: all that the run was trained on.
 
@@ -104,7 +104,7 @@ def _parted(text: str) -> tuple[Path, str | None]:
     return Path(run), name
 
 
-def _of_phase(folder: RunFolder, record: RunRecord, name: str) -> tuple[Network, str, Path]:
+def _of_phase(folder: RunFolder, record: NetworkRecord, name: str) -> tuple[Network, str, Path]:
     fits = {
         member: phase for phase in record.phases if phase.kind == "fit" for member in phase.networks
     }

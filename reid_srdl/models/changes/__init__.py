@@ -17,7 +17,12 @@ from reid_srdl.models.changes.group_norm import GroupNorm
 from reid_srdl.models.changes.ibn import IBN
 from reid_srdl.models.changes.input_dropout import InputDropout
 from reid_srdl.models.changes.last_stride import LastStride
+from reid_srdl.models.changes.no_last_relu import NoLastReLU
+from reid_srdl.models.changes.non_local import NonLocal
+from reid_srdl.models.changes.norm_neck import NormNeck
+from reid_srdl.models.changes.normalised import Normalised
 from reid_srdl.models.changes.part import Part
+from reid_srdl.models.changes.stem import Stem
 
 __all__ = [
     "CHANGES",
@@ -31,7 +36,12 @@ __all__ = [
     "GroupNorm",
     "InputDropout",
     "LastStride",
+    "NoLastReLU",
+    "NonLocal",
+    "NormNeck",
+    "Normalised",
     "Part",
+    "Stem",
 ]
 
 
@@ -57,4 +67,9 @@ CHANGES: dict[str, type[Change]] = {
     "bnneck": BNNeck,
     "dropout": Dropout,
     "input_dropout": InputDropout,
+    "stem": Stem,
+    "non_local": NonLocal,
+    "no_last_relu": NoLastReLU,
+    "norm_neck": NormNeck,
+    "normalised": Normalised,
 }

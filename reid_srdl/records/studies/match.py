@@ -10,7 +10,7 @@ from typing import Any
 from reid_srdl.config import AnyConfig, fingerprint, read_yaml
 from reid_srdl.errors import UserError
 from reid_srdl.records.metrics import Result
-from reid_srdl.records.run import FeaturesRecord, RunRecord
+from reid_srdl.records.run import RunRecord
 from reid_srdl.records.store import CONFIG, RECORD, read_any_record, run_folders
 from reid_srdl.records.studies.plan import MACHINE, Plan, RunPlan, run_key, with_teacher
 
@@ -37,7 +37,7 @@ def study_folder(runs: Path, plan: Plan) -> Path:
 
 
 def finished_runs(runs: Path, read_config: ReadConfig) -> tuple[list[FoundRun], list[str]]:
-    """Reads every finished run at or below a folder; features from elsewhere are no runs.
+    """Reads every finished run at or below a folder; what was made elsewhere is none.
 
     Args:
         runs: the folder; it may be missing.
@@ -52,7 +52,7 @@ def finished_runs(runs: Path, read_config: ReadConfig) -> tuple[list[FoundRun], 
             continue
         try:
             record = read_any_record(folder)
-            if isinstance(record, FeaturesRecord):
+            if not isinstance(record, RunRecord):
                 continue
             found.append(FoundRun(folder, record, read_config(record.config)))
         except UserError as error:

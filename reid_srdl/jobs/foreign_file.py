@@ -1,0 +1,86 @@
+"""A foreign file and what is said of it on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reid_srdl.errors import UserError
+from reid_srdl.models import NETWORK_NAMES
+from reid_srdl.models.build import check_network
+from reid_srdl.models.foreign.found import Told
+from reid_srdl.models.foreign.network import Foreign, read_foreign
+from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.places import read_text
+
+
+@dataclass(frozen=True)
+class ForeignFile:
+    """A file of weights that another code wrote.
+
+    Attributes:
+        path: the file.
+        model: the network's name, as ``--model`` takes it.
+        height, width: of its input in pixels; None: its code's.
+        classes: a file with the name of a class a line; None: nobody knows them.
+        told: what its keys cannot show.
+    """
+
+    path: Path
+    model: str
+    height: int | None = None
+    width: int | None = None
+    classes: Path | None = None
+    told: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def read(self) -> Foreign:
+        """Returns the network; nothing in the file is executed.
+
+        Raises:
+            UserError: as `models.foreign.network.read_foreign`, or names of classes that cannot be.
+        """
+        if not self.path.is_file():
+            raise UserError(f"{self.path}: no such file", "name a file of weights, .pth or .pt")
+        if self.model not in NETWORK_NAMES:
+            NetworkSpec(self.model, 2)  # tells which names are near
+        check_network(self.model)
+        names = None if self.classes is None else class_names(self.classes)
+        size = (self.height, self.width)
+        return read_foreign(self.path, self.model, size=size, classes=names, told=Told(self.told))
+
+
+def class_names(path: Path) -> tuple[str, ...]:
+    """Reads the names of classes, one a line.
+
+    Raises:
+        UserError: the file cannot be read, holds fewer than two, or one twice.
+    """
+    lines = (line.strip() for line in read_text(path, "the names of the classes").splitlines())
+    names = tuple(line for line in lines if line)
+    hint = "write the name of each class in a line, in the order of the classifier's rows"
+    if len(names) < 2:
+        raise UserError(f"{path}: names {len(names)} classes", hint)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"{path}: {twice!r} stands twice", hint)
+    return names
+
+
+def told_of(texts: Sequence[str]) -> dict[str, str]:
+    """Reads ``KEY=VALUE`` words.
+
+    Raises:
+        UserError: one is not of this form, or a key stands twice.
+    """
+    told: dict[str, str] = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not sign or not key or not value or key in told:
+            what = f"--told {text}: " + ("stands twice" if key in told else "not KEY=VALUE")
+            raise UserError(what, "write it as --told stride=1", usage=True)
+        told[key] = value
+    return told

@@ -1,0 +1,114 @@
+"""Opens files of weights that others wrote; nothing in them is executed."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from reid_srdl.errors import UserError
+from reid_srdl.models.foreign.pickled import globals_of
+
+# What torchreid's engine and others leave beside the weights: NumPy scalars, such as a rank-1.
+# They are numbers and run nothing; under NumPy 1 the first one was called otherwise.
+_SCALAR = np._core.multiarray.scalar  # type: ignore[attr-defined]
+_NUMBERS = "Bool Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 UInt64 Float16 Float32 Float64"
+ALLOWED: tuple[Callable[..., Any] | tuple[Callable[..., Any], str], ...] = (
+    _SCALAR,
+    (_SCALAR, "numpy.core.multiarray.scalar"),
+    np.dtype,
+    *(getattr(np.dtypes, f"{number}DType") for number in _NUMBERS.split()),
+)
+
+PREFIXES = ("module.", "model.", "backbone.", "base.", "_orig_mod.")
+_WRAPPERS = ("state_dict", "model")  # where scripts keep the weights, beside other tensors
+_COUNTER = "n_averaged"  # beside the weights of torch's AveragedModel
+_MODULES = "torch.nn.modules."
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Reads a state dictionary: bare, or the one dictionary of tensors in a checkpoint.
+
+    Prefixes that all keys carry are taken off: those of DataParallel, of torch.compile, and of a
+    network that is a part of another.
+
+    Raises:
+        UserError: the file is not there, or holds anything but named tensors.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such weights file", "name a file of weights, .pth or .pt")
+    state = _tensors(_loaded(path))
+    if state is None:
+        raise _not_weights(path)
+    state.pop(_COUNTER, None)
+    while prefix := _shared(state):
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
+
+
+def _loaded(path: Path) -> object:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with (
+            warnings.catch_warnings(action="ignore"),  # of foreign pickles, refused below
+            torch.serialization.safe_globals(list(ALLOWED)),
+        ):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        pickle.UnpicklingError,
+        SafetensorError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        OSError,
+    ):
+        return None
+
+
+def _tensors(loaded: object) -> dict[str, Tensor] | None:
+    """Returns a dictionary of tensors: the thing itself, or the one that it holds."""
+    if not isinstance(loaded, Mapping) or not loaded:
+        return None
+    if all(isinstance(key, str) and isinstance(value, Tensor) for key, value in loaded.items()):
+        return dict(loaded)
+    inner = {key: found for key, part in loaded.items() if (found := _tensors(part)) is not None}
+    named = [inner[key] for key in _WRAPPERS if key in inner]
+    if len(named) == 1:
+        return named[0]
+    return next(iter(inner.values())) if len(inner) == 1 else None
+
+
+def _shared(state: Mapping[str, Tensor]) -> str:
+    """Returns the prefix that all keys carry; empty: there is none."""
+    return next((one for one in PREFIXES if all(key.startswith(one) for key in state)), "")
+
+
+def _not_weights(path: Path) -> UserError:
+    """Returns what is wrong with a file that holds no plain weights."""
+    found = globals_of(path)
+    if any(name.startswith(_MODULES) for name in found):
+        return UserError(
+            f"{path}: holds a pickled module ({found[0]}), which only its own code can open; "
+            "nothing in it was executed",
+            f"where that code is: model = torch.load({str(path)!r}, weights_only=False); "
+            "torch.save(model.state_dict(), 'weights.pth')",
+        )
+    told = f" ({', '.join(found[:3])})" if found else ""
+    return UserError(
+        f"{path}: not a file of plain weights{told}; nothing in it was executed",
+        "give a state dictionary, or a checkpoint that holds one: "
+        "torch.save(model.state_dict(), FILE)",
+    )

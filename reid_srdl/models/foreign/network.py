@@ -1,0 +1,146 @@
+"""Makes the network that a foreign file describes, with its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from reid_srdl.errors import UserError
+from reid_srdl.models.build import build
+from reid_srdl.models.foreign import libraries
+from reid_srdl.models.foreign.checkpoint import read_state
+from reid_srdl.models.foreign.codes import code_of
+from reid_srdl.models.foreign.found import Found, Told
+from reid_srdl.models.network import Network
+from reid_srdl.models.spec import NetworkSpec
+
+_SIZE = (256, 128)  # of a person, where neither the user nor the code says another
+_COUNTER = "num_batches_tracked"  # serves training alone; older files lack it
+_CLASSIFIER = ("classifier.weight", "classifier.bias")
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A foreign network, read.
+
+    Attributes:
+        network: in evaluation mode, on the CPU.
+        found: what the file holds.
+        size: (height, width) of its input in pixels.
+        classes: the names of what its logits stand for; empty where nobody knows.
+        notes: what a reader should know, a line each.
+    """
+
+    network: Network
+    found: Found
+    size: tuple[int, int]
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def read_foreign(
+    path: Path,
+    model: str,
+    *,
+    size: tuple[int | None, int | None] = (None, None),
+    classes: tuple[str, ...] | None = None,
+    told: Told | None = None,
+) -> Foreign:
+    """Reads a network that another code trained; nothing in the file is executed.
+
+    Args:
+        path: a state dictionary or a checkpoint.
+        model: the network's name, as ``--model`` takes it.
+        size: height and width of its input in pixels; None: its code's.
+        classes: the names of its classes, in the classifier's order; None: nobody knows them.
+        told: what its keys cannot show.
+
+    Raises:
+        UserError: a file that holds no plain weights, of a code that is not read, of another
+            network, or whose keys leave something open that was not told.
+    """
+    state = read_state(path)
+    found = _found(path, state, model, told or Told())
+    own = found.size or _SIZE
+    whole = (size[0] or own[0], size[1] or own[1])
+    kept, known, notes = _with_classifier(found, classes)
+    rows = len(kept["classifier.weight"]) if "classifier.weight" in kept else len(known) or 1
+    network = build(NetworkSpec(model, rows, whole, changes=found.changes), seed=0)
+    _load(network, {f"trunk.{key}": value for key, value in found.trunk.items()} | kept, path)
+    if "classifier.weight" not in kept:  # what was drawn would only look like an answer
+        torch.nn.init.zeros_(network.classifier.weight)
+    network = network.eval().to(memory_format=torch.channels_last)  # as a run's is when it is read
+    return Foreign(network, found, whole, known, (*found.notes, *notes))
+
+
+def _found(path: Path, state: Mapping[str, Tensor], model: str, told: Told) -> Found:
+    code = code_of(state, path, model)
+    own = () if code is None else code.told
+    if strange := sorted(set(told.values) - set(own)):
+        what = "it is read without" if code is None else f"{code.name} knows {', '.join(own)}"
+        raise UserError(
+            f"--told {strange[0]}: says nothing about {path}", f"leave it out: {what}", usage=True
+        )
+    if code is not None:
+        return code.read(state, told)
+    return libraries.read(state, build(NetworkSpec(model, 2), seed=0))
+
+
+def _with_classifier(
+    found: Found, classes: tuple[str, ...] | None
+) -> tuple[dict[str, Tensor], tuple[str, ...], list[str]]:
+    """Returns the tensors of the end, the classes that are known, and notes on both."""
+    ends = dict(found.ends)
+    weight = ends.get("classifier.weight")
+    if weight is None:
+        return ends, (), ["no classifier is read: its logits are zero and teach nothing"]
+    if classes is None:
+        return ends, (), [f"its {len(weight)} classes have no names: --classes FILE names them"]
+    if len(classes) == len(weight):
+        return ends, classes, []
+    told = f"the classifier of {len(weight)} classes is left out: {len(classes)} were named"
+    rest = {key: value for key, value in ends.items() if key not in _CLASSIFIER}
+    return rest, (), [f"{told}; logits are zero and teach nothing"]
+
+
+def _load(network: Network, given: dict[str, Tensor], path: Path) -> None:
+    """Loads tensors by the network's own keys.
+
+    Raises:
+        UserError: they are not the network's; the first three of what does not fit are named.
+    """
+    own = network.state_dict()
+    name = network.spec.name
+    hint = f"name the network that it is, or give a file of {name}"
+    fitting = [key for key in given if key in own and own[key].shape == given[key].shape]
+    if not any(key.startswith("trunk.") for key in fitting):
+        raise UserError(f"{path}: none of its tensors is of {name}: {_some(list(given))}", hint)
+    strange = [key for key in given if key not in own]
+    if strange:
+        raise UserError(f"{path}: {name} has no place for {_some(strange)}", hint)
+    if unlike := [key for key in given if own[key].shape != given[key].shape]:
+        first = unlike[0]
+        shapes = f"{tuple(given[first].shape)} and not {tuple(own[first].shape)}"
+        raise UserError(
+            f"{path}: not the shapes of {name}: {_some(unlike)} (the first {shapes})", hint
+        )
+    needed = [
+        key
+        for key in own
+        if key not in given and not key.endswith(_COUNTER) and key not in _CLASSIFIER
+    ]
+    if needed:
+        raise UserError(f"{path}: lacks {_some(needed)} of {name}", hint)
+    with torch.no_grad():
+        for key, value in given.items():
+            own[key].copy_(value)  # from float16, too
+
+
+def _some(keys: list[str]) -> str:
+    more = f" and {len(keys) - _NAMED:,} more" if len(keys) > _NAMED else ""
+    return ", ".join(key.removeprefix("trunk.") for key in keys[:_NAMED]) + more
