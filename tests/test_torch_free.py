@@ -16,6 +16,8 @@ COMMANDS = (
     ["train"],
     ["eval"],
     ["extract"],
+    ["export"],
+    ["embed"],
     ["compare"],
     ["search"],
     ["index-study"],

@@ -11,6 +11,8 @@ from reid_srdl.cli import (
     compare,
     data,
     doctor,
+    embed,
+    export,
     extract,
     import_,
     index_study,
@@ -55,6 +57,8 @@ app.command(epilog=train.EXAMPLE)(train.train)
 app.command("eval", epilog=eval_.EXAMPLE)(eval_.evaluate)
 app.command(epilog=extract.EXAMPLE)(extract.extract)
 app.command("import", epilog=import_.EXAMPLE)(import_.import_)
+app.command(epilog=export.EXAMPLE)(export.export)
+app.command(epilog=embed.EXAMPLE)(embed.embed)
 app.command(epilog=compare.EXAMPLE)(compare.compare)
 app.command(epilog=search.EXAMPLE)(search.search)
 app.command("index-study", epilog=index_study.EXAMPLE)(index_study.index_study)

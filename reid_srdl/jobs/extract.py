@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reid_srdl.config import AnyConfig, sets_of
-from reid_srdl.data import Patterns
+from reid_srdl.data import Patterns, find_entry
 from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.data.reid.distractors import with_distractors
 from reid_srdl.errors import UserError
@@ -147,6 +147,7 @@ def extractor_of_run(
         batch_size=batch_size or config.eval.batch_size,
         flip=config.eval.flip if flip is None else flip,
         steps=steps,
+        normalisation=find_entry(config.data.name).normalisation,
     )
 
 

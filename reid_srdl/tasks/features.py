@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reid_srdl.data.batches import Images
-from reid_srdl.data.cache import decoded
+from reid_srdl.data.cache import ImageFiles, decoded
+from reid_srdl.data.normalisation import IMAGENET, Normalisation
 from reid_srdl.data.reid.crops import Crops, ReidData
 from reid_srdl.models.network import Network
 from reid_srdl.retrieval.features import Features, FeatureSet
@@ -32,6 +33,7 @@ class Extractor:
         batch_size: images of a forward pass.
         flip: average the features of each image and its mirror image.
         steps: told (what, images done, images in all) now and then.
+        normalisation: by which the network sees images.
     """
 
     network: Network
@@ -40,15 +42,16 @@ class Extractor:
     batch_size: int = 128
     flip: bool = False
     steps: Steps | None = None
+    normalisation: Normalisation = IMAGENET
 
     def of_pixels(self, what: str, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Returns the N x D features of N x H x W x 3 images, in their order."""
         with self.compute.activated():
-            images = Images(pixels, self.size, self.compute.device)
+            images = Images(pixels, self.size, self.compute.device, self.normalisation)
             return _forward(self, images, what)
 
-    def decoded(self, what: str, crops: Crops) -> NDArray[np.uint8]:
-        """Returns the pixels of N crops: at their own size where all are alike, else at `size`.
+    def decoded(self, what: str, crops: ImageFiles) -> NDArray[np.uint8]:
+        """Returns the pixels of N images: at their own size where all are alike, else at `size`.
 
         Raises:
             UserError: images that cannot be read, all named.

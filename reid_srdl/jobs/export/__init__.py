@@ -1,0 +1,1 @@
+"""Writes networks of finished runs for other software."""
