@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reid_srdl.cli.generated import with_options
 from reid_srdl.cli.options import FinishedRun
 from reid_srdl.config.option import OUTPUT, WHERE
+from reid_srdl.errors import UserError
+
+if TYPE_CHECKING:
+    from reid_srdl.records.exported import Answer
 
 EXAMPLE = (
     "Examples:  reid-srdl export runs/NAME -o model.onnx   |   "
-    "reid-srdl export runs/NAME --network first --logits -o first.pt2"
+    "reid-srdl export runs/NAME --to torchreid -o model.pth.tar"
 )
+
+
+class To(StrEnum):
+    """Which software reads the file."""
+
+    ANY = "any"
+    TORCHREID = "torchreid"
 
 
 @with_options("eval", only={"data.dir": WHERE}, default="the run's own, or {default}")
@@ -26,7 +38,7 @@ def export(
         typer.Option(
             "--output",
             "-o",
-            help="The file: .onnx, or .pt2 for torch.export.",
+            help="The file: .onnx, .pt2 for torch.export, .pth.tar for torchreid.",
             rich_help_panel=OUTPUT,
         ),
     ] = Path("model.onnx"),
@@ -42,6 +54,14 @@ def export(
         bool,
         typer.Option("--logits", help="Give logits instead of features.", rich_help_panel=OUTPUT),
     ] = False,
+    to: Annotated[
+        To,
+        typer.Option(
+            help="any: a graph, pixels in and features out. torchreid: weights that its "
+            "load_pretrained_weights takes.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = To.ANY,
 ) -> None:
     """Write a run's network as a file that needs none of this project's code.
 
@@ -50,16 +70,20 @@ def export(
     answer differs by more than 1e-4 of its size. FILE.json beside it says what it takes and gives.
     """
     from reid_srdl.places import check_output
-    from reid_srdl.report.export import print_graph
+    from reid_srdl.report.export import print_graph, print_weights
 
     check_output(output, "the exported network")
+    place = given.get("data.dir")
+    if to is To.TORCHREID:
+        if logits:
+            what = "--logits: says nothing about torchreid, whose code decides that"
+            raise UserError(what, "leave it out", usage=True)
+        from reid_srdl.jobs.export.torchreid import export_torchreid
+
+        print_weights(output, *export_torchreid(run, output, network=network, data_dir=place))
+        return
     from reid_srdl.jobs.export.graph import export_graph
 
-    facts, note = export_graph(
-        run,
-        output,
-        network=network,
-        answer="logits" if logits else "features",
-        data_dir=given.get("data.dir"),
-    )
-    print_graph(output, facts, note)
+    answer: Answer = "logits" if logits else "features"
+    written = export_graph(run, output, network=network, answer=answer, data_dir=place)
+    print_graph(output, *written)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -20,6 +21,7 @@ _PLAIN = ("RGB", "L", "1", "P", "CMYK", "YCbCr", "RGBX")
 _ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 _BITS_TAG, _PHOTOMETRIC_TAG = 258, 262  # of TIFF
 _WHITE_IS_ZERO = 0
+_LUMA = np.array([19595, 38470, 7471], np.uint32)  # of 2^16
 
 
 class ColourError(Exception):
@@ -41,6 +43,16 @@ def as_rgb(image: Image.Image) -> Image.Image:
         return image.convert("RGB")
     kind = {"I": "32-bit or signed integers", "F": "floating-point numbers"}.get(image.mode)
     raise ColourError(f"its pixels are {kind or image.mode}, which are not read as colours")
+
+
+def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Returns the luma of N x H x W x 3 pixels, N x H x W x 1: ITU-R 601-2, rounded as Pillow does.
+
+    >>> grey(np.array([[[[10, 10, 10], [255, 0, 0]]]], np.uint8)).tolist()
+    [[[[10], [76]]]]
+    """
+    luma = [(image.astype(np.uint32) @ _LUMA + (1 << 15)) >> 16 for image in pixels]
+    return np.stack(luma).astype(np.uint8)[..., None]
 
 
 def _from_deep(image: Image.Image) -> Image.Image:

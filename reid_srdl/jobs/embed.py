@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.data.colours import grey
 from reid_srdl.data.nested import NestedImages, list_nested
 from reid_srdl.errors import UserError
 from reid_srdl.files import whole_file
@@ -56,7 +57,10 @@ def embed_folder(
     extractor = extractor_of_run(
         run, network=network, flip=flip, batch_size=batch_size, device=device, steps=steps
     )
-    return images, extractor.of_pixels("the images", extractor.decoded("the images", images))
+    pixels = extractor.decoded("the images", images)
+    if extractor.network.channels == 1:
+        pixels = grey(pixels)
+    return images, extractor.of_pixels("the images", pixels)
 
 
 def write_embeddings(path: Path, names: Sequence[str], features: NDArray[np.float32]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -80,6 +81,30 @@ class Exported(RecordPart):
     evaluation: dict[str, JsonValue]
     checked: Checked
     version: str
+
+
+@dataclass(frozen=True)
+class ForTorchreid:
+    """Weights that torchreid loads.
+
+    Attributes:
+        name: what torchreid calls the network.
+        network: whose weights they are, in words.
+        classes: of its classifier.
+        size: (height, width) of its input, in pixels.
+        mean, std: by which its images are normalised outside of it.
+        tried_on: the images on which it was compared, in words.
+        difference: the largest, relative to each feature's largest value.
+    """
+
+    name: str
+    network: str
+    classes: int
+    size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    tried_on: str
+    difference: float
 
 
 def sidecar(file: Path) -> Path:

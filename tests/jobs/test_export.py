@@ -15,13 +15,23 @@ from PIL import Image
 
 from reid_srdl.cli import app
 from reid_srdl.cli.outcome import run
+from reid_srdl.data.colours import grey
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.experiment import experiment
 from reid_srdl.jobs.export import graph
 from reid_srdl.jobs.export.graph import export_graph
 from reid_srdl.jobs.extract import features_of_run
 from reid_srdl.jobs.train import train
+from reid_srdl.models.adapters.to_torchreid import (
+    torchreid_name,
+    torchreid_state,
+    write_checkpoint,
+)
+from reid_srdl.models.build import build
+from reid_srdl.models.changes import GeM, LastStride
+from reid_srdl.models.graphs.comparing import relative_difference
 from reid_srdl.models.graphs.standalone import Standalone
+from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.records.exported import read_exported, sidecar
 from tests.class_set import CLASSES, write_class_folder
 from tests.small_set import write_small_set
@@ -136,6 +146,60 @@ def test_a_graph_that_differs_is_not_kept(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("model", ["resnet18", "torchreid:osnet_x0_25", "torchvision:densenet121"])
+def test_torchreid_loads_all_and_gives_the_same_features(
+    model: str, tmp_path: Path, capsys: Capture
+) -> None:
+    from torchreid.reid.models import build_model
+    from torchreid.reid.utils import load_pretrained_weights
+
+    network = build(NetworkSpec(model, 7, (64, 32)), seed=1).eval()
+    state = torchreid_state(network)
+    write_checkpoint(tmp_path / "m.pth.tar", state)
+    name = torchreid_name(network.spec)
+    for classes, lost in ((7, False), (9, True)):
+        theirs = build_model(name, classes, pretrained=False, use_gpu=False).eval()
+        load_pretrained_weights(theirs, str(tmp_path / "m.pth.tar"))
+        told = capsys.readouterr().out
+        assert "Successfully loaded" in told
+        assert ("['classifier.weight', 'classifier.bias']" in told) == lost
+        assert ("discarded" in told) == lost
+        images = torch.randn(4, 3, 64, 32, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            assert relative_difference(theirs(images), network(images).features) <= 1e-5
+
+
+def test_only_what_torchreid_has_is_exported_to_it(
+    made: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    for spec, words in (
+        (NetworkSpec("resnet32", 5), "no network that answers as resnet32"),
+        (NetworkSpec("timm:resnet18", 5), "no network that answers as timm:resnet18"),
+        (NetworkSpec("resnet50", 5, changes=(LastStride(), GeM())), "with last_stride, gem"),
+        (NetworkSpec("resnet18", 5, channels=1), "with grey images"),
+    ):
+        with pytest.raises(UserError, match=words):
+            torchreid_name(spec)
+    people = made / "runs/people"
+    words = ("--to", "torchreid", "-o")
+    assert "as staged does" in told(capsys, "export", people, *words, tmp_path / "m.pth.tar")
+    assert ".pth.tar" in told(capsys, "export", people, *words, tmp_path / "m.onnx")
+    words = ("--logits", *words)
+    assert "--logits" in told(capsys, "export", people, *words, tmp_path / "m.pth.tar")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_goes_to_torchreid(made: Path, tmp_path: Path, capsys: Capture) -> None:
+    run_of = trained(made, "eighteen", model={"name": "resnet18"}, method={"name": "vanilla"})
+    file = tmp_path / "m.pth.tar"
+    assert run(app, ["export", str(run_of), "--to", "torchreid", "-o", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert "for torchreid's resnet18 with 6 classes" in out
+    assert "on 32 images of folder" in out
+    assert "normalised by the mean 0.485" in out
+    assert len(torch.load(file, weights_only=True)["state_dict"]) == 122
+
+
 def test_bad_exports_are_told_and_leave_nothing(
     made: Path, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -200,6 +264,12 @@ def test_classes_are_embedded_by_their_own_normalisation(made: Path, tmp_path: P
     with np.load(file) as found:
         assert len(found["names"]) == 18
         assert found["names"][0] == f"{CLASSES[0]}/0.png"
+
+
+def test_a_grey_network_sees_the_luma() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3), np.uint8)
+    wanted = [np.asarray(Image.fromarray(image).convert("L")) for image in pixels]
+    assert np.array_equal(grey(pixels)[..., 0], np.stack(wanted))
 
 
 def test_bad_folders_are_told_and_nothing_is_written(

@@ -77,9 +77,7 @@ def export_graph(
         checked = Checked(images=len(samples.pixels), of=samples.of, difference=difference)
         facts = _facts(named, normalisation, answer, file_digest(temporary), checked, reference)
         write_json(sidecar(output), facts.model_dump(mode="json"), "the JSON beside the file")
-    reason = samples.reason
-    note = None if reason is None else f"compared on drawn images, because {reason}"
-    return facts, note
+    return facts, samples.note
 
 
 @torch.inference_mode()

@@ -39,6 +39,11 @@ class Samples:
         count = len(self.pixels)
         return f"{count} drawn images" if self.of is None else f"{count} images of {self.of}"
 
+    @property
+    def note(self) -> str | None:
+        """Why they are drawn; None: they are not."""
+        return None if self.reason is None else f"compared on drawn images, because {self.reason}"
+
 
 def samples_of(config: AnyConfig, channels: int, data_dir: Path | None) -> Samples:
     """Returns test images of a run's data set; where it is not there, drawn ones.
