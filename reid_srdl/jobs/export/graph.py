@@ -66,7 +66,7 @@ def export_graph(
     check_suffix(output)
     named = subject_of(run, network)
     normalisation = find_entry(named.config.data.name).normalisation
-    samples = samples_of(named.config, named.network.channels, data_dir)
+    samples = samples_of(named, data_dir)
     reference = _answers(named, samples, normalisation, answer)
     size = (named.config.data.height, named.config.data.width)
     graph = Standalone(named.network, normalisation.mean, normalisation.std, answer)

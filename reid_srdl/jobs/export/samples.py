@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reid_srdl.config import AnyConfig, DataConfig, placed, sets_of
-from reid_srdl.data import find_entry, load_classes, load_people
+from reid_srdl.config import DataConfig, sets_of
+from reid_srdl.data import find_entry, load_classes
 from reid_srdl.data.batches import Images
 from reid_srdl.data.images import UnreadableError, read_rgb
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.analyse.named_networks import Named
+from reid_srdl.jobs.people import data_to_test
 from reid_srdl.seeds import generator
 
 IMAGES = 32
@@ -45,21 +47,22 @@ class Samples:
         return None if self.reason is None else f"compared on drawn images, because {self.reason}"
 
 
-def samples_of(config: AnyConfig, channels: int, data_dir: Path | None) -> Samples:
+def samples_of(named: Named, data_dir: Path | None) -> Samples:
     """Returns test images of a run's data set; where it is not there, drawn ones.
 
     Args:
-        config: the run's configuration.
-        channels: of an image.
+        named: the run's network.
         data_dir: where the data set is now; then it has to be there.
 
     Raises:
         UserError: the data named by ``data_dir`` cannot be read.
     """
-    data = placed(config.data, [data_dir] if data_dir else [])
+    data, channels = named.config.data, named.network.channels
     try:
-        is_reid = find_entry(data.name).task == "reid"
-        pixels = _crops(data) if is_reid else _class_images(data)
+        if find_entry(data.name).task == "reid":
+            pixels = _crops(named, data_dir)
+        else:
+            pixels = _class_images(data.model_copy(update={"dir": data_dir or data.dir}))
         return Samples(pixels, data.name)
     except UserError as error:
         if data_dir is not None:
@@ -70,13 +73,15 @@ def samples_of(config: AnyConfig, channels: int, data_dir: Path | None) -> Sampl
         return Samples(torch.from_numpy(drawn), None, error.what)
 
 
-def _crops(data: DataConfig) -> Tensor:
-    """Returns crops of the gallery, evenly spread over it."""
-    gallery = load_people(sets_of(data), data.split).gallery
+def _crops(named: Named, data_dir: Path | None) -> Tensor:
+    """Returns crops of the gallery, evenly spread over it; of the first of joint sets."""
+    data = named.config.data
+    name, _ = sets_of(data)[0]
+    gallery = data_to_test(named.folder, named.config, name, data_dir, data.split).gallery
     size = (data.height, data.width)
     found = []
     for place in _spread(len(gallery)):
-        path = gallery.paths[place]
+        path = gallery.paths[int(place)]
         try:
             found.append(torch.from_numpy(read_rgb(path, size).copy()).permute(2, 0, 1))
         except UnreadableError as error:

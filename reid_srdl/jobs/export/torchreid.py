@@ -55,7 +55,7 @@ def export_torchreid(
     named = subject_of(run, network)
     name = torchreid_name(named.network.spec)
     normalisation = find_entry(named.config.data.name).normalisation
-    samples = samples_of(named.config, named.network.channels, data_dir)
+    samples = samples_of(named, data_dir)
     images = normalise(samples.pixels, normalisation)
     state, classes = torchreid_state(named.network), named.network.classes
     with torch.inference_mode(), whole_file(output, "the weights") as temporary:
