@@ -106,6 +106,8 @@ class Protocol(Section):
             where a matrix of distances was evaluated, which no configuration may ask for.
         normalize: L2-normalise every feature first (``cosine`` always does).
         pooling: how a multi-query's boxes become one feature.
+        same_camera: ``ignore`` matches of the query's own camera, or ``keep`` them, see
+            `evaluation.cameras`.
         gallery: ``all`` of it, or ``single-shot`` (see `retrieval.single_shot`).
         trials, trial_seed: random galleries of a single-shot evaluation, and the seed of the draws.
         index: a FAISS factory string; None: exact.
@@ -134,6 +136,15 @@ class Protocol(Section):
         Literal["mean", "max"],
         _eval("--pooling", RULES, "Of a multi-query's boxes; default: {default}."),
     ] = "mean"
+    same_camera: Annotated[
+        Literal["ignore", "keep"],
+        _eval(
+            "--same-camera",
+            RULES,
+            "Matches of the query's own camera: ignore, or keep, as where no camera is known; "
+            "default: {default}.",
+        ),
+    ] = "ignore"
     gallery: Annotated[
         Literal["all", "single-shot"],
         _eval(

@@ -11,6 +11,7 @@ import numpy as np
 
 from reid_srdl.config import RulesName
 from reid_srdl.errors import UserError
+from reid_srdl.evaluation.cameras import SameCamera, as_ruled, check_cameras, rule_of
 from reid_srdl.evaluation.conventions import CONVENTIONS
 from reid_srdl.evaluation.parts import unmatched, unmatched_boxes
 from reid_srdl.retrieval.labels import Labels
@@ -26,6 +27,7 @@ class Asked:
     Attributes:
         rules: whose conventions.
         normalized: whether features are L2-normalised.
+        same_camera: whether matches of the query's own camera count.
         drawn: whether galleries are drawn (single-shot).
         engine: ``count`` or ``faiss``.
         index, retrieved: a FAISS index, and how many images it retrieves; None: exact.
@@ -35,6 +37,7 @@ class Asked:
 
     rules: RulesName = "ours"
     normalized: bool = False
+    same_camera: SameCamera = "ignore"
     drawn: bool = False
     engine: str = "count"
     index: str | None = None
@@ -106,10 +109,14 @@ def check_labels(query: Labels, gallery: Labels, asked: Asked) -> None:
         asked: the settings.
 
     Raises:
-        UserError: no query has a match, or there are too few images; the hint names the option.
+        UserError: no query has a match, cameras do not tell which are left out, or there are too
+            few images; the hint names the option.
     """
     kept = counted(gallery, junk_ignored=_junk_ignored(asked))
     there = gallery.take(kept)
+    rule = rule_of(query.camids, asked.same_camera)
+    check_cameras(query, there, rule)
+    query = as_ruled(query, rule)
     sizes = _drawn_sizes(query, there) if asked.drawn else [(len(query), len(there))]
     for queries, images in sizes:
         check_counts(queries, images, asked)
@@ -132,7 +139,8 @@ def check_boxes(query: Labels, gallery: Labels, boxes: Labels, asked: Asked) -> 
     drawn = {tuple(pair) for pair in zip(boxes.pids.tolist(), boxes.camids.tolist(), strict=True)}
     boxed = np.array([tuple(pair) in drawn for pair in mine.tolist()], dtype=bool)
     index = PidIndex(gallery.take(counted(gallery, junk_ignored=_junk_ignored(asked))))
-    wanted = query.take(np.flatnonzero(boxed))
+    rule = rule_of(query.camids, asked.same_camera)
+    wanted = as_ruled(query.take(np.flatnonzero(boxed)), rule)
     if not _matched(wanted, index):
         raise unmatched_boxes()
 

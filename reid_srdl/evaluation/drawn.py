@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from reid_srdl.config.protocol import Protocol
+from reid_srdl.evaluation.cameras import as_ruled, check_cameras, with_cameras
 from reid_srdl.evaluation.conventions import CONVENTIONS
 from reid_srdl.evaluation.parts import (
     Counting,
@@ -53,16 +54,19 @@ def evaluate_drawn(
     )
     rules = CONVENTIONS[protocol.rules]
     labels, there = features.query.labels, features.gallery.labels
+    protocol = with_cameras(protocol, labels)
+    check_cameras(labels, there, protocol.same_camera)
+    asked = as_ruled(labels, protocol.same_camera)
     counted = without_junk(gallery, there, junk_ignored=rules.junk_ignored)
-    ranks = drawn_ranks(query, labels, *counted, ranker, shots, progress)
+    ranks = drawn_ranks(query, asked, *counted, ranker, shots, progress)
     if not ranks.any():
         raise unmatched()
     names = None if features.query.names is None else tuple(features.query.names)
     left_out = 0.0 if rules.unmatched == "zero" else math.nan
     mean, spread, single = trial_scores(ranks, labels, names, left_out)
-    told = rules_of(protocol, ranker, len(distractors(labels, there)))
+    told = rules_of(protocol, ranker, labels, len(distractors(labels, there)))
     quirks = {"not_reproduced": (*told.not_reproduced, *rules.single_shot)}
-    told = told.model_copy(update=shots.told() | quirks)
+    told = told.model_copy(update=shots.told(protocol.same_camera) | quirks)
     evaluation = Evaluation(single_query=mean, protocol=told, spread=spread)
     return Scored(
         evaluation,

@@ -10,9 +10,11 @@ from typing import Protocol as TypingProtocol
 
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
+from reid_srdl.evaluation.cameras import words
 from reid_srdl.evaluation.conventions import CONVENTIONS, OF_FEATURES
 from reid_srdl.retrieval.by_faiss.listing import RankList
 from reid_srdl.retrieval.counting.count import CountEngine
+from reid_srdl.retrieval.labels import Labels
 from reid_srdl.retrieval.metrics import PerQuery
 from reid_srdl.retrieval.ranks import Engine, Ranker
 from reid_srdl.retrieval.result import Evaluation, Rules
@@ -68,15 +70,17 @@ def normalizes(protocol: Protocol) -> bool:
     return protocol.normalize or protocol.distance == "cosine"
 
 
-def rules_of(protocol: Protocol, ranker: Ranker, distractors: int) -> Rules:
+def rules_of(protocol: Protocol, ranker: Ranker, query: Labels, distractors: int) -> Rules:
     """Returns the protocol with its conventions in words, and how many images are nobody's."""
     chosen = protocol.model_dump(include=set(Protocol.model_fields))
     chosen |= {"normalize": normalizes(protocol), "distractors": distractors}
-    words = CONVENTIONS[protocol.rules].words()
+    conventions = CONVENTIONS[protocol.rules].words()
     if protocol.distance == "given":
-        words["not_reproduced"] = tuple(w for w in words["not_reproduced"] if w not in OF_FEATURES)
-    rules = Rules.model_validate(chosen | words)
-    return rules.model_copy(update=ranker.told())
+        left = tuple(w for w in conventions["not_reproduced"] if w not in OF_FEATURES)
+        conventions["not_reproduced"] = left
+    rules = Rules.model_validate(chosen | conventions)
+    told = {"same_camera_note": words(query, protocol.same_camera), **ranker.told()}
+    return rules.model_copy(update=told)
 
 
 def unmatched() -> UserError:

@@ -6,6 +6,7 @@ import dataclasses
 
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
+from reid_srdl.evaluation.cameras import as_ruled, with_cameras
 from reid_srdl.evaluation.conventions import CONVENTIONS
 from reid_srdl.retrieval.by_faiss.listing import RankList, exact_lists
 from reid_srdl.retrieval.features import Features, checked
@@ -42,6 +43,8 @@ def rank_lists(
     """
     protocol = protocol or Protocol()
     features = checked(features)
+    rule = with_cameras(protocol, features.query.labels).same_camera
+    asked = as_ruled(features.query.labels, rule)
     check_lists(protocol, k, len(features.gallery))
     normalize = protocol.normalize or protocol.distance == "cosine"
     junk_ignored = CONVENTIONS[protocol.rules].junk_ignored
@@ -54,7 +57,7 @@ def rank_lists(
         rows = rows_of(features.gallery.features, normalize=normalize)
         ranked = without_junk(rows, features.gallery.labels, junk_ignored=junk_ignored)
     listed = exact_lists if ranker is None else ranker.lists
-    lists = listed(queries, features.query.labels, *ranked, k, protocol.distance)
+    lists = listed(queries, asked, *ranked, k, protocol.distance)
     told = [dataclasses.replace(found, gallery=kept[found.gallery]) for found in lists]
     return sorted(told, key=lambda found: found.query)
 

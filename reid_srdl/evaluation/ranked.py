@@ -11,6 +11,7 @@ import numpy as np
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation.agreement import check_same
+from reid_srdl.evaluation.cameras import as_ruled, check_cameras, with_cameras
 from reid_srdl.evaluation.conventions import CONVENTIONS
 from reid_srdl.evaluation.parts import (
     Counting,
@@ -89,6 +90,7 @@ def evaluate(
     streams = counts and (group.size > 1 or is_mapped(features.gallery.features))
     features = checked(features, mapped_values=not streams)
     check_same(features, group)
+    protocol = with_cameras(protocol, features.query.labels)
     if streams and engine == "count":
         # One kernel for all, chosen for a stretch: memory must not depend on how many there are.
         counting = CountEngine(device, chosen_for=stretch_rows(features.gallery))
@@ -96,6 +98,7 @@ def evaluate(
         searched = _streamed(features, protocol, counting, group)
     else:
         searched = _whole(features, protocol, ranker or ExactRanker(counting))
+    check_cameras(features.query.labels, searched.labels, protocol.same_camera)
     test = _Test(features, protocol, searched)
     undecided = counting.undecided
     single, multi = test.results(progress)
@@ -103,7 +106,7 @@ def evaluate(
     evaluation = Evaluation(
         single_query=scores(single),
         multi_query=None if multi is None else scores(multi),
-        protocol=rules_of(protocol, searched.ranker, nobody),
+        protocol=rules_of(protocol, searched.ranker, features.query.labels, nobody),
     )
     decided = np.array([counting.undecided - undecided])
 
@@ -191,7 +194,8 @@ class _Test:
         names = None if query.names is None else tuple(query.names)
         results = no_results(query.labels.pids, query.labels.camids, names, self._unmatched)
         rows = rows_of(query.features, normalize=self._normalize)
-        return _Asked(rows, query.labels, results, np.arange(len(query)))
+        labels = as_ruled(query.labels, self._protocol.same_camera)
+        return _Asked(rows, labels, results, np.arange(len(query)))
 
     def _multi(self) -> _Asked:
         query, boxes = self._features.query, self._features.boxes
@@ -203,7 +207,8 @@ class _Test:
         pooled, found = pool(rows, boxes.labels, wanted, self._protocol.pooling)
         there = np.flatnonzero(found)
         queries = rows_of(pooled[there], normalize=self._normalize)
-        return _Asked(queries, wanted.take(there), results, there)
+        labels = as_ruled(wanted.take(there), self._protocol.same_camera)
+        return _Asked(queries, labels, results, there)
 
     def _rank(self, asked: list[_Asked], progress: Progress | None) -> None:
         """Enters the ranks of sets of queries into their results."""

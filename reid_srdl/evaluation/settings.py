@@ -75,6 +75,7 @@ def asked_of(protocol: Protocol, engine: EngineName) -> Asked:
     return Asked(
         rules=protocol.rules,
         normalized=normalizes(protocol),
+        same_camera=protocol.same_camera,
         drawn=protocol.gallery != "all",
         engine=engine,
         index=protocol.index,

@@ -11,6 +11,7 @@ import numpy as np
 
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.evaluation import evaluate, normalizes
+from reid_srdl.evaluation.cameras import as_ruled, with_cameras
 from reid_srdl.evaluation.rank_lists import RankList, rank_lists
 from reid_srdl.records.index_cost import RECALLS, IndexCost, IndexStudy
 from reid_srdl.retrieval.by_faiss.approximate import (
@@ -56,13 +57,15 @@ def study_indexes(
     gallery, labels = without_junk(gallery, features.gallery.labels)
     check_count(retrieved, len(gallery))
     queries = rows_of(features.query.features, normalize=normalize)
+    rule = with_cameras(protocol, features.query.labels).same_camera
+    asked = as_ruled(features.query.labels, rule)
     exact = evaluate(features, protocol).evaluation.single_query
     lists = rank_lists(features, protocol, min(max(RECALLS), retrieved))
     place = np.cumsum(features.gallery.pids != -1) - 1  # where each image stands without junk
     costs = []
     for name in names or fitting_indexes(len(gallery)):
         built = build_index(name, gallery, gpu=gpu)
-        found, seconds = retrieve(built, queries, features.query.labels, labels, retrieved)
+        found, seconds = retrieve(built, queries, asked, labels, retrieved)
         scores = evaluate(
             features, protocol, ranker=_Retrieved(found, name)
         ).evaluation.single_query

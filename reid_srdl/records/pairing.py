@@ -63,6 +63,13 @@ def _rule_warnings(a: Side, b: Side) -> Iterator[str]:
             "different things",
             "evaluate both with the same --rules",
         )
+    if ours.same_camera != theirs.same_camera:
+        told = {"ignore": "leaves out matches of the query's own camera", "keep": "counts them"}
+        raise UserError(
+            f"A {told[ours.same_camera]}, B {told[theirs.same_camera]}: their scores mean "
+            "different things",
+            "evaluate both with the same --same-camera",
+        )
     if "single-shot" in (ours.gallery, theirs.gallery):
         raise UserError(
             "single-shot results are means over random galleries: their queries have no one rank "

@@ -20,7 +20,7 @@ from reid_srdl.records.run import RunRecord
 from reid_srdl.records.store import RECORD, read_any_record
 from reid_srdl.retrieval.result import Evaluation
 
-_PROTOCOL = ("rules", "distance", "normalize", "pooling", "gallery")
+_PROTOCOL = ("rules", "distance", "normalize", "pooling", "same_camera", "gallery")
 _AGAIN = "write it again with reid-srdl eval --per-query"
 _WHICH = "give a run's folder, or a .csv or .json of reid-srdl eval --per-query"
 
@@ -112,6 +112,7 @@ class _Row(BaseModel):
     distance: Literal["euclidean", "cosine", "given"] | None = None
     normalize: bool | None = None
     pooling: Literal["mean", "max"] | None = None
+    same_camera: Literal["ignore", "keep"] = "ignore"  # as others' files mean it
     gallery: Literal["all", "single-shot"] = "all"  # older files do not tell
 
     @model_validator(mode="after")

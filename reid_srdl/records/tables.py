@@ -23,7 +23,7 @@ from reid_srdl.texts import csv_cell, json_text, plain
 
 Row = dict[str, Any]
 
-_PROTOCOL = {"rules", "distance", "normalize", "pooling", "gallery"}
+_PROTOCOL = {"rules", "distance", "normalize", "pooling", "same_camera", "gallery"}
 
 
 def check_suffix(path: Path) -> None:
@@ -44,10 +44,10 @@ def write_per_query(
     """Writes AP, INP and first rank of each query, and the protocol, so that files can be compared.
 
     Columns: mode (single or multi), query (its position), name, pid, camid, ap, ap_trapezoid, inp,
-    first_rank, and the protocol's rules, distance, normalize, pooling, gallery. Single-shot values
-    are means over trials, and first_rank is a median. Queries without a match have
-    no first rank (empty, or null), and no values where the rules leave them out; those of which no
-    match was retrieved have no first rank.
+    first_rank, and the protocol's rules, distance, normalize, pooling, same_camera, gallery.
+    Single-shot values are means over trials, and first_rank is a median. Queries without a match
+    have no first rank (empty, or null), and no values where the rules leave them out; those of
+    which no match was retrieved have no first rank.
     """
     told = {} if protocol is None else protocol.model_dump(include=_PROTOCOL)
     rows = list(_query_rows("single", single, told))

@@ -72,7 +72,7 @@ def rule_notes(rules: Rules) -> tuple[str, ...]:
     return (
         *named,
         _distance_note(rules),
-        f"{rules.junk}; {rules.same_camera}",
+        f"{rules.junk}; {rules.same_camera_note}",
         f"{rules.ties}; {rules.no_match}",
         rules.ap,
         *((f"{rules.distractors:,} distractors (pid 0) in the gallery",) * bool(rules.distractors)),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 JUNK = -1
 DISTRACTOR = 0
+UNKNOWN_CAMERA = -2
 
 Int64s = NDArray[np.int64]
 

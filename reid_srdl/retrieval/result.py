@@ -50,13 +50,14 @@ class Spread(_Result):
 class Rules(Protocol):
     """A protocol with its conventions spelled out for the reader of a record.
 
-    ``index_note``, ``rerank_note`` and ``expand_note`` say how the ranks depart from exact ones;
-    ``not_reproduced`` names what the code that ``rules`` names does differently all the same;
-    ``distractors`` counts gallery images of pid 0, where no query has that pid.
+    ``same_camera_note`` says what ``same_camera`` comes to; ``index_note``, ``rerank_note`` and
+    ``expand_note`` say how the ranks depart from exact ones; ``not_reproduced`` names what the
+    code that ``rules`` names does differently all the same; ``distractors`` counts gallery
+    images of pid 0, where no query has that pid.
     """
 
     junk: str = "pid -1 ignored"
-    same_camera: str = "gallery images of the query's pid and camid ignored"
+    same_camera_note: str = "gallery images of the query's pid and camid ignored"
     ties: str = "equal distances by gallery index"
     no_match: str = "queries without a match are left out and counted in 'skipped'"
     ap: str = "mAP: mean of the precision at each hit; mAP_trapezoid: official Market-1501 area"

@@ -14,6 +14,7 @@ import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -35,11 +36,12 @@ class SingleShot:
     trials: int = 100
     seed: int = 0
 
-    def told(self) -> dict[str, str]:
+    def told(self, same_camera: Literal["ignore", "keep"]) -> dict[str, str]:
         """Returns the fields of `result.Rules` that name this protocol."""
+        drawn = "the cameras other than the query's" if same_camera == "ignore" else "all cameras"
         return {
-            "single_shot": f"a random gallery image of each identity from the cameras other than "
-            f"the query's, all images of pid 0; {self.trials} trials from seed {self.seed}; scores "
+            "single_shot": f"a random gallery image of each identity from {drawn}, all images "
+            f"of pid 0; {self.trials} trials from seed {self.seed}; scores "
             "are means over trials and queries",
             "ap": "mAP: mean reciprocal rank of the one match; mAP_trapezoid: the same by "
             "trapezoids",

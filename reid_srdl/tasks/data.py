@@ -69,17 +69,20 @@ def read_data(config: AnyConfig, steps: Steps) -> TaskData:
         found = _task_data(data, steps, data.class_names)
     if not section.validation:
         return found
-    held = _held(found.data, found.classes, section.validation)
+    held = _held(found.data, found.classes, config)
     return replace(found, classes=tuple(c for c in found.classes if c not in held), held=held)
 
 
-def _held(data: ReidData | ClassData, classes: tuple[str, ...], share: float) -> frozenset[str]:
+def _held(
+    data: ReidData | ClassData, classes: tuple[str, ...], config: AnyConfig
+) -> frozenset[str]:
     """Returns the identities that are held out; of classes images are, which is only checked."""
+    share = config.data.validation
     if isinstance(data, ClassData):
         held_images(data.train.labels, share, classes)
         return frozenset()
     held = held_identities(classes, share)
-    check_held_out(data.training_crops(held)[0])
+    check_held_out(data.training_crops(held)[0], config.eval.same_camera)
     return held
 
 

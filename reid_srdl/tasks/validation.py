@@ -14,9 +14,10 @@ from reid_srdl.config import EvalConfig, Protocol
 from reid_srdl.data.reid.crops import Crops
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import asked_of, check_labels, evaluate
+from reid_srdl.evaluation.cameras import SameCamera
 from reid_srdl.models.network import Network
 from reid_srdl.retrieval.features import Features, FeatureSet
-from reid_srdl.retrieval.labels import Labels
+from reid_srdl.retrieval.labels import UNKNOWN_CAMERA, Labels
 from reid_srdl.tasks.features import Extractor
 from reid_srdl.training.precision import Compute
 from reid_srdl.training.values import View
@@ -54,25 +55,36 @@ class RetrievalJudge:
         settings, compute = self.settings, self.compute
         extractor = Extractor(network, self.size, compute, settings.batch_size, settings.flip)
         features = extractor.of_pixels("validation", self.pixels)
-        images = FeatureSet(features, self.crops.pids, self.crops.camids)
+        labels = judged_labels(self.crops, settings.same_camera)
+        images = FeatureSet(features, labels.pids, labels.camids)
         protocol = Protocol(distance=settings.distance, normalize=settings.normalize)
         done = evaluate(Features(images, images), protocol, device=str(compute.device))
         return done.evaluation.single_query.mAP
 
 
-def check_held_out(crops: Crops) -> None:
+def judged_labels(crops: Crops, same_camera: SameCamera) -> Labels:
+    """Returns labels by which no image is its own match, though it is searched for among all.
+
+    Where matches of one camera count, and where a camera is not known, each image has its own.
+    """
+    own = -3 - np.arange(len(crops))  # no camera has such a number
+    alone = (crops.camids == UNKNOWN_CAMERA) | (same_camera == "keep")
+    return Labels(crops.pids, np.where(alone, own, crops.camids))
+
+
+def check_held_out(crops: Crops, same_camera: SameCamera) -> None:
     """Checks by labels alone that held-out people can be searched for.
 
     Raises:
-        UserError: none of them was seen by two cameras.
+        UserError: none of them was seen by two cameras, or twice where one will do.
     """
-    labels = Labels(crops.pids, crops.camids)
+    labels = judged_labels(crops, same_camera)
     try:
         check_labels(labels, labels, asked_of(Protocol(), "count"))
     except UserError:
         raise UserError(
             "data.validation: nothing to judge by: none of the people who are held out was seen by "
-            "two cameras",
+            f"{'two cameras' if same_camera == 'ignore' else 'a camera twice'}",
             "set a larger data.validation, or leave it out",
             usage=True,
         ) from None

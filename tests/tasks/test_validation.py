@@ -22,7 +22,7 @@ from reid_srdl.methods.srdl import SRDLOptions, srdl
 from reid_srdl.records.cost import Best
 from reid_srdl.records.run import RunRecord
 from reid_srdl.tasks import open_task
-from reid_srdl.tasks.validation import check_held_out, in_view
+from reid_srdl.tasks.validation import check_held_out, in_view, judged_labels
 from reid_srdl.training.precision import choose
 from reid_srdl.training.values import View
 from tests.class_set import CLASSES, write_class_folder
@@ -66,9 +66,13 @@ def test_people_of_one_camera_are_nothing_to_judge_by() -> None:
         paths = tuple(Path(str(number)) for number in range(4))
         return Crops(paths, np.array([1, 1, 2, 2]), np.array(cameras))
 
-    check_held_out(crops([1, 2, 1, 1]))
+    check_held_out(crops([1, 2, 1, 1]), "ignore")
     with pytest.raises(UserError, match=r"data\.validation: nothing to judge by"):
-        check_held_out(crops([1, 1, 2, 2]))
+        check_held_out(crops([1, 1, 2, 2]), "ignore")
+    check_held_out(crops([1, 1, 2, 2]), "keep")
+    labels = judged_labels(crops([1, 1, 2, 2]), "keep")
+    assert len(set(labels.camids.tolist())) == 4  # no image finds itself
+    check_held_out(crops([-2, -2, -2, -2]), "ignore")  # nobody knows by which cameras
 
 
 def test_labels_in_a_view() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import overload
 
@@ -27,10 +28,11 @@ class FileTable(Sequence[Path]):
         """Appends files of one folder."""
         number = len(self._folders)
         self._folders.append(folder)
-        for name in names:
-            self._folder_of.append(number)
-            self._names += os.fsencode(name)
-            self._ends.append(len(self._names))
+        encoded = [os.fsencode(name) for name in names]
+        self._folder_of.extend([number] * len(encoded))
+        ends = accumulate(map(len, encoded), initial=len(self._names))
+        self._ends.extend(islice(ends, 1, None))
+        self._names += b"".join(encoded)
 
     def texts(self) -> Iterator[tuple[str, str]]:
         """Yields each file's folder and name, sooner than as paths."""

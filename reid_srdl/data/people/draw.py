@@ -6,8 +6,6 @@ queries: one image of each test person and camera, the rest is the gallery.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +20,8 @@ _TRAIN, _QUERY, _GALLERY = (SPLITS.index(name) for name in ("train", "query", "g
 def drawn_splits(table: Table) -> NDArray[np.int8]:
     """Returns a split for each of N rows; those of no person are in the gallery.
 
-    An image whose sequence a query was drawn of is in no split (-1): it is nearly the query.
+    A query is the first image of its sequence, whose other frames are in no split (-1): they are
+    nearly the query.
 
     NOTE: a camera with one image (or sequence) of a person leaves it to the gallery. Where that
     holds for all of the person's cameras, one image alone is a query. So every query has an image
@@ -34,42 +33,50 @@ def drawn_splits(table: Table) -> NDArray[np.int8]:
     training[order[: len(order) // 2]] = True
     somebody = table.persons != NONE
     splits[somebody] = np.where(training[table.persons[somebody]], _TRAIN, _GALLERY)
-    for rows in _by_person(table, np.flatnonzero(somebody & (splits == _GALLERY))):
-        queries, copies = _queries(table, rows)
-        splits[copies] = NONE
-        splits[queries] = _QUERY
+    rows = np.flatnonzero(somebody & (splits == _GALLERY))
+    looks, drawn = _drawn_looks(table, rows)
+    splits[rows[drawn[looks]]] = NONE
+    first = np.full(len(drawn), len(rows))
+    np.minimum.at(first, looks, np.arange(len(rows)))
+    splits[rows[first[drawn]]] = _QUERY
     return splits
 
 
-def _by_person(table: Table, rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Yields the rows of each person, in their order."""
-    order = rows[np.argsort(table.persons[rows], kind="stable")]
-    edges = np.flatnonzero(np.diff(table.persons[order])) + 1
-    yield from (part for part in np.split(order, edges) if len(part))
+def _drawn_looks(
+    table: Table, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Returns the look that each of R test images is of, and which looks are drawn as queries.
 
-
-def _queries(table: Table, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Returns the rows of one person that are queries, and all frames of these sequences."""
-    name = table.person_names[table.persons[rows[0]]]
-    draw = generator(0, DRAW, name)
-    units = _units(table, rows)
-    cameras = table.cameras[rows]
-    chosen = [
-        draw.choice(own)
-        for camera in np.unique(cameras)
-        if len(own := np.unique(units[cameras == camera])) > 1
-    ]
-    if not chosen and len(every := np.unique(units)) > 1:
-        chosen = [draw.choice(every)]
-    groups = [rows[units == unit] for unit in chosen]
-    queries = np.array([draw.choice(group) for group in groups], np.int64)
-    return queries, np.concatenate([*groups, np.empty(0, np.int64)]).astype(np.int64)
-
-
-def _units(table: Table, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Numbers what stands for one look at a person: a sequence by a camera, or a single image."""
+    A look at a person is a sequence by a camera, or a single image.
+    """
+    persons, cameras = table.persons[rows], table.cameras[rows]
     sequences = table.sequences[rows]
-    alone = np.where(sequences == NONE, np.arange(len(rows)), NONE)
-    looks = np.stack([table.cameras[rows], sequences, alone], axis=1)
-    numbers: NDArray[np.int64] = np.unique(looks, axis=0, return_inverse=True)[1].reshape(-1)
-    return numbers
+    alone = np.where(sequences == NONE, rows, NONE)
+    owner, looks = _groups(persons, cameras, sequences, alone)
+    # A row for each look: of whom, by which camera, and its place in a drawn order.
+    who, camera = persons[owner], cameras[owner]
+    order = generator(0, DRAW, "queries").permutation(len(owner))
+    _, place = _groups(who, camera)
+    by_camera = _first_of(place, order) & (np.bincount(place)[place] > 1)
+    has_query = np.zeros(len(table.person_names), np.bool_)
+    has_query[who[by_camera]] = True
+    only = _first_of(who, order) & (np.bincount(who)[who] > 1) & ~has_query[who]
+    return looks, by_camera | only
+
+
+def _groups(*columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns the first row of each combination of N rows' values, and which one each row has."""
+    order = np.lexsort(columns[::-1])
+    new = np.ones(len(order), np.bool_)
+    new[1:] = np.any([np.diff(column[order]) != 0 for column in columns], axis=0)
+    which = np.empty(len(order), np.int64)
+    which[order] = np.cumsum(new) - 1
+    return order[new], which
+
+
+def _first_of(groups: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Says for each of L looks whether it is the first of its group in a drawn order."""
+    least = np.full(int(groups.max(initial=-1)) + 1, len(order))
+    np.minimum.at(least, groups, order)
+    first: NDArray[np.bool_] = order == least[groups]
+    return first

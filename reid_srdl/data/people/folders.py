@@ -32,15 +32,14 @@ class Patterns:
     camera: str | None = None
     person: str | None = None
 
-    def camera_of(self, path: str) -> str | None:
-        """Returns the camera's name; None where nothing is found, or nothing is asked."""
-        return None if self.camera is None else _found(self.camera, path)
+    def camera_of(self, path: str) -> str:
+        """Returns the camera's name; empty where nothing is found, or nothing is asked."""
+        return "" if self.camera is None else _found(self.camera, path)
 
-    def person_of(self, path: str) -> str | None:
-        """Returns the person's name; None where nothing is found."""
+    def person_of(self, path: str) -> str:
+        """Returns the person's name; empty where nothing is found."""
         if self.person is None:
-            first, slash, _ = path.partition("/")
-            return first if slash else None
+            return path.rpartition("/")[0].partition("/")[0]
         return _found(self.person, path)
 
 
@@ -56,7 +55,7 @@ def read_folders(root: Path, patterns: Patterns) -> Rows:
         person = patterns.person_of(path)
         if why is not None:
             left_out.append(LeftOut(path, why))
-        elif person is None:
+        elif not person:
             nobody.append(path)
         else:
             rows.add(path, person, patterns.camera_of(path))
@@ -136,6 +135,6 @@ def _files(root: Path, left_out: list[LeftOut]) -> Iterator[tuple[str, str | Non
         waiting += [(prefix + name, inside) for name in reversed(listing.folders)]
 
 
-def _found(pattern: str, path: str) -> str | None:
+def _found(pattern: str, path: str) -> str:
     match = re.search(pattern, path)
-    return (match[1] if match.re.groups else match[0]) or None if match else None
+    return (match[1] if match.re.groups else match[0]) or "" if match else ""

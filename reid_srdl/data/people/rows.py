@@ -25,20 +25,25 @@ KINDS = ("junk", "distractor")  # images that are no person's
 NONE = -1  # the number of what is not told
 
 
-class Names:
-    """Numbers texts from 0, in the order in which they come."""
+class Names(dict[str, int]):
+    """Numbers texts from 0, in the order in which they come; no text is -1.
+
+    >>> names = Names()
+    >>> names["b"], names["a"], names["b"], names[""], names.names
+    (0, 1, 0, -1, ('b', 'a'))
+    """
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+        super().__init__({"": NONE})
 
-    def number(self, name: str | None) -> int:
-        """Returns the number of a name; -1 where there is none."""
-        return self._numbers.setdefault(name, len(self._numbers)) if name else NONE
+    def __missing__(self, name: str) -> int:
+        self[name] = number = len(self) - 1
+        return number
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names, by their numbers."""
-        return tuple(self._numbers)
+        return tuple(self)[1:]
 
 
 @dataclass
@@ -70,18 +75,18 @@ class Rows:
     def add(
         self,
         path: str,
-        person: str | None,
-        camera: str | None,
+        person: str,
+        camera: str,
         *,
-        sequence: str | None = None,
+        sequence: str = "",
         split: int = NONE,
         kind: int = NONE,
     ) -> None:
-        """Appends an image."""
+        """Appends an image; empty texts stand for what is not told."""
         self.paths.append(path)
-        self.persons.append(self.person_names.number(person))
-        self.cameras.append(self.camera_names.number(camera))
-        self.sequences.append(self.sequence_names.number(sequence))
+        self.persons.append(self.person_names[person])
+        self.cameras.append(self.camera_names[camera])
+        self.sequences.append(self.sequence_names[sequence])
         self.splits.append(split)
         self.kinds.append(kind)
 

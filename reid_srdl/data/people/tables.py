@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ COLUMNS = (*REQUIRED, "camera", "split", "sequence", "kind")
 _HEADER = f"name the columns in the first line: {', '.join(COLUMNS)}; the first two are needed"
 _DELIMITERS = ",;\t"
 
-_Line = Sequence[str | None]
+_Line = Sequence[str]
 _Lines = Iterable[tuple[int, _Line]]  # the number of each row, and its cells
 
 
@@ -82,14 +83,14 @@ def _read_parquet(file: Path, patterns: Patterns) -> Rows:
 
 
 def _parquet_lines(table: Any, known: list[str], width: int) -> Iterator[tuple[int, _Line]]:
-    """Yields rows as text, cells that are not read as None."""
+    """Yields rows as text, what is not told or not read as no text."""
     import pyarrow
 
     names, number = table.schema_arrow.names, 0
     for batch in table.iter_batches(columns=known):
-        cells: list[Iterable[str | None]] = [[None] * len(batch)] * width
+        cells = [[""] * len(batch)] * width
         for name in known:
-            cells[names.index(name)] = batch[name].cast(pyarrow.string()).to_pylist()
+            cells[names.index(name)] = batch[name].cast(pyarrow.string()).fill_null("").to_pylist()
         for line in zip(*cells, strict=True):
             number += 1
             yield number, line
@@ -106,14 +107,14 @@ def _rows(file: Path, header: Sequence[str], lines: _Lines, patterns: Patterns) 
     rows = Rows(file.parent, notes=notes)
     splits = {"": NONE, **{name: number for number, name in enumerate(SPLITS)}}
     kinds = {"": NONE, **{name: number for number, name in enumerate(KINDS)}}
-    place = [columns.get(name, len(header)) for name in COLUMNS]
+    cells = itemgetter(*(columns.get(name, len(header)) for name in COLUMNS))
     for number, line in lines:
         if not line:
             continue  # an empty line
         if len(line) != len(header):
             what = f"{len(line)} cells, where the header has {len(header)}"
             raise _unreadable(file, f"line {number}: {what}", "mend the line, or quote its cells")
-        path, person, camera, split, sequence, kind = ((*line, None)[at] or "" for at in place)
+        path, person, camera, split, sequence, kind = cells((*line, ""))
         if split not in splits:
             raise _unknown(file, number, "split", split, SPLITS)
         if kind not in kinds:
@@ -124,7 +125,7 @@ def _rows(file: Path, header: Sequence[str], lines: _Lines, patterns: Patterns) 
         path = _plain(path)
         rows.add(
             path,
-            None if kind else person,
+            "" if kind else person,
             camera or patterns.camera_of(path),
             sequence=sequence,
             split=splits[split],

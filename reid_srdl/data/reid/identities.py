@@ -6,7 +6,7 @@ import dataclasses
 
 from reid_srdl.data.notes import Finding, say_files
 from reid_srdl.data.reid.crops import DISTRACTOR, JUNK, Crops, ReidData
-from reid_srdl.data.reid.names import note_nobody
+from reid_srdl.data.reid.names import names_of, note_nobody
 from reid_srdl.errors import UserError
 
 _HINT = "number people from 1, in all splits alike: 0 marks false detections, which match nobody"
@@ -14,11 +14,7 @@ _HINT = "number people from 1, in all splits alike: 0 marks false detections, wh
 
 def find_nobody_queries(query: Crops) -> tuple[Finding, ...]:
     """Returns the problem that queries are of identity 0, which would match distractors."""
-    names = tuple(
-        path.name
-        for path, pid in zip(query.paths, query.pids.tolist(), strict=True)
-        if pid == DISTRACTOR
-    )
+    names = names_of(query, DISTRACTOR)
     if not names:
         return ()
     text = f"query: {say_files(names)} of identity 0, which stands for distractors"

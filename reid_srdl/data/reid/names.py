@@ -90,14 +90,15 @@ def note_nobody(where: str, crops: Crops, use: str) -> tuple[Finding, ...]:
     """
     notes = []
     for pid, text in ((JUNK, "identity -1 (junk)"), (DISTRACTOR, "identity 0 (distractors)")):
-        names = tuple(
-            path.name
-            for path, own in zip(crops.paths, crops.pids.tolist(), strict=True)
-            if own == pid
-        )
+        names = names_of(crops, pid)
         if names:
             notes.append(Finding(f"{where}: {say_files(names)} of {text}, {use}", names))
     return tuple(notes)
+
+
+def names_of(crops: Crops, pid: int) -> tuple[str, ...]:
+    """Returns the file names of one identity's crops."""
+    return tuple(crops.paths[row].name for row in np.flatnonzero(crops.pids == pid).tolist())
 
 
 def class_labels(pids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
