@@ -39,6 +39,7 @@ _NEED_FEATURES = {"--distance", "--normalize", "--pooling", "--engine", "--devic
 _NEED_FEATURES |= {"--index", "--retrieved", "--rerank", "--rerank-k1", "--rerank-k2"}
 _NEED_FEATURES |= {"--rerank-lambda", "--expand", "--expand-n", "--expand-alpha"}
 _NOT_OF_SPLITS = {*_PEOPLE, "--per-query", "--top-k", "--rank-lists", "--distractors"}
+_NOT_OF_SPLITS |= {"--verification", "--fpr"}
 _NOT_OF_SETS = {*_NOT_OF_SPLITS, "--data-dir", "--split"}
 
 

@@ -119,6 +119,7 @@ def evaluate_gallery(source: Source, asked: Asked, group: Group) -> None:
     from reid_srdl.report.evaluation import evaluation_table, evaluation_warnings
     from reid_srdl.report.progress import Display
     from reid_srdl.report.say import tell, tell_all
+    from reid_srdl.report.verification import verification_tables
 
     if group.size > 1 and group.local_rank == 0:
         elsewhere = f"; the one on {group.writer} prints the results" if group.rank else ""
@@ -141,7 +142,8 @@ def evaluate_gallery(source: Source, asked: Asked, group: Group) -> None:
         tell_all("warning", evaluation_warnings(result, features.gallery.labels))
         evaluation = result.evaluation
         table = evaluation_table(evaluation, str(source))
-        _show(table, evaluation.model_dump(mode="json"), kept, asked, refused)
+        more = verification_tables(evaluation)
+        _show(table, evaluation.model_dump(mode="json"), kept, asked, refused, *more)
         # Written last: what cannot be written loses no score.
         if asked.per_query is not None:
             tables.write_per_query(asked.per_query, result.single, result.multi, rules)
@@ -294,12 +296,18 @@ def _of_distances(
 
 
 def _show(
-    table: Table, tree: Any, kept: Path | None, asked: Asked, refused: list[FileError]
+    table: Table,
+    tree: Any,
+    kept: Path | None,
+    asked: Asked,
+    refused: list[FileError],
+    *more: Table,
 ) -> None:
-    """Prints a table and where the record stands, or JSON alone; what was refused is a note."""
-    from reid_srdl.report.say import present, say, tell_all
+    """Prints tables and where the record stands, or JSON alone; what was refused is a note."""
+    from reid_srdl.report.say import present, say, show, tell_all
 
     present(table, tree, as_json=asked.json)
+    show(*(() if asked.json else more))
     tell_all("note", (f"{error.what}; nothing was recorded" for error in refused))
     if kept is not None and not asked.json and not refused:
         say(f"record: {kept}")

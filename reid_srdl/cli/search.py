@@ -42,6 +42,14 @@ def search(
     top_k: Annotated[
         int, typer.Option(min=1, metavar="N", rich_help_panel=OUTPUT, help="How many to show.")
     ] = 10,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="T",
+            rich_help_panel=OUTPUT,
+            help="Leave out what is farther than this distance; eval --verification finds one.",
+        ),
+    ] = None,
     json: PlainJson = False,
 ) -> None:
     """Search a gallery for the people nearest to an image: names, identities, cameras, distances.
@@ -61,6 +69,7 @@ def search(
             gallery=gallery,
             data_dir=given.get("data.dir"),
             k=top_k,
+            threshold=threshold,
             changes=section(given, "eval"),
             device=device,
             steps=display.steps,

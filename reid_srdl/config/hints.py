@@ -118,7 +118,9 @@ def as_option(path: str, field: FieldInfo, value: Any) -> str:
     """Returns the option of a key with a value, as commands without ``--set`` take it."""
     marks = [mark for mark in field.metadata if isinstance(mark, Option)]
     flag = next((mark.flag for mark in marks if mark.command == "eval"), None)
-    return f"--set {as_assignment(path, value)}" if flag is None else f"{flag} {value}"
+    if flag is None:
+        return f"--set {as_assignment(path, value)}"
+    return flag if value is True else f"{flag} {value}"
 
 
 def _word_meant(problem: Mapping[str, Any], field: FieldInfo) -> str | None:

@@ -13,10 +13,11 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BeforeValidator, Field, field_validator
 
 from reid_srdl.config.augmentation import ErasingConfig, JitterConfig
+from reid_srdl.config.effects import If
 from reid_srdl.config.loss import LossConfig
 from reid_srdl.config.method import MethodOptions
 from reid_srdl.config.optim import IMAGES, OptimConfig
-from reid_srdl.config.option import ENGINE, HOW, OUTPUT, TESTED, WHAT, WHERE, Option, OrWord
+from reid_srdl.config.option import ENGINE, HOW, OUTPUT, RULES, TESTED, WHAT, WHERE, Option, OrWord
 from reid_srdl.config.pattern import pattern
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.config.recipe import RecipeConfig
@@ -305,6 +306,27 @@ class EvalConfig(Protocol):
     batch_size: Annotated[
         int, Option("--batch-size", "Images per forward pass; default: {default}.", TESTED, "eval")
     ] = Field(128, ge=1, le=IMAGES)
+    verification: Annotated[
+        bool,
+        Option(
+            "--verification/--no-verification",
+            "Say, too, how well a distance tells whether two images show one person: true by false "
+            "positive rate, over all pairs; default: {default}.",
+            RULES,
+            "eval",
+        ),
+    ] = False
+    fpr: Annotated[
+        float,
+        Option(
+            "--fpr",
+            "With --verification: false positive rate of the threshold for one person; default: "
+            "{default}.",
+            RULES,
+            "eval",
+        ),
+        If("verification", True),
+    ] = Field(1e-3, gt=0, lt=1)
     every: int | None = Field(
         None,
         ge=1,
@@ -314,6 +336,11 @@ class EvalConfig(Protocol):
     ensembles: tuple[str, ...] = Field(
         (), description="networks that are judged as one, too, e.g. srdl+first"
     )
+
+    @property
+    def verify(self) -> float | None:
+        """The false positive rate at which pairs are verified; None: they are not."""
+        return self.fpr if self.verification else None
 
 
 class RunConfig(Section):

@@ -7,6 +7,7 @@ from reid_srdl.evaluation.checks import Asked, check_boxes, check_labels, check_
 from reid_srdl.evaluation.parts import Counting, Progress, Scored, normalizes
 from reid_srdl.evaluation.ranked import evaluate
 from reid_srdl.evaluation.settings import asked_of, check_shared, evaluate_by
+from reid_srdl.evaluation.verified import check_verification
 
 __all__ = [
     "Asked",
@@ -18,6 +19,7 @@ __all__ = [
     "check_labels",
     "check_settings",
     "check_shared",
+    "check_verification",
     "evaluate",
     "evaluate_by",
     "evaluate_distances",

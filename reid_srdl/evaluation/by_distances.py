@@ -14,6 +14,8 @@ from reid_srdl.evaluation.drawn import evaluate_drawn
 from reid_srdl.evaluation.parts import Progress, Scored, engine_of
 from reid_srdl.evaluation.ranked import evaluate
 from reid_srdl.evaluation.settings import asked_of
+from reid_srdl.evaluation.verified import check_verification, verified_given
+from reid_srdl.group.processes import Alone
 from reid_srdl.retrieval.given import Distances, GivenRanker, checked_distances, labelled
 from reid_srdl.retrieval.single_shot import SingleShot
 
@@ -31,6 +33,7 @@ def evaluate_distances(
     query_names: Sequence[str] | None = None,
     gallery_names: Sequence[str] | None = None,
     progress: Progress | None = None,
+    verify: float | None = None,
 ) -> Scored:
     """Evaluates a matrix of distances by the person re-identification protocol.
 
@@ -42,6 +45,7 @@ def evaluate_distances(
         protocol: whose rules, whole or drawn galleries; what needs features is refused.
         query_names, gallery_names: what rank lists and tables of queries call the images.
         progress: called with (pairs of query and gallery image done, pairs in all).
+        verify: as for `evaluate_by`.
 
     Raises:
         UserError: a wrong shape, type or length, NaN or infinity, a setting that needs features,
@@ -58,11 +62,14 @@ def evaluate_distances(
         labelled(query_pids, query_camids, query_names),
         labelled(gallery_pids, gallery_camids, gallery_names),
     )
-    return evaluate_given(given, protocol, progress)
+    return evaluate_given(given, protocol, progress, verify)
 
 
 def evaluate_given(
-    given: Distances, protocol: Protocol | None = None, progress: Progress | None = None
+    given: Distances,
+    protocol: Protocol | None = None,
+    progress: Progress | None = None,
+    verify: float | None = None,
 ) -> Scored:
     """Evaluates checked distances; see `evaluate_distances`.
 
@@ -70,6 +77,8 @@ def evaluate_given(
         UserError: a setting that needs features, or no query has a match.
     """
     protocol = of_given(protocol or Protocol())
+    if verify is not None:
+        check_verification(protocol, Alone())
     asked = asked_of(protocol, "count")
     check_settings(asked)
     images, ranker = given.images, GivenRanker(given.values)
@@ -80,7 +89,8 @@ def evaluate_given(
         return evaluate_drawn(
             images, protocol, shots, counting=counting, ranker=ranker, progress=progress
         )
-    return evaluate(images, protocol, ranker=ranker, progress=progress)
+    scored = evaluate(images, protocol, ranker=ranker, progress=progress)
+    return scored if verify is None else verified_given(scored, given, protocol, verify)
 
 
 def of_given(protocol: P) -> P:

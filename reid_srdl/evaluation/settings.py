@@ -13,6 +13,7 @@ from reid_srdl.evaluation.conventions import CONVENTIONS
 from reid_srdl.evaluation.drawn import evaluate_drawn
 from reid_srdl.evaluation.parts import Progress, Scored, engine_of, normalizes
 from reid_srdl.evaluation.ranked import evaluate
+from reid_srdl.evaluation.verified import check_verification, verified
 from reid_srdl.group.processes import Alone, Group
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.memory.mapped import is_mapped
@@ -30,6 +31,7 @@ def evaluate_by(
     device: str = "cpu",
     progress: Progress | None = None,
     group: Group | None = None,
+    verify: float | None = None,
 ) -> Scored:
     """Evaluates features by a protocol, such as a configuration's ``eval`` section.
 
@@ -38,13 +40,15 @@ def evaluate_by(
         protocol: all of its settings are followed.
         engine: who computes exact ranks.
         device, progress, group: as for `evaluate`.
+        verify: a false positive rate: verify pairs, too, and find the threshold of one person at
+            that rate; None: do not.
 
     Raises:
         UserError: the settings contradict each other, or as `evaluate`.
     """
     if protocol.distance == "given":
         raise UserError("given distances: there are features", "use evaluate_distances")
-    check_shared(protocol, engine, group or Alone())
+    check_shared(protocol, engine, group or Alone(), verify)
     asked = asked_of(protocol, engine)
     check_settings(asked)
     if all(map(_tells, (features.query, features.gallery))):
@@ -58,7 +62,7 @@ def evaluate_by(
             ranker=_ranker(protocol, engine, device),
             progress=progress,
         )
-    return evaluate(
+    scored = evaluate(
         features,
         protocol,
         engine=engine,
@@ -67,6 +71,7 @@ def evaluate_by(
         ranker=_ranker(protocol, engine, device),
         group=group,
     )
+    return scored if verify is None else verified(scored, features, protocol, verify)
 
 
 def asked_of(protocol: Protocol, engine: EngineName) -> Asked:
@@ -87,12 +92,16 @@ def asked_of(protocol: Protocol, engine: EngineName) -> Asked:
     )
 
 
-def check_shared(protocol: Protocol, engine: EngineName, group: Group) -> None:
-    """Checks that several processes can share what the settings ask for.
+def check_shared(
+    protocol: Protocol, engine: EngineName, group: Group, verify: float | None = None
+) -> None:
+    """Checks that several processes can share what the settings ask for, and pairs be verified.
 
     Raises:
         UserError: they cannot.
     """
+    if verify is not None:
+        check_verification(protocol, group)
     asked = {
         "--engine faiss": engine != "count",
         "--index": protocol.index is not None,

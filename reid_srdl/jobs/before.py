@@ -14,7 +14,8 @@ from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.readable import check_readable
 from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation import asked_of, check_settings
+from reid_srdl.evaluation import asked_of, check_settings, check_verification
+from reid_srdl.group.processes import Alone
 from reid_srdl.jobs.planning import RunPlan
 from reid_srdl.models.build import build
 from reid_srdl.models.spec import NetworkSpec
@@ -58,6 +59,8 @@ def check_evaluation(settings: EvalConfig, data: ReidData) -> None:
     """
     try:
         check_settings(asked_of(settings, settings.engine))
+        if settings.verify is not None:
+            check_verification(settings, Alone())
         check_data(data, settings)
     except UserError as error:
         raise UserError(

@@ -55,7 +55,7 @@ def evaluate_distances(
         from reid_srdl.records.digests import distances_digest
 
         kept.check(distances_digest(given))
-    result = evaluate_given(given, settings, progress)
+    result = evaluate_given(given, settings, progress, settings.verify)
     if kept is not None:
         try:
             kept.write(given.images, result, "cpu")

@@ -54,7 +54,7 @@ def evaluate_features(
             that holds anything but the record of these features by these settings.
     """
     group = group or Alone()
-    check_shared(settings, settings.engine, group)
+    check_shared(settings, settings.engine, group, settings.verify)
     check_settings(asked_of(settings, settings.engine))
     kept = None
     if name is not None:
@@ -72,7 +72,13 @@ def evaluate_features(
         kept.check(features_digest(features))
     chosen = "cpu" if device == "auto" else group.device(device)
     result = evaluate_by(
-        features, settings, engine=settings.engine, device=chosen, progress=progress, group=group
+        features,
+        settings,
+        engine=settings.engine,
+        device=chosen,
+        progress=progress,
+        group=group,
+        verify=settings.verify,
     )
     if writes:
         assert kept is not None

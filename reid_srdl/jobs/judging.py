@@ -79,7 +79,7 @@ def judge(
         UserError: settings that contradict each other, or data that cannot be evaluated by them.
     """
     group = group or Alone()
-    check_shared(settings, settings.engine, group)
+    check_shared(settings, settings.engine, group, settings.verify)
     check_settings(asked_of(settings, settings.engine))
     extracted = None
     if group.rank == 0:
@@ -88,7 +88,13 @@ def judge(
         extracted = all_parts(extractor, data), extractor.compute, content
     features, device, content = _shared(extracted, group)
     result = evaluate_by(
-        features, settings, engine=settings.engine, device=device, progress=progress, group=group
+        features,
+        settings,
+        engine=settings.engine,
+        device=device,
+        progress=progress,
+        group=group,
+        verify=settings.verify,
     )
     return JudgedNetwork(features, result, content, None if extracted is None else extracted[1])
 

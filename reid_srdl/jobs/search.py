@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ def search_run(
     gallery: Path | None = None,
     data_dir: Path | None = None,
     k: int = 10,
+    threshold: float | None = None,
     changes: dict[str, Any] | None = None,
     device: str = "auto",
     steps: Steps | None = None,
@@ -52,14 +54,22 @@ def search_run(
             own data set.
         data_dir: where that data set is now.
         k: how many to return.
+        threshold: leave out what is farther than this distance; None: nothing.
         changes: keys of the ``eval`` section that differ from the run's own.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         steps: told of the extraction's progress.
         refused: told that the gallery's features can't be kept for the next time.
 
     Raises:
-        UserError: no run, no such image, not an image, an empty gallery, k outside the gallery.
+        UserError: no run, no such image, not an image, an empty gallery, k outside the gallery, a
+            threshold that is no distance.
     """
+    if threshold is not None and not 0 <= threshold < math.inf:
+        raise UserError(
+            f"--threshold {threshold}: no distance",
+            "give a number from 0, e.g. what eval --verification prints",
+            usage=True,
+        )
     folder = RunFolder(run)
     config, record = read_run(folder, KNOWN)
     _query(image)
@@ -82,7 +92,8 @@ def search_run(
     query = extractor.of_pixels("the image", same_way[None])
     features = _unlabelled(query, searched.rows)
     (found,) = rank_lists(features, settings, k)
-    pairs = zip(found.gallery.tolist(), found.distances.tolist(), strict=True)
+    every = list(zip(found.gallery.tolist(), found.distances.tolist(), strict=True))
+    pairs = [pair for pair in every if threshold is None or pair[1] <= threshold]
     return Answer(
         image=str(image),
         gallery=str(where),
@@ -92,6 +103,8 @@ def search_run(
         normalize=settings.normalize or settings.distance == "cosine",
         cached=searched.cached,
         results=tuple(_found(rank, crops, *pair) for rank, pair in enumerate(pairs, 1)),
+        threshold=threshold,
+        farther=len(every) - len(pairs),
         notes=tuple(note.line for note in notes),
     )
 

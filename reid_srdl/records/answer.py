@@ -39,6 +39,8 @@ class Answer:
         normalize: whether features were L2-normalised.
         cached: whether the gallery's features were read back.
         results: the nearest k, equal distances in the gallery's order.
+        threshold: the largest distance at which an image is shown; None: any.
+        farther: how many of the nearest k are farther, and left out of ``results``.
         notes: what of the gallery's folder was left out, counted and named.
     """
 
@@ -50,6 +52,8 @@ class Answer:
     normalize: bool
     cached: bool
     results: tuple[Found, ...]
+    threshold: float | None = None
+    farther: int = 0
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:

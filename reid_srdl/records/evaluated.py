@@ -103,7 +103,9 @@ def settings_used(
     tree = config.model_dump(mode="json", exclude=_NO_SETTINGS)
     if task == "classification":
         return {"flip": tree["flip"]}
-    return {key: value for key, value in tree.items() if key != "flip" or not features}
+    unread = set() if config.verification else {"verification", "fpr"}
+    unread |= {"flip"} if features else set()
+    return {key: value for key, value in tree.items() if key not in unread}
 
 
 def own_data(dataset: DatasetFacts, split: int, result: Result | None) -> EvaluationData:

@@ -12,6 +12,7 @@ from reid_srdl.report.classes import class_table
 from reid_srdl.report.evaluation import evaluation_table, skipped_warnings
 from reid_srdl.report.joint import joint_table
 from reid_srdl.report.say import say, show, tell
+from reid_srdl.report.verification import verification_tables
 from reid_srdl.retrieval.result import Evaluation
 
 
@@ -32,7 +33,8 @@ def print_run(record: RunRecord, folder: Path) -> None:
             classes[one.network] = evaluation
         elif evaluation is not None:
             if not record.dataset.parts:
-                show(evaluation_table(evaluation, f"{one.network} on {record.dataset.title}"))
+                title = f"{one.network} on {record.dataset.title}"
+                show(evaluation_table(evaluation, title), *verification_tables(evaluation))
             for line in skipped_warnings(evaluation):
                 tell(f"warning: {line}")
     if record.dataset.parts and record.result is not None:

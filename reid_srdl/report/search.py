@@ -31,8 +31,13 @@ def answer_table(answer: Answer) -> Table:
     what = "1 - cos" if answer.distance == "cosine" else "Euclidean distance"
     features = "L2-normalised" if answer.normalize else "raw"
     junk = f", {answer.junk:,} junk images (pid -1) left out" if answer.junk else ""
+    farther: tuple[str, ...] = ()
+    if answer.threshold is not None:
+        shown = f"{answer.farther:,} of the nearest {answer.farther + len(rows):,} are farther"
+        farther = (f"threshold {answer.threshold:g}: {shown}, and left out",)
     notes = (
         f"{answer.images:,} images of {answer.gallery}{junk}",
         f"{what} of {features} features; equal distances in the folder's order",
+        *farther,
     )
     return Table(f"nearest to {answer.image}", _COLUMNS, rows, notes)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from reid_srdl.config.protocol import Protocol
 
@@ -69,6 +77,58 @@ class Rules(Protocol):
     distractors: int = 0
 
 
+class OperatingPoint(_Result):
+    """Where pairs within a distance are called the same person.
+
+    Attributes:
+        asked: the false positive rate that was asked for.
+        threshold: the largest distance of any pair with no more false positives; None: there is
+            none.
+        fpr, tpr: rates of false and true positives within it, as fractions.
+        tpr_interval, threshold_interval: over identities; None where there is one only.
+    """
+
+    asked: float
+    threshold: float | None
+    fpr: float
+    tpr: float
+    tpr_interval: tuple[float, float] | None = None
+    threshold_interval: tuple[float, float] | None = None
+
+
+class CurvePoint(_Result):
+    """A point of the receiver operating characteristic: rates within a distance."""
+
+    threshold: float | None
+    fpr: float
+    tpr: float
+
+
+class Verification(_Result):
+    """Whether two images show one person, over all pairs of query and gallery image that count.
+
+    Attributes:
+        measure: which distance: ``euclidean``, ``cosine`` (1 - cos) or ``given``.
+        matches, others: pairs of one person, by two cameras, and of two people.
+        same_person: at the chosen false positive rate.
+        at: at false positive rates of 1e-1 to 1e-4.
+        curve: the receiver operating characteristic.
+        identities: of the queries, which were resampled.
+        resamples, confidence, seed: of the intervals (percentile bootstrap).
+    """
+
+    measure: str
+    matches: int
+    others: int
+    same_person: OperatingPoint
+    at: tuple[OperatingPoint, ...]
+    curve: tuple[CurvePoint, ...]
+    identities: int
+    resamples: int
+    confidence: float
+    seed: int
+
+
 class Evaluation(_Result):
     """Scores of one network's features on one data set.
 
@@ -77,9 +137,18 @@ class Evaluation(_Result):
         multi_query: the boxes of the query's identity and camera pooled; None without boxes.
         protocol: the rules used.
         spread: of the single-query scores over the trials of a single-shot evaluation, else None.
+        verification: rates over pairs; left out of JSON where nobody asked for them.
     """
 
     single_query: Scores
     multi_query: Scores | None = None
     protocol: Rules = Field(default_factory=Rules)
     spread: Spread | None = None
+    verification: Verification | None = None
+
+    @model_serializer(mode="wrap")
+    def _told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = plain(self)
+        if self.verification is None:
+            del told["verification"]
+        return told

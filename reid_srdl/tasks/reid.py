@@ -144,6 +144,7 @@ class ReidTask:
             engine=settings.engine,
             device=str(self._compute.device),
             progress=lambda done, total: self._steps("ranking", done, total),
+            verify=settings.verify,
         )
         return Judged(done.evaluation, scored_queries(done.single, done.multi))
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from reid_srdl.jobs.extract import features_of_run
-from tests.cli.run import assert_told, reid_srdl
+from tests.cli.run import assert_told, reid_srdl, reid_srdl_here
 from tests.small_set import write_small_set
 
 TRAIN = (
@@ -70,6 +70,49 @@ def test_the_answer_is_a_full_sorts(
         distances[order], rel=1e-3, abs=1e-6
     )
     assert (answer["images"], answer["junk"]) == (30, 6)
+
+
+def test_a_threshold_of_verification_leaves_out_what_is_farther(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("REID_SRDL_CACHE", str(place / "cache"))
+
+    def run(*words: str, status: int = 0) -> Any:
+        done = reid_srdl_here(*words, streams=capfd)
+        assert done.returncode == status, done.stderr
+        return done
+
+    told = run("eval", "runs/r", "--verification", "--fpr", "0.2", "--json")
+    found = json.loads(told.stdout)["verification"]
+    assert (found["measure"], found["same_person"]["asked"]) == ("euclidean", 0.2)
+    assert found["same_person"]["fpr"] <= 0.2
+    shown = run("eval", "runs/r", "--verification").stdout
+    assert "the same person within" in shown
+    (record,) = (
+        own
+        for own in (place / "runs/r/evaluations").iterdir()
+        if '"fpr"' in own.read_text()
+        and json.loads(own.read_text())["evaluations"][0]["settings"]["fpr"] == 0.2
+    )
+    kept = json.loads(record.read_text())["evaluations"][0]["result"]["verification"]
+    assert kept == found
+    every = json.loads(run("search", "runs/r", QUERY, "--top-k", "24", "--json").stdout)
+    assert (every["threshold"], every["farther"]) == (None, 0)
+    T = every["results"][4]["distance"]  # noqa: N806 - the option's own name
+    words = ("search", "runs/r", QUERY, "--top-k", "24", "--threshold", repr(T))
+    near = json.loads(run(*words, "--json").stdout)
+    within = [one for one in every["results"] if one["distance"] <= T]
+    assert near["results"] == within
+    assert near["farther"] == 24 - len(within)
+    assert f"{24 - len(within)} of the nearest 24 are farther, and left out" in run(*words).stdout
+    assert run(*words[:-1], "0").stdout  # an answer without any image
+    for bad in ("-1", "nan", "inf"):
+        assert_told(run(*words[:-1], bad, status=2), "--threshold", status=2)
+    assert_told(run("eval", "runs/r", "--fpr", "0.1", status=2), "--verification", status=2)
+    for other in (("--rerank", "k-reciprocal"), ("--gallery", "single-shot")):
+        told = run("eval", "runs/r", "--verification", *other, status=2)
+        assert_told(told, f"--verification with {other[0]}", status=2)
 
 
 def test_any_folder_and_the_image_itself_is_found_first(place: Path) -> None:

@@ -90,7 +90,7 @@ def _estimates(
         centre = g[0].astype(np.float64)
         q_wide, g_wide = q - centre, g - centre
         a, b = np.vecdot(q_wide, q_wide), np.vecdot(g_wide, g_wide)
-        slack[own] = _slack(queries.dim) * (np.sqrt(a) + np.sqrt(b.max())) ** 2
+        slack[own] = product_slack(queries.dim) * (np.sqrt(a) + np.sqrt(b.max())) ** 2
         row = column = 0
         for group in some:
             rows = slice(row, row := row + len(group.queries))
@@ -106,7 +106,7 @@ def _estimates(
     return distances, slack
 
 
-def _slack(dim: int) -> float:
+def product_slack(dim: int) -> float:
     """Returns the bound of the estimates' errors for a + b = 1; see above."""
     return (dim + 16) * 2.0**-52 + 2 * relative_error(dim)
 
