@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from shutil import disk_usage
 
@@ -10,6 +11,7 @@ import torch
 
 from reid_srdl.config import AnyConfig, EvalConfig
 from reid_srdl.config.marked import as_keys
+from reid_srdl.config.schema import ModelConfig
 from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.readable import check_readable
 from reid_srdl.data.reid.crops import ReidData
@@ -17,7 +19,9 @@ from reid_srdl.errors import UserError
 from reid_srdl.evaluation import asked_of, check_settings, check_verification
 from reid_srdl.group.processes import Alone
 from reid_srdl.jobs.planning import RunPlan
-from reid_srdl.models.build import build
+from reid_srdl.models.build import build, check_network
+from reid_srdl.models.changes import Change
+from reid_srdl.models.changes.asked import KEYS
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.tasks.data import settings_on
 from reid_srdl.tasks.reid import check_data
@@ -26,6 +30,34 @@ from reid_srdl.training.phases import Phase
 
 _KEPT = 2  # checkpoints of a phase
 _LOGIT = 2  # bytes, float16
+
+
+def check_networks(config: AnyConfig, specs: Iterable[NetworkSpec]) -> None:
+    """Checks that the networks of a run can be had, with all that is to be changed in them.
+
+    Raises:
+        UserError: one cannot; a recipe that asks for what it cannot have is named.
+    """
+    size = (config.data.height, config.data.width)
+    for spec in specs:
+        for count in range(len(spec.changes) + 1):
+            try:
+                check_network(spec.name, size=size, changes=spec.changes[:count])
+            except UserError as error:
+                raise _of_recipe(config, spec.changes[:count], error) from None
+
+
+def _of_recipe(config: AnyConfig, changes: Sequence[Change], error: UserError) -> UserError:
+    """Returns what is wrong with the last of some changes, with the recipe that asks for it."""
+    key = KEYS.get(type(changes[-1])) if changes else None
+    if key is None or f"model.{key}" not in config.recipe.keys:
+        return error
+    default = json.dumps(ModelConfig.model_fields[key].default).strip('"')
+    return UserError(
+        f"{error.what}; the recipe {config.recipe.name} asks for it by model.{key}",
+        f"choose a network that can, e.g. resnet18, or add --set model.{key}={default}",
+        usage=True,
+    )
 
 
 def check_evaluable(config: AnyConfig, data: ReidData | ClassData, steps: Steps) -> None:

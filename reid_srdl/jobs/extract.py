@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reid_srdl.config import AnyConfig, sets_of
-from reid_srdl.data import Patterns, find_entry
+from reid_srdl.data import UNKNOWN, Patterns, find_entry
+from reid_srdl.data.normalisation import IMAGENET, Normalisation
 from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.data.reid.distractors import with_distractors
 from reid_srdl.errors import UserError
@@ -147,8 +148,13 @@ def extractor_of_run(
         batch_size=batch_size or config.eval.batch_size,
         flip=config.eval.flip if flip is None else flip,
         steps=steps,
-        normalisation=find_entry(config.data.name).normalisation,
+        normalisation=seen_by(config.data.name),
     )
+
+
+def seen_by(dataset: str) -> Normalisation:
+    """Returns how networks see the images of a data set; ImageNet's way where it is not known."""
+    return IMAGENET if dataset == UNKNOWN else find_entry(dataset).normalisation
 
 
 def own_set(config: AnyConfig, dataset: str | None) -> str:

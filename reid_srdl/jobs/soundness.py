@@ -70,7 +70,7 @@ _NO_SEALS = "it was deleted, or the run is from before there were checksums"
 
 def _phase(file: Path) -> Problem | tuple[dict[str, Any], dict[str, Any]]:
     """Returns tensors and facts of a phase's file, or what is wrong with it."""
-    from reid_srdl.models.weights import read_tensors
+    from reid_srdl.models.tensor_files import read_tensors
 
     try:
         tensors, facts = read_tensors(file, hint=way_out(file))
@@ -153,7 +153,8 @@ def _repaired(
 
 
 def _repair_weights(file: Path, digests: tuple[str, ...], phase: Path) -> bool:
-    from reid_srdl.models.weights import read_tensors, save_network
+    from reid_srdl.models.tensor_files import read_tensors
+    from reid_srdl.models.weights import save_network
     from reid_srdl.training.checkpoint import network_in, weights_in
 
     tensors, facts = read_tensors(phase)

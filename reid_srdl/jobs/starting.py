@@ -196,7 +196,7 @@ def _chosen(start: Start) -> Kept:
 
 def _kept(start: Start) -> Iterator[Kept]:
     """Yields whole checkpoints at the end of an epoch of a phase, the newest first."""
-    from reid_srdl.models.weights import read_tensors
+    from reid_srdl.models.tensor_files import read_tensors
 
     for path in reversed(_files(start)):
         name = _NAME.fullmatch(path.name)

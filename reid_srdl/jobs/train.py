@@ -13,7 +13,7 @@ from reid_srdl.config import AnyConfig, fingerprint, placed, sets_of
 from reid_srdl.data.augment import check_pad
 from reid_srdl.data.scratch import scratch_cache
 from reid_srdl.errors import FileError, UserError
-from reid_srdl.jobs.before import bytes_of, check_evaluable, check_room
+from reid_srdl.jobs.before import bytes_of, check_evaluable, check_networks, check_room
 from reid_srdl.jobs.identity import check_source, named_teachers, trained_on
 from reid_srdl.jobs.people import drawn_split
 from reid_srdl.jobs.planning import RunPlan, measured_seconds, plan_run
@@ -22,8 +22,14 @@ from reid_srdl.jobs.starting import keep_start
 from reid_srdl.jobs.summary import known_before, summarise
 from reid_srdl.jobs.threads import fastest_threads, named_or_kept
 from reid_srdl.methods import OPTIONS, own
-from reid_srdl.models.build import check_network, find_imagenet_weights, find_weights
+from reid_srdl.models.build import (
+    check_network,
+    check_weights,
+    find_imagenet_weights,
+    find_weights,
+)
 from reid_srdl.models.origin import Origin
+from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.weights import save_network
 from reid_srdl.records.belonging import check_record
 from reid_srdl.records.folder import RunFolder
@@ -263,13 +269,15 @@ def _identify(config: AnyConfig, listener: Listener) -> _Known:
     size = (config.data.height, config.data.width)
     check_pad(*size, config.data.pad)
     check_network(config.model.name, config.model.init, size)
-    for spec in {spec for phase in rehearse(config).phases for spec in phase.specs.values()}:
-        check_network(spec.name, size=size, changes=spec.changes)
+    phases = rehearse(config).phases
+    check_networks(config, {spec for phase in phases for spec in phase.specs.values()})
     weights = None
     if config.model.init == "imagenet":
         weights = find_imagenet_weights(config.model.name, config.model.weights)
     elif config.model.weights is not None:
         weights = find_weights(config.model.weights)
+    if weights is not None:
+        check_weights(NetworkSpec(config.model.name, 2, size), weights)
     found = read_data(config, listener.steps)
     teachers = named_teachers(config, found)
     return _Known(found, weights, trained_on(config, found, weights, teachers))

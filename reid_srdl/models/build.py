@@ -117,6 +117,15 @@ def find_weights(given: Path) -> Path:
     return given
 
 
+def check_weights(spec: NetworkSpec, weights: Path) -> None:
+    """Checks that a file of first weights can be read and fits, before anything else is done.
+
+    Raises:
+        UserError: as `build`.
+    """
+    build(spec, seed=0, weights=weights)
+
+
 def _of_table(entry: ModelEntry, spec: NetworkSpec, weights: Path | None) -> Network:
     if weights is not None and not entry.trunk:
         raise UserError(

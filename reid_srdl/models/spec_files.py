@@ -8,6 +8,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from reid_srdl.errors import UserError
+from reid_srdl.models.damage import AGAIN, damage
 from reid_srdl.models.origin import ORIGIN, Origin
 from reid_srdl.models.spec import NetworkSpec
 
@@ -20,7 +21,7 @@ def read_spec(path: Path) -> NetworkSpec:
     """Returns the spec of the network whose weights a file holds.
 
     Raises:
-        UserError: the file is missing or foreign, or it has no spec.
+        UserError: the file is missing, damaged or foreign, or it has no spec.
     """
     return spec_in(_facts(path), path)
 
@@ -29,7 +30,7 @@ def read_origin(path: Path) -> Origin:
     """Returns which run a file's weights come from, and their classes by name.
 
     Raises:
-        UserError: the file is missing or foreign, or it does not say so.
+        UserError: the file is missing, damaged or foreign, or it does not say so.
     """
     facts = _facts(path)
     origin = Origin.from_json(facts.get(ORIGIN) if isinstance(facts, dict) else None)
@@ -45,7 +46,11 @@ def _facts(path: Path) -> object:
         with safe_open(path, framework="np") as file:
             _checksum, _, text = (file.metadata() or {}).get(FACTS, "").partition(" ")
             return json.loads(text)
-    except (SafetensorError, OSError, ValueError, RecursionError):
+    except (SafetensorError, OSError):
+        if told := damage(path, safetensors=True):
+            raise UserError(f"{path}: {told}; nothing in it was executed", AGAIN) from None
+        return None
+    except (ValueError, RecursionError):
         return None
 
 

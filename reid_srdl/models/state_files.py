@@ -8,7 +8,9 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from reid_srdl.errors import UserError
+from reid_srdl.models.damage import AGAIN
 from reid_srdl.models.foreign.checkpoint import read_state
+from reid_srdl.models.tensor_files import is_marked, read_tensors
 
 # torchvision's DenseNet files date from a release that named these layers with a dot.
 OLD_DENSENET_KEY = re.compile(
@@ -55,11 +57,11 @@ def own_trunk(path: Path) -> dict[str, Tensor] | None:
     """Returns the trunk's weights from a weights file of a run here; None: it is another's file.
 
     Raises:
-        UserError: as `read_state`.
+        UserError: as `read_state`, or a run's file is damaged.
     """
     if path.suffix != ".safetensors":
         return None
-    state = read_state(path)
+    state = read_tensors(path, hint=AGAIN)[0] if is_marked(path) else read_state(path)
     trunk = {key: value for key, value in state.items() if key.startswith(_TRUNK)}
     if not trunk or "classifier.weight" not in state:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -129,22 +130,30 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Keeps other processes from writing to the folder; the lock dies with its process.
 
+        A folder that was made here goes again where the body fails before anything was trained.
+
         Raises:
+            FileError: the folder cannot be made or locked.
             UserError: another process is writing to the folder.
         """
+        new = not self.path.exists()
+        lock = filelock.FileLock(self.path / ".lock", timeout=0)
         with writing(self.path, "the run's folder"):
             self.path.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(self.path / ".lock", timeout=0)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise UserError(
-                f"{self.path}: another process is writing to this run",
-                "wait for it to end, or choose another --name",
-            ) from None
+            try:
+                lock.acquire()
+            except filelock.Timeout:
+                raise UserError(
+                    f"{self.path}: another process is writing to this run",
+                    "wait for it to end, or choose another --name",
+                ) from None
         try:
             remove_leftovers(self.path)
             yield
+        except Exception:
+            if new and not self._holds_work():
+                shutil.rmtree(self.path, ignore_errors=True)
+            raise
         finally:
             lock.release()
 
@@ -175,9 +184,13 @@ class RunFolder:
             write_sealed(self.split, split, "the run's split")
         write_trained_on(self.trained_on, now)
 
-    def _foreign_files(self) -> Iterator[Path]:
+    def _holds_work(self) -> bool:
+        begun = (self.config.name, self.trained_on.name)
+        return self.path.is_dir() and any(self._foreign_files(*begun))
+
+    def _foreign_files(self, *more: str) -> Iterator[Path]:
         # of a process that was killed in its first moment
-        own = (".lock", LOCK, SEALS)
+        own = (".lock", LOCK, SEALS, *more)
         found = (path for path in self.path.iterdir() if path.name not in own)
         return (path for path in found if not is_leftover(path))
 

@@ -19,7 +19,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.models.build import build
 from reid_srdl.models.network import Network
 from reid_srdl.models.spec import NetworkSpec
-from reid_srdl.models.weights import read_tensors, write_tensors
+from reid_srdl.models.tensor_files import read_tensors, write_tensors
 from reid_srdl.records.kept import KINDS, Kind
 from reid_srdl.training.phases import Phase
 

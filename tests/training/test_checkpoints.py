@@ -17,7 +17,7 @@ from torch import nn
 
 from reid_srdl.errors import Terminated, UserError
 from reid_srdl.methods.srdl import SRDLOptions, srdl
-from reid_srdl.models.weights import read_tensors, write_tensors
+from reid_srdl.models.tensor_files import read_tensors, write_tensors
 from reid_srdl.training.losses import LabelLoss, Loss
 from reid_srdl.training.optimisation import Optimisation
 from reid_srdl.training.schedule import StepDecay

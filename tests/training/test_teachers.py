@@ -15,7 +15,8 @@ from reid_srdl.methods.srdl import Referenced
 from reid_srdl.models.build import build
 from reid_srdl.models.origin import Origin
 from reid_srdl.models.spec import NetworkSpec
-from reid_srdl.models.weights import save_network, write_tensors
+from reid_srdl.models.tensor_files import write_tensors
+from reid_srdl.models.weights import save_network
 from reid_srdl.records.content import ContentFacts
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.run import RunRecord

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from reid_srdl.data import find_entry
 from reid_srdl.data.augment import normalise
 from reid_srdl.data.normalisation import Normalisation
 from reid_srdl.errors import UserError
@@ -16,6 +15,7 @@ from reid_srdl.files import file_digest, whole_file, write_json
 from reid_srdl.jobs.analyse.named_networks import Named
 from reid_srdl.jobs.export.samples import Samples, samples_of
 from reid_srdl.jobs.export.subject import subject_of
+from reid_srdl.jobs.extract import seen_by
 from reid_srdl.models.answering import Output
 from reid_srdl.models.graphs.comparing import LIMIT, largest_difference
 from reid_srdl.models.graphs.running import open_onnx
@@ -65,7 +65,7 @@ def export_graph(
     """
     check_suffix(output)
     named = subject_of(run, network)
-    normalisation = find_entry(named.config.data.name).normalisation
+    normalisation = seen_by(named.config.data.name)
     samples = samples_of(named, data_dir)
     reference = _answers(named, samples, normalisation, answer)
     size = (named.config.data.height, named.config.data.width)

@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from reid_srdl.data import find_entry
 from reid_srdl.data.augment import normalise
 from reid_srdl.errors import UserError
 from reid_srdl.files import whole_file
 from reid_srdl.jobs.export.samples import samples_of
 from reid_srdl.jobs.export.subject import subject_of
+from reid_srdl.jobs.extract import seen_by
 from reid_srdl.models.adapters.to_torchreid import (
     loaded_by_torchreid,
     torchreid_name,
@@ -54,7 +54,7 @@ def export_torchreid(
         )
     named = subject_of(run, network)
     name = torchreid_name(named.network.spec)
-    normalisation = find_entry(named.config.data.name).normalisation
+    normalisation = seen_by(named.config.data.name)
     samples = samples_of(named, data_dir)
     images = normalise(samples.pixels, normalisation)
     state, classes = torchreid_state(named.network), named.network.classes

@@ -15,6 +15,16 @@ from reid_srdl.models.changes import (
     LastStride,
 )
 
+# The key of ``model`` that asks for a change.
+KEYS: dict[type[Change], str] = {
+    IBN: "ibn",
+    LastStride: "last_stride",
+    GeM: "pooling",
+    Bottleneck: "bottleneck",
+    BNNeck: "neck",
+    Dropout: "dropout",
+}
+
 
 def changes_of(model: ModelConfig) -> tuple[Change, ...]:
     """Returns what the section ``model`` changes of a network: its trunk first, then its end."""

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from reid_srdl.errors import UserError
+from reid_srdl.models.damage import AGAIN, damage
 from reid_srdl.models.foreign.pickled import globals_of
 
 # What torchreid's engine and others leave beside the weights: NumPy scalars, such as a rank-1.
@@ -45,6 +46,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise UserError(f"{path}: no such weights file", "name a file of weights, .pth or .pt")
+    if told := damage(path, safetensors=path.suffix == ".safetensors"):
+        raise UserError(f"{path}: {told}; nothing in it was executed", AGAIN)
     state = _tensors(_loaded(path))
     if state is None:
         raise _not_weights(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickletools
 import zipfile
+import zlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import IO
 
 _KNOWN = ("torch._utils.", "torch.storage.", "collections.", "_codecs.")  # of any state dictionary
 _LEGACY = 4  # pickles in a file of before torch 1.6: a magic number, a version, a system, and it
+
+_OF_ZIP = (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error)  # damaged archives
 
 
 def globals_of(path: Path) -> list[str]:
@@ -20,7 +23,7 @@ def globals_of(path: Path) -> list[str]:
     """
     try:
         names = list(_in_zip(path) if zipfile.is_zipfile(path) else _in_legacy(path))
-    except (ValueError, OSError, EOFError, IndexError, KeyError, UnicodeDecodeError):
+    except (*_OF_ZIP, ValueError, OSError, EOFError, IndexError, KeyError, UnicodeDecodeError):
         return []
     return [name for name in dict.fromkeys(names) if not name.startswith(_KNOWN)]
 
