@@ -34,13 +34,15 @@ class FileError(UserError, OSError):
         error: what the operating system said.
         path: the file that was meant, not a temporary one beside it.
         doing: what was being done, e.g. ``"write the checkpoint"``.
+        elsewhere: how another place is named, e.g. ``"--runs DIR names another place"``.
     """
 
-    def __init__(self, error: OSError, path: Path, doing: str) -> None:
+    def __init__(self, error: OSError, path: Path, doing: str, elsewhere: str = "") -> None:
         reason = (error.strerror or str(error).strip() or type(error).__name__).splitlines()[0]
         hint = _HINTS.get(errno.errorcode.get(error.errno or 0, ""), _HINT)
         if error.errno in (errno.ENOTDIR, errno.EEXIST) and (file := _file_in_the_way(path)):
             reason = f"{file} is a file, not a folder"
+        hint = f"{hint}; {elsewhere}" if elsewhere else hint
         super().__init__(f"{path}: can't {doing} ({reason})", hint)
         self.errno, self.strerror, self.filename = error.errno, reason, str(path)
 

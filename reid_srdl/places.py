@@ -42,6 +42,19 @@ def reading(path: Path, what: str = "this file") -> Iterator[None]:
         raise FileError(error, path, f"read {what}") from error
 
 
+@contextlib.contextmanager
+def removing(path: Path) -> Iterator[None]:
+    """Tells any error of the operating system as one about ``path``.
+
+    Raises:
+        FileError: so.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise FileError(error, path, "remove it") from error
+
+
 def check_output(path: Path, what: str = "this file") -> None:
     """Checks, before the work that leads to it, that a file could be written.
 

@@ -18,7 +18,8 @@ from pathlib import Path, PurePosixPath
 from reid_srdl.data.file_digests import file_digest
 from reid_srdl.data.kept_folder import kept_folder
 from reid_srdl.data.notes import first_ten
-from reid_srdl.errors import UserError
+from reid_srdl.data.places import ELSEWHERE
+from reid_srdl.errors import FileError, UserError
 
 _ENCRYPTED = 0x1  # bit of an entry's flags
 _PLAIN = (0, stat.S_IFREG, stat.S_IFDIR)  # 0: written where files have no modes
@@ -86,10 +87,7 @@ def extracted(archive: Path, cache_dir: Path) -> Path:
     try:
         return kept_folder(folder, lambda place: _extract(archive, place))
     except OSError as error:
-        raise UserError(
-            f"{folder.parent}: can't extract {archive.name} ({error.strerror or error})",
-            "make room, or set REID_SRDL_CACHE to another folder",
-        ) from None
+        raise FileError(error, folder.parent, f"extract {archive.name}", ELSEWHERE) from None
 
 
 def _extract(archive: Path, folder: Path) -> None:

@@ -19,8 +19,8 @@ from reid_srdl.data.checksums import checksums, is_sound
 from reid_srdl.data.file_digests import signature
 from reid_srdl.data.images import Progress, UnreadableError, image_size, map_files, read_rgb
 from reid_srdl.data.notes import first_ten, printable
-from reid_srdl.data.places import default_cache_dir
-from reid_srdl.errors import UserError
+from reid_srdl.data.places import ELSEWHERE, default_cache_dir
+from reid_srdl.errors import FileError, UserError
 from reid_srdl.files import whole_file, write_json
 
 FORMAT = 2  # a change of the format, or of how images are read, makes older caches stale
@@ -75,14 +75,11 @@ def decoded(
             built = _build(crops, places, fallback_size, progress)
             pixels = _open(built, len(crops))
     except OSError as error:
-        raise UserError(
-            f"{folder}: can't write the image cache ({error.strerror or error})",
-            "make room, or set REID_SRDL_CACHE to another folder",
-        ) from None
+        raise FileError(error, folder, "write the image cache", ELSEWHERE) from None
     if pixels is None:
         raise UserError(
             f"{folder}: what was just written there reads back as something else",
-            "check the disk, or set REID_SRDL_CACHE to another folder",
+            f"check the disk; {ELSEWHERE}",
         )
     return pixels
 
@@ -204,5 +201,5 @@ def _check_room(folder: Path, needed: int) -> None:
         raise UserError(
             f"{folder}: decoded, the images take {needed / 2**20:,.0f} MiB, the cache has "
             f"{free / 2**20:,.0f} MiB",
-            "make room, or set REID_SRDL_CACHE to another folder",
+            f"make room; {ELSEWHERE}",
         )

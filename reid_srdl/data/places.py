@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+ELSEWHERE = "REID_SRDL_CACHE names another folder for caches"  # of a cache's hint
+
 
 def expanded(path: Path | str) -> Path:
     """Returns a path with ``~`` and ``~name`` replaced, where there is such a home.

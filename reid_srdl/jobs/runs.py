@@ -15,6 +15,7 @@ from reid_srdl.data.places import default_cache_dir
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.soundness import FIT_FILE, Problem, problems_of
 from reid_srdl.methods import KNOWN
+from reid_srdl.places import removing
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.store import read_any_record, run_folders
 
@@ -110,7 +111,8 @@ def prune(path: Path, *, dry_run: bool = False) -> list[Freed]:
     with RunFolder(path).locked():
         freed = list(_unneeded(path))
         for one in freed:
-            one.path.unlink()
+            with removing(one.path):
+                one.path.unlink()
     return freed
 
 
@@ -126,7 +128,8 @@ def clear_caches() -> list[Freed]:
     found = caches()
     for one in found:
         if not one.path.is_symlink():
-            shutil.rmtree(one.path)
+            with removing(one.path):
+                shutil.rmtree(one.path)
     return found
 
 

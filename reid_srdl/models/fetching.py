@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import re
 from collections.abc import Callable
@@ -11,12 +12,14 @@ from urllib.parse import urlsplit
 
 import torch
 
-from reid_srdl.errors import UserError
+from reid_srdl.errors import FileError, UserError
 from reid_srdl.models import MODELS, split_name
 from reid_srdl.models.offline import VARIABLE, offline
+from reid_srdl.places import writing
 
 _HOME = "https://download.pytorch.org/models"
 _HASH = re.compile(r"-([0-9a-f]{8,})\.")  # in a file's name, as torch.hub checks it
+_OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EMFILE)
 _NAME_ONE = "or name a file with --set model.weights=FILE"
 
 
@@ -65,7 +68,8 @@ def _by_url(name: str, url: str) -> Path:
         return path
 
     def fetch() -> str:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(path, "the ImageNet weights"):
+            path.parent.mkdir(parents=True, exist_ok=True)
         found = _HASH.search(file)
         torch.hub.download_url_to_file(url, str(path), found[1] if found else None)
         return str(path)
@@ -109,6 +113,10 @@ def _fetched(name: str, where: str, way: str, fetch: Callable[[], str]) -> Path:
         raise UserError(f"{what}, and nothing is fetched (--offline, or {VARIABLE})", hint)
     try:
         return Path(fetch())
+    except FileError:
+        raise
     except Exception as error:  # the network's and the libraries' own
+        if isinstance(error, OSError) and error.errno in _OF_DISKS:
+            raise FileError(error, Path(where), "write the ImageNet weights", hint) from error
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise UserError(f"{what}, and cannot be fetched ({reason})", hint) from error

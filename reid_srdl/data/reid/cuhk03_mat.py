@@ -19,8 +19,8 @@ from PIL import Image
 
 from reid_srdl.data.file_digests import file_digest
 from reid_srdl.data.kept_folder import kept_folder
-from reid_srdl.data.places import default_cache_dir
-from reid_srdl.errors import UserError
+from reid_srdl.data.places import ELSEWHERE, default_cache_dir
+from reid_srdl.errors import FileError, UserError
 
 MAT = "cuhk-03.mat"
 _NAME = re.compile(r"([0-9])_([0-9]{3,})_([12])_([0-9]{2})\.png", re.ASCII)
@@ -47,10 +47,7 @@ def extracted_images(mat: Path, kind: str) -> Path:
     try:
         return kept_folder(folder, write)
     except OSError as error:
-        raise UserError(
-            f"{folder.parent}: can't extract {mat.name} ({error.strerror or error})",
-            "make room, or set REID_SRDL_CACHE to another folder",
-        ) from None
+        raise FileError(error, folder.parent, f"extract {mat.name}", ELSEWHERE) from None
 
 
 def parse_image(name: str) -> tuple[int, int, int] | None:

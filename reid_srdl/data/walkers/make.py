@@ -21,7 +21,7 @@ from reid_srdl.data.places import expanded
 from reid_srdl.data.reid import market
 from reid_srdl.data.walkers.plan import Options, Shot, plan
 from reid_srdl.data.walkers.shot import render
-from reid_srdl.errors import UserError
+from reid_srdl.errors import FileError, UserError
 from reid_srdl.machine import available_cores
 
 NAME = "walkers"
@@ -69,8 +69,8 @@ def make_walkers(
                 shutil.rmtree(leftover, ignore_errors=True)
             _make(folder, seed, options, manifest, progress)
     except OSError as error:
-        raise UserError(
-            f"{folder}: {error.strerror or error}", "make room, or give another --data-dir"
+        raise FileError(
+            error, folder, "write the data set", "--data-dir names another place"
         ) from None
     return folder, True
 

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from reid_srdl.config import AnyConfig, sets_of
 from reid_srdl.data import find_entry
 from reid_srdl.data.locate import locate
-from reid_srdl.errors import UserError
+from reid_srdl.errors import FileError, UserError
 from reid_srdl.jobs.studies.content import with_data
 from reid_srdl.jobs.studies.process import RunProcess
 from reid_srdl.methods import KNOWN
@@ -132,11 +132,17 @@ class _Conductor:
                 self._end(run, "failed", error)
             elif len(self._running) < self._where.jobs:
                 taught_by = None if teacher is None else teacher.folder
-                config = placed(run, self._where, self._folder, taught_by)
-                log = self._folder / self._where.logs / f"{run.name}.log"
-                self._running[run.name] = RunProcess(run.name, config, log)
-                self._waiting.remove(run)
-                self._listener.started(run)
+                self._begin(run, placed(run, self._where, self._folder, taught_by))
+
+    def _begin(self, run: RunPlan, config: AnyConfig) -> None:
+        log = self._folder / self._where.logs / f"{run.name}.log"
+        try:
+            self._running[run.name] = RunProcess(run.name, config, log)
+        except FileError as error:
+            self._end(run, "failed", error.what)
+            return
+        self._waiting.remove(run)
+        self._listener.started(run)
 
     def _collect(self) -> None:
         by_name = {run.name: run for run in self._runs}

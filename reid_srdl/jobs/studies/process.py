@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from reid_srdl.config import AnyConfig
+from reid_srdl.places import writing
 from reid_srdl.training.monitor import EpochRow
 
 _WORKER = "reid_srdl.jobs.studies.worker"
@@ -26,8 +29,10 @@ class RunProcess:
     def __init__(self, name: str, config: AnyConfig, log: Path) -> None:
         self.name, self.config, self.log = name, config, log
         self.folder = config.run.dir / name
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("a", encoding="utf-8") as out:
+        with writing(log, "the run's log"):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            out = log.open("a", encoding="utf-8")
+        with out:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", _WORKER],
                 stdin=subprocess.PIPE,
@@ -65,14 +70,16 @@ class RunProcess:
         return self.config.train.epochs
 
     def epoch_seconds(self) -> list[float]:
-        """Returns the seconds of each finished epoch; a line being written is passed over."""
+        """Returns the seconds of each finished epoch.
+
+        A line that is being written, or damaged, is passed over: the run itself tells of damage.
+        """
         try:
-            text = (self.folder / "metrics.jsonl").read_text(encoding="utf-8")
+            content = (self.folder / "metrics.jsonl").read_bytes()
         except OSError:
             return []
-        lines = text.splitlines(keepends=True)
-        rows = [EpochRow.model_validate_json(line) for line in lines if line.endswith("\n")]
-        return [row.seconds for row in rows]
+        lines = [line for line in content.splitlines(keepends=True) if line.endswith(b"\n")]
+        return [seconds for line in lines if (seconds := _seconds(line)) is not None]
 
     def ask_to_stop(self) -> None:
         """Ends its input, at which it stops."""
@@ -96,8 +103,20 @@ class RunProcess:
         return (told or lines or [f"exit status {status}"])[-1]
 
 
+def _seconds(line: bytes) -> float | None:
+    """Returns the seconds of an epoch; None where the line is damaged."""
+    try:
+        return EpochRow.model_validate_json(line).seconds
+    except ValidationError:
+        return None
+
+
 def _tail(path: Path) -> str:
-    with path.open("rb") as file:
-        file.seek(0, 2)
-        file.seek(max(0, file.tell() - _TAIL))
-        return file.read().decode("utf-8", errors="replace")
+    """Returns the end of a log; empty where it is gone or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - _TAIL))
+            return file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""

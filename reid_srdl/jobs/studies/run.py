@@ -12,6 +12,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.files import write_json
 from reid_srdl.jobs.studies.conduct import StudyListener, Where, conduct
 from reid_srdl.jobs.studies.reading import reader_of
+from reid_srdl.places import writing
 from reid_srdl.records.studies.match import FoundRun, foreign_runs, study_folder
 from reid_srdl.records.studies.plan import Plan
 from reid_srdl.records.studies.progress import Outcome
@@ -48,7 +49,7 @@ def run_study(
             "move these folders away, or choose another --runs",
         )
     with _locked(folder):
-        write_json(folder / _MANIFEST, _manifest(plan))
+        write_json(folder / _MANIFEST, _manifest(plan), "what the study is")
         there = {name: one.folder for name, one in found.items()}
         return conduct(plan.runs, there, where, folder, listener)
 
@@ -65,14 +66,15 @@ def _with_weights(plan: Plan, found: Mapping[str, FoundRun]) -> dict[str, FoundR
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise UserError(
-            f"{folder}: another process runs this study", "wait for it to end, or stop it"
-        ) from None
+    with writing(folder, "the study's folder"):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise UserError(
+                f"{folder}: another process runs this study", "wait for it to end, or stop it"
+            ) from None
     try:
         yield
     finally:
