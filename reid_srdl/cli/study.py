@@ -180,7 +180,8 @@ def show(
     """Show a study: the paper's numbers and ours side by side, and what has not been run.
 
     Mean, standard deviation and 95 % interval (Student's t) over seeds; gains paired by seed, with
-    the p-value of the paired t-test.
+    the p-value of the paired t-test. With vanilla and five seeds or more, a verdict on each method:
+    Holm's correction over all of them, Dunnett's test beside it.
     """
     from reid_srdl.jobs.studies.asked import asked_plan, found_runs
     from reid_srdl.records.studies import gather
@@ -188,13 +189,14 @@ def show(
     from reid_srdl.report.say import tell_all
     from reid_srdl.report.study import study_tables
     from reid_srdl.report.study_export import study_csv_table, study_json
+    from reid_srdl.report.verdicts import verdict_table
 
     plan = asked_plan(study, scale, seeds, cells)
     found, notes = found_runs(plan, runs, foreign=True)
     tell_all("note", notes)
     results = gather(plan, found)
     publish(
-        study_tables(results),
+        [*study_tables(results), *([verdict_table(results)] if results.verdicts else [])],
         form,
         output,
         "the study",

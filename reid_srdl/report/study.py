@@ -12,7 +12,7 @@ from reid_srdl.report.analysis import width_table
 from reid_srdl.report.tables import MISSING, Column, Row, Table, Value
 
 NOT_RUN = "not run"
-_METRICS = {
+METRIC_TITLES = {
     "top1": "top-1",
     "top5": "top-5",
     "single_rank1": "single Rank-1",
@@ -93,7 +93,7 @@ def _cell_rows(results: StudyResults) -> Iterator[Row]:
             yield Row(cost | {"metric": MISSING, "measured": NOT_RUN})
         for index, score in enumerate(cell.scores):
             values: dict[str, Value] = {
-                "metric": _METRICS[score.metric],
+                "metric": METRIC_TITLES[score.metric],
                 "published": _points(score.published),
                 "measured": _mean(score.measured),
                 "interval": _interval(score.measured),
@@ -110,7 +110,7 @@ def _contrast_rows(results: StudyResults) -> Iterator[Row]:
             if score.measured is not None and score.published is not None:
                 beside = score.measured.mean - score.published
             values: dict[str, Value] = {
-                "metric": _METRICS[score.metric],
+                "metric": METRIC_TITLES[score.metric],
                 "published": _points(score.published, sign="+"),
                 "measured": _mean(score.measured, sign="+"),
                 "interval": _interval(score.measured, sign="+"),
@@ -129,7 +129,10 @@ def _contrast_rows(results: StudyResults) -> Iterator[Row]:
 def _quoted_rows(results: StudyResults) -> Iterator[Row]:
     for place, row in enumerate(results.quotations):
         for index, (metric, value) in enumerate(row.published.items()):
-            values: dict[str, Value] = {"metric": _METRICS[metric], "published": f"{value:.2f}"}
+            values: dict[str, Value] = {
+                "metric": METRIC_TITLES[metric],
+                "published": f"{value:.2f}",
+            }
             if index == 0:
                 values |= {"cell": f"{row.label} (quoted)"}
             yield Row(values, separator=place == index == 0)

@@ -9,6 +9,7 @@ from reid_srdl.records.analyses import Width
 from reid_srdl.records.studies.results import CellResult, ContrastResult, StudyResults
 from reid_srdl.report.study import NOT_RUN, rehearsal
 from reid_srdl.report.tables import Column, Row, Table, Value
+from reid_srdl.report.verdicts import in_words
 
 
 def study_csv_table(results: StudyResults) -> Table:
@@ -65,6 +66,9 @@ def study_json(results: StudyResults) -> dict[str, Any]:
         "quotations": [
             {"label": row.label, "published": {k: v / 100 for k, v in row.published.items()}}
             for row in results.quotations
+        ],
+        "verdicts": [
+            {**asdict(one), "words": in_words(one, results.confidence)} for one in results.verdicts
         ],
         "widths": [_width_json(name, width) for name, width in results.widths.items()],
         "not_run": list(results.missing),

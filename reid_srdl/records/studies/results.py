@@ -15,6 +15,7 @@ from reid_srdl.records.run import RunRecord
 from reid_srdl.records.studies.match import FoundRun
 from reid_srdl.records.studies.plan import CellPlan, Plan
 from reid_srdl.records.studies.schema import Contrast, Quotation, WidthStudy
+from reid_srdl.records.studies.verdicts import Verdict, verdicts
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class StudyResults:
         runs: the finished run of each planned one that has one.
         widths: how wide their optima are, where the study asks and it was measured so.
         notes: what a reader should know before believing the numbers.
+        verdicts: each method against vanilla of the same setting.
     """
 
     plan: Plan
@@ -103,6 +105,7 @@ class StudyResults:
     runs: Mapping[str, FoundRun]
     widths: Mapping[str, Width]
     notes: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -122,7 +125,12 @@ def gather(plan: Plan, found: Mapping[str, FoundRun], confidence: float = 0.95) 
     quoted = plan.study.quotations if len(plan.cells) == len(plan.study.cells) else ()
     widths = dict(_widths(plan, found))
     notes = (*plan.study.notes, *_notes(plan, cells, contrasts, found, widths))
-    return StudyResults(plan, confidence, cells, contrasts, quoted, found, widths, notes)
+    shown = verdicts(
+        plan.cells.values(),
+        lambda cell, metric: _values(cell, runs[cell.name], metric),
+        confidence,
+    )
+    return StudyResults(plan, confidence, cells, contrasts, quoted, found, widths, notes, shown)
 
 
 def _widths(plan: Plan, found: Mapping[str, FoundRun]) -> Iterator[tuple[str, Width]]:

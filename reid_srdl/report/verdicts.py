@@ -1,0 +1,89 @@
+"""What a study shows of its methods, as a table and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reid_srdl.records.studies.results import StudyResults
+from reid_srdl.records.studies.verdicts import LEAST_SEEDS, Verdict
+from reid_srdl.report.study import METRIC_TITLES, marked_title
+from reid_srdl.report.tables import Column, Row, Table
+
+
+def verdict_table(results: StudyResults) -> Table:
+    """Returns a row for each comparison with vanilla, and below in words what holds."""
+    columns = (
+        Column("of", "method"),
+        Column("metric", "metric"),
+        Column("difference", "over vanilla", "number", "points"),
+        Column("interval", f"{100 * results.confidence:g} % interval", "number"),
+        Column("effect", "effect", "number", "sd"),
+        Column("p", "paired t", "number", "", "p"),
+        Column("p_holm", "Holm", "number", "", "p"),
+        Column("p_dunnett", "Dunnett", "number", "", "p"),
+        Column("seeds", "seeds", "number"),
+        Column("holds", "verdict"),
+    )
+    rows = tuple(
+        Row(
+            {
+                "of": one.label,
+                "metric": METRIC_TITLES[one.metric],
+                "difference": f"{100 * one.difference.mean:+.2f}",
+                "interval": _interval(one),
+                "effect": None if one.effect is None else f"{one.effect:+.2f}",
+                "p": _p(one.p),
+                "p_holm": _p(one.p_holm),
+                "p_dunnett": _p(one.p_dunnett),
+                "seeds": len(one.seeds),
+                "holds": one.holds or "none",
+            }
+        )
+        for one in results.verdicts
+    )
+    title = marked_title("Each method against vanilla of the same setting", results.plan.scale)
+    return Table(title, columns, rows, tuple(_notes(results)))
+
+
+def in_words(one: Verdict, confidence: float) -> str:
+    """Returns what a comparison shows, as a sentence."""
+    what, over = METRIC_TITLES[one.metric], one.over_label
+    mean = 100 * one.difference.mean
+    told = f"{mean:+.2f} points of {what}"
+    if (interval := _interval(one)) is not None:
+        told += f", {100 * confidence:g} % interval {interval}"
+    if one.holds is None:
+        why = f"fewer than {LEAST_SEEDS} seeds"
+        if len(one.seeds) >= LEAST_SEEDS:
+            why = "its differences do not vary, so that there is nothing to test"
+        return f"{one.label} against {over}: {told}; no verdict: {why}"
+    told += f", p {_p(one.p_holm)} by Holm"
+    if one.p_dunnett is not None:
+        told += f", {_p(one.p_dunnett)} by Dunnett"
+    if one.holds == "not shown":
+        return f"{one.label}: no difference from {over} is shown: {told}"
+    told += "" if one.effect is None else f"; {abs(one.effect):.1f} standard deviations of {over}"
+    return f"{one.label} is {one.holds} than {over}: {told}"
+
+
+def _notes(results: StudyResults) -> Iterator[str]:
+    for one in results.verdicts:
+        yield in_words(one, results.confidence)
+    tested = max(
+        sum(one.metric == metric and one.p_holm is not None for one in results.verdicts)
+        for metric in {one.metric for one in results.verdicts}
+    )
+    yield (
+        "over vanilla: mean difference of runs of one seed, interval by Student's t; effect: over "
+        f"vanilla's standard deviation; Holm: over {tested} comparisons in a metric; Dunnett: not "
+        f"paired; verdicts by Holm at {1 - results.confidence:.2g}, from {LEAST_SEEDS} seeds on"
+    )
+
+
+def _interval(one: Verdict) -> str | None:
+    low, high = one.difference.low, one.difference.high
+    return None if low is None or high is None else f"{100 * low:+.2f} to {100 * high:+.2f}"
+
+
+def _p(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2g}"
