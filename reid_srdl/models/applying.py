@@ -12,6 +12,7 @@ from reid_srdl.models.changes import (
     BNNeck,
     Bottleneck,
     Branches,
+    CentredShortcut,
     Change,
     Dropout,
     GeM,
@@ -35,7 +36,7 @@ from reid_srdl.models.non_local import add_non_local
 from reid_srdl.models.part import cut_down
 from reid_srdl.models.perceptron import drop_hidden, drop_inputs
 from reid_srdl.models.refusing import refused
-from reid_srdl.models.stem import change_stem, drop_last_relu
+from reid_srdl.models.stem import centre_shortcuts, change_stem, drop_last_relu
 
 _DOES: dict[type[Change], Callable[[Network, Any], None]] = {
     Branches: lambda network, _: _branch(network),
@@ -52,6 +53,7 @@ _DOES: dict[type[Change], Callable[[Network, Any], None]] = {
     NonLocal: lambda network, _: add_non_local(network),
     NoLastReLU: lambda network, _: drop_last_relu(network),
     NormNeck: lambda network, change: add_norm_neck(network, bias=change.bias),
+    CentredShortcut: lambda network, _: centre_shortcuts(network),
     Normalised: lambda network, _: None,  # no layer changes
 }
 

@@ -28,6 +28,7 @@ class BasicBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(outputs)
         self.relu = nn.ReLU(inplace=True)
         self.new_channels = outputs - inputs
+        self.channels_before = 0  # those of the new ones that stand in front of the old
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps B x inputs x H x W to B x outputs x H/stride x W/stride."""
@@ -40,7 +41,8 @@ class BasicBlock(nn.Module):
         if stride > 1:
             x = x[:, :, ::stride, ::stride]
         if self.new_channels:
-            x = F.pad(x, (0, 0, 0, 0, 0, self.new_channels))
+            before = self.channels_before
+            x = F.pad(x, (0, 0, 0, 0, before, self.new_channels - before))
         return x
 
 

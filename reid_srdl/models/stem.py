@@ -1,10 +1,11 @@
-"""ResNets that begin as other codes' do."""
+"""ResNets and DenseNets whose first, last or passing layers are as in other codes."""
 
 from __future__ import annotations
 
 from torch import nn
 
 from reid_srdl.models.changes.stem import StemKind
+from reid_srdl.models.cifar_resnet import BasicBlock
 from reid_srdl.models.network import Network
 from reid_srdl.models.refusing import refused
 
@@ -26,6 +27,20 @@ def change_stem(network: Network, kind: StemKind) -> None:
         network.trunk.maxpool = nn.MaxPool2d(3, stride=2, ceil_mode=True)
     else:
         network.trunk.relu = nn.Identity()
+
+
+def centre_shortcuts(network: Network) -> None:
+    """Lets shortcuts put half of the new channels in front of the old ones.
+
+    Raises:
+        UserError: the network is no ResNet for small images.
+    """
+    blocks = [block for block in network.trunk.modules() if isinstance(block, BasicBlock)]
+    if not blocks:
+        change = "centred shortcuts (model.shortcut)"
+        raise refused(network, change, "it is no ResNet for small images")
+    for block in blocks:
+        block.channels_before = block.new_channels // 2
 
 
 def drop_last_relu(network: Network) -> None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 from reid_srdl.models.changes.bnneck import BNNeck
 from reid_srdl.models.changes.bottleneck import Bottleneck
 from reid_srdl.models.changes.branches import Branches
+from reid_srdl.models.changes.centred_shortcut import CentredShortcut
 from reid_srdl.models.changes.dropout import Dropout
 from reid_srdl.models.changes.gem import GeM
 from reid_srdl.models.changes.group_norm import GroupNorm
@@ -30,6 +31,7 @@ __all__ = [
     "BNNeck",
     "Bottleneck",
     "Branches",
+    "CentredShortcut",
     "Change",
     "Dropout",
     "GeM",
@@ -72,4 +74,5 @@ CHANGES: dict[str, type[Change]] = {
     "no_last_relu": NoLastReLU,
     "norm_neck": NormNeck,
     "normalised": Normalised,
+    "centred_shortcut": CentredShortcut,
 }

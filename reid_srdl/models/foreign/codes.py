@@ -6,18 +6,74 @@ torchvision's.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reid_srdl.errors import UserError
+from reid_srdl.models.foreign import akamaster, fast_reid, layumi, strong_baseline
 from reid_srdl.models.foreign.found import Code, Refused
 
 if TYPE_CHECKING:
     from reid_srdl.models.foreign.found import State
 
-CODES: tuple[Code, ...] = ()
+_RESNETS = ("resnet18", "resnet50")
+_SMALL = ("resnet20", "resnet32", "resnet56", "resnet110")
 
-REFUSED: tuple[Refused, ...] = ()
+CODES: tuple[Code, ...] = (
+    Code(fast_reid.NAME, _RESNETS, fast_reid.is_of, fast_reid.read, fast_reid.TOLD),
+    Code(
+        strong_baseline.NAME,
+        _RESNETS,
+        strong_baseline.is_of,
+        strong_baseline.read,
+        strong_baseline.TOLD,
+    ),
+    Code(layumi.NAME, ("resnet50", "densenet121"), layumi.is_of, layumi.read, layumi.TOLD),
+    Code(akamaster.NAME, _SMALL, akamaster.is_of, akamaster.read),
+)
+
+REFUSED: tuple[Refused, ...] = (
+    Refused(
+        "TransReID",
+        lambda state: has(state, r"base\.(cls_token|pos_embed)|b[12]\..*|.*bottleneck_[1-4]\..*"),
+        "its transformer overlaps patches, embeds cameras and mixes parts",
+    ),
+    Refused(
+        "layumi's with --usam",
+        lambda state: has(state, r"(.*\.)?usam_[12]\..*"),
+        "its attention modules stand in no network here",
+    ),
+    Refused(
+        "pytorch-cifar100",
+        lambda state: has(state, r"conv2_x\..*"),
+        "its stem keeps the size of small images, and its blocks have other names",
+    ),
+    Refused(
+        "mdistiller or RepDistiller",
+        lambda state: (
+            has(state, r"(student\.)?block1\.layer\.0\.conv.*")
+            or (has(state, r"(student\.)?layer[123]\.0\.downsample\..*") and not _is_deep(state))
+        ),
+        "its ResNets have shortcuts of convolutions (option B), those here have none",
+    ),
+    Refused(
+        "akamaster with option B",
+        lambda state: has(state, r"layer[23]\.0\.shortcut\..*") and "linear.weight" in state,
+        "its shortcuts are convolutions, those here have none",
+    ),
+)
+
+
+def has(state: State, pattern: str) -> bool:
+    """Says whether a key is of this form."""
+    whole = re.compile(pattern)
+    return any(whole.fullmatch(key) for key in state)
+
+
+def _is_deep(state: State) -> bool:
+    """Says whether a network has a fourth layer, as those for large images have it."""
+    return has(state, r"(.*\.)?layer4\..*")
 
 
 def code_of(state: State, path: Path, model: str) -> Code | None:

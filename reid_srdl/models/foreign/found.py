@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from reid_srdl.errors import UserError
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     State = Mapping[str, Tensor]
+else:
+    State = Mapping
 
 
 @dataclass(frozen=True)
@@ -48,23 +51,56 @@ class Told:
 
     values: Mapping[str, str] = field(default_factory=dict)
 
-    def choice(self, name: str, of: Mapping[str, str], code: str) -> str:
+    def choice(
+        self,
+        name: str,
+        of: Mapping[str, str],
+        code: str,
+        *,
+        default: str | None = None,
+        notes: list[str] | None = None,
+    ) -> str:
         """Returns what was told.
 
         Args:
             name: of the thing, e.g. ``stride``.
             of: what it may be, and what that means.
             code: whose file it is.
+            default: what it is where nothing was told; None: it must be.
+            notes: gets a line where the default is assumed.
 
         Raises:
             UserError: nothing was told, or something else.
         """
-        value = self.values.get(name)
+        value = self.values.get(name, default)
         told = " or ".join(f"--told {name}={one} ({means})" for one, means in of.items())
         if value is None:
             raise UserError(f"{code}: the keys do not show {name}", f"give {told}", usage=True)
         if value not in of:
             raise UserError(f"--told {name}={value}: not a choice", f"give {told}", usage=True)
+        if name not in self.values and notes is not None:
+            others = ", ".join(f"--told {name}={one}" for one in of if one != value)
+            notes.append(f"assumed: {name} {value}, {of[value]}; else {others}")
+        return value
+
+    def number(self, name: str, what: str, needed: bool) -> float | None:
+        """Returns a number above 0 that was told; None: none was, nor needed.
+
+        Raises:
+            UserError: none was told though needed, or no such number.
+        """
+        text = self.values.get(name)
+        hint = f"give --told {name}=NUMBER"
+        if text is None:
+            if needed:
+                raise UserError(f"{what}: the keys do not show it", hint, usage=True)
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+        if not 0 < value < inf:
+            raise UserError(f"--told {name}={text}: not a number above 0", hint, usage=True)
         return value
 
 

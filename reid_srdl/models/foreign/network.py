@@ -14,7 +14,7 @@ from reid_srdl.models.build import build
 from reid_srdl.models.foreign import libraries
 from reid_srdl.models.foreign.checkpoint import read_state
 from reid_srdl.models.foreign.codes import code_of
-from reid_srdl.models.foreign.found import Found, Told
+from reid_srdl.models.foreign.found import Code, Found, Told
 from reid_srdl.models.network import Network
 from reid_srdl.models.spec import NetworkSpec
 
@@ -65,21 +65,39 @@ def read_foreign(
             network, or whose keys leave something open that was not told.
     """
     state = read_state(path)
-    found = _found(path, state, model, told or Told())
+    code = code_of(state, path, model)
+    found = _found(path, state, model, code, told or Told())
     own = found.size or _SIZE
     whole = (size[0] or own[0], size[1] or own[1])
     kept, known, notes = _with_classifier(found, classes)
     rows = len(kept["classifier.weight"]) if "classifier.weight" in kept else len(known) or 1
-    network = build(NetworkSpec(model, rows, whole, changes=found.changes), seed=0)
+    network = _empty(NetworkSpec(model, rows, whole, changes=found.changes), drawn=code is None)
     _load(network, {f"trunk.{key}": value for key, value in found.trunk.items()} | kept, path)
     if "classifier.weight" not in kept:  # what was drawn would only look like an answer
-        torch.nn.init.zeros_(network.classifier.weight)
+        for value in network.classifier.parameters():
+            torch.nn.init.zeros_(value)
     network = network.eval().to(memory_format=torch.channels_last)  # as a run's is when it is read
     return Foreign(network, found, whole, known, (*found.notes, *notes))
 
 
-def _found(path: Path, state: Mapping[str, Tensor], model: str, told: Told) -> Found:
-    code = code_of(state, path, model)
+def _empty(spec: NetworkSpec, *, drawn: bool) -> Network:
+    """Returns a network whose weights all come from the file.
+
+    Of the table's networks nothing is drawn; a library's may compute some buffers itself.
+    """
+    if drawn:
+        return build(spec, seed=0)
+    with torch.device("meta"):
+        network = build(spec, seed=0)
+    network = network.to_empty(device="cpu")
+    for value in network.state_dict().values():
+        value.zero_()
+    return network
+
+
+def _found(
+    path: Path, state: Mapping[str, Tensor], model: str, code: Code | None, told: Told
+) -> Found:
     own = () if code is None else code.told
     if strange := sorted(set(told.values) - set(own)):
         what = "it is read without" if code is None else f"{code.name} knows {', '.join(own)}"
