@@ -1,4 +1,4 @@
-"""``reid-srdl data``: make the embedded data set, check any data set."""
+"""``reid-srdl data``: fetch data sets, make the embedded one, check any."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reid_srdl.cli.help import App
 from reid_srdl.cli.options import PlainJson
 from reid_srdl.config.option import WHERE
 
-app = App(name="data", help="Make and check data sets.")
+app = App(name="data", help="Fetch, make and check data sets.")
 make_app = App(name="make", help="Make an embedded data set.")
 app.add_typer(make_app)
 
@@ -120,6 +120,32 @@ def check(
         print_check(report)
     if not report.ok:
         raise typer.Exit(1)
+
+
+@app.command(
+    epilog="Example: reid-srdl data get cifar100 --data-dir data. Files are compared with their "
+    "official checksums; nothing half-written is left."
+)
+def get(
+    name: Annotated[str, typer.Argument(help="cifar10, cifar100, mnist or tiny-imagenet.")],
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            rich_help_panel=WHERE,
+            show_default=False,
+            help="Folder for the files. Default: the environment variable REID_SRDL_DATA, "
+            "else ./data.",
+        ),
+    ] = None,
+) -> None:
+    """Fetch a data set that anyone may fetch; of any other, say where to ask for it."""
+    from reid_srdl.data.fetch import get_dataset
+    from reid_srdl.data.walkers.make import default_parent
+    from reid_srdl.report.say import say
+
+    for path, fetched in get_dataset(name, data_dir or default_parent()):
+        say(f"{path}: {'fetched' if fetched else 'there already'}, the official file")
 
 
 @app.command("list", epilog="Example: reid-srdl data list")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
+import time
+import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -359,3 +361,31 @@ def test_the_check_tells_what_disturbs_scores(folders: Path) -> None:
     assert any("no camera is known" in note.text for note in unknown.notes)
     wrong = check_dataset("people", folders, None, Patterns(camera="kamera"))
     assert "finds nothing" in wrong.problems[0].text
+
+
+def test_millions_of_rows_would_fit_into_a_gibibyte_and_a_minute(tmp_path: Path) -> None:
+    rows, folders, millions = 30_000, 100, 3 * 10**6
+    (tmp_path / "images").mkdir()
+    for number in range(rows // folders):
+        (tmp_path / "images" / f"{number:04d}.jpg").write_bytes(b"x")
+    for number in range(folders):  # the same few files by very many names
+        (tmp_path / f"folder-{number:04d}").symlink_to("images")
+    with (tmp_path / "table.csv").open("w") as file:
+        file.write("path,person,camera\n")
+        for row in range(rows):
+            folder, image = divmod(row, rows // folders)
+            file.write(f"folder-{folder:04d}/{image:04d}.jpg,person {row // 15},c{row % 5}\n")
+    seconds = []
+    for _ in range(2):
+        start = time.process_time()
+        load_dataset("people", tmp_path / "table.csv")
+        seconds.append(time.process_time() - start)
+    assert min(seconds) / rows * millions < 60
+    tracemalloc.start()
+    try:
+        data = load_dataset("people", tmp_path / "table.csv")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(data.train) == rows // 2
+    assert peak / rows * millions < 2**30

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reid_srdl import evaluate_distances
 from reid_srdl.config import Protocol
 from reid_srdl.config.protocol import Expand, Rerank
 from reid_srdl.errors import UserError
@@ -83,6 +84,15 @@ def test_a_streamed_gallery_keeps_them_shared_or_not(tmp_path: Path) -> None:
     assert_sorted(evaluate(streamed, KEEP), made)
     for done in in_threads(2, lambda group: evaluate(streamed, KEEP, group=group)):
         assert_sorted(done, made)
+
+
+def test_given_distances_keep_them() -> None:
+    made = features(11)
+    table = np.array(distance_table(made.query, made.gallery))
+    labels = (
+        getattr(part, key) for part in (made.query, made.gallery) for key in ("pids", "camids")
+    )
+    assert_sorted(evaluate_distances(table, *labels, KEEP), made)
 
 
 def test_rank_lists_hold_them(tmp_path: Path) -> None:
