@@ -7,7 +7,7 @@ import sys
 import typer
 
 from reid_srdl.cli import (
-    analyse,
+    analyse_networks,
     compare,
     data,
     doctor,
@@ -64,7 +64,7 @@ app.command(epilog=search.EXAMPLE)(search.search)
 app.command("index-study", epilog=index_study.EXAMPLE)(index_study.index_study)
 app.command(epilog=leaderboard.EXAMPLE)(leaderboard.leaderboard)
 app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
-app.add_typer(analyse.app)
+app.add_typer(analyse_networks.app)
 app.add_typer(data.app)
 app.add_typer(study.app)
 app.add_typer(runs.app)

@@ -14,7 +14,7 @@ from reid_srdl.config.option import OUTPUT, WHERE
 app = App(name="analyse", help="Analyse finished runs.")
 
 HOW = "How it is measured"
-_NETWORKS = "Folders of finished runs; RUN:NAME means another network than the result, or a phase."
+NETWORKS = "Folders of finished runs; RUN:NAME means another network than the result, or a phase."
 
 DataDir = Annotated[
     Path | None,
@@ -34,7 +34,7 @@ Json = Annotated[
     "reid-srdl analyse width runs/srdl:first --relative --subset 5000"
 )
 def width(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN", help=_NETWORKS, show_default=False)],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help=NETWORKS, show_default=False)],
     directions: Annotated[
         int, typer.Option(min=1, metavar="K", rich_help_panel=HOW, help="Random directions v.")
     ] = 5,
@@ -163,7 +163,7 @@ def entropy(
 )
 def ensemble(
     networks: Annotated[
-        list[str], typer.Argument(metavar="RUN", help=_NETWORKS, show_default=False)
+        list[str], typer.Argument(metavar="RUN", help=NETWORKS, show_default=False)
     ],
     data_dir: DataDir = None,
     device: Device = "auto",

@@ -23,7 +23,7 @@ PATHS = ("run.dir", "data.dir", "data.dirs", "model.weights")
 PLACES = (
     *PATHS,
     *("run.name", "train.device", "train.threads", "train.checkpoint_minutes"),
-    *("eval.enabled", "eval.engine", "recipe.keys"),
+    *("eval.enabled", "eval.engine", "recipe.keys", "watch.gradients"),
 )
 
 

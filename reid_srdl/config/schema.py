@@ -343,6 +343,15 @@ class EvalConfig(Protocol):
         return self.fpr if self.verification else None
 
 
+class WatchConfig(Section):
+    """What is measured while training goes on; it changes no weight."""
+
+    gradients: bool = Field(
+        False,
+        description="norms of each layer's gradients, in metrics.jsonl; see analyse gradients",
+    )
+
+
 class RunConfig(Section):
     """Where the run's folder stands."""
 
@@ -382,6 +391,7 @@ class Config(Section, Generic[M]):
     loss: LossConfig = Field(default_factory=LossConfig)
     train: TrainConfig = Field(default_factory=TrainConfig)
     eval: EvalConfig = Field(default_factory=EvalConfig)
+    watch: WatchConfig = Field(default_factory=WatchConfig)
     run: RunConfig = Field(default_factory=RunConfig)
 
     def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:

@@ -226,6 +226,11 @@ class TrainingSet:
         return len(self._rows)
 
     @property
+    def rows(self) -> NDArray[np.int64]:
+        """The positions of its images among all that were loaded."""
+        return self._rows
+
+    @property
     def labelled(self) -> int | None:
         """How many of the images show their labels; None: all."""
         shown = int((self.weight > 0).sum())

@@ -345,6 +345,7 @@ def _trainer(
         extract_batch=config.eval.batch_size,
         checkpoint_seconds=60 * config.train.checkpoint_minutes,
         judge=opened.task.judge_epoch,
+        watch=config.watch.gradients,
     )
 
 

@@ -52,8 +52,10 @@ class Perceptron(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps B x channels x H x W images to B x units x 1 x 1."""
-        features: Tensor = self.hidden2(self.between(self.hidden1(self.inputs(images))))
-        return features
+        # Step by step: in a part that ends at the first layer there is no second one to look up.
+        first: Tensor = self.hidden1(self.inputs(images))
+        second: Tensor = self.hidden2(self.between(first))
+        return second
 
 
 def mlp(classes: int, units: int, size: tuple[int, int] | None) -> Network:

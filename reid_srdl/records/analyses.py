@@ -15,11 +15,13 @@ from reid_srdl.seals import check_seal
 Loss = Annotated[float, Field(ge=0)] | None  # None where it is not finite
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of an analysis's record."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Subject(_Part):
+class Subject(Part):
     """A network that was analysed.
 
     Attributes:
@@ -41,7 +43,7 @@ class Subject(_Part):
     weights: str
 
 
-class WidthSettings(_Part):
+class WidthSettings(Part):
     """How a width was measured.
 
     Attributes:
@@ -61,7 +63,7 @@ class WidthSettings(_Part):
     precision: str
 
 
-class Width(_Part):
+class Width(Part):
     """Cross-entropy at theta + d * v (SRDL paper, Fig 4), in nats.
 
     Attributes:
@@ -100,7 +102,7 @@ class Width(_Part):
         ]
 
 
-class PhaseEntropy(_Part):
+class PhaseEntropy(Part):
     """Training cross-entropy of one ``fit`` phase, in nats.
 
     Attributes:
@@ -120,7 +122,7 @@ class PhaseEntropy(_Part):
     clean: Loss = None
 
 
-class Entropies(_Part):
+class Entropies(Part):
     """Training cross-entropies of a run's phases."""
 
     kind: Literal["entropy"] = "entropy"
@@ -133,14 +135,14 @@ class Entropies(_Part):
     device: str | None
 
 
-class Member(_Part):
+class Member(Part):
     """One network of an ensemble, with its own scores."""
 
     subject: Subject
     scores: ClassScores
 
 
-class EnsembleRecord(_Part):
+class EnsembleRecord(Part):
     """The mean of several networks' probabilities, and its scores."""
 
     kind: Literal["ensemble"] = "ensemble"

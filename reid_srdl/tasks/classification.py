@@ -52,7 +52,7 @@ class ClassificationTask:
                 usage=True,
             )
         self._compute, self._steps = compute, steps
-        self._batch_size, self._flip = config.eval.batch_size, config.eval.flip
+        self.batch_size, self._flip = config.eval.batch_size, config.eval.flip
         size = (config.data.height, config.data.width)
         entry = find_entry(config.data.name)
         found = found or read_data(config, steps)
@@ -100,7 +100,7 @@ class ClassificationTask:
         """Returns who scores networks on the held-out ones of the training images."""
 
         def logits(network: Network) -> Tensor:
-            batches = map(train.normalise, train.in_batches(held, self._batch_size))
+            batches = map(train.normalise, train.in_batches(held, self.batch_size))
             return self._logits(network, "validation", batches)
 
         return ClassJudge(logits, labels[held], self.classes)
@@ -152,7 +152,7 @@ class ClassificationTask:
         def told(done: int) -> None:
             self._steps(f"testing {what}", done, len(self.test_images))
 
-        return self._logits(network, what, self.test_images.in_order(self._batch_size), told)
+        return self._logits(network, what, self.test_images.in_order(self.batch_size), told)
 
     @torch.inference_mode()
     def _logits(

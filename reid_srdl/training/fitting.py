@@ -20,6 +20,7 @@ from reid_srdl.records.cost import Mark
 from reid_srdl.seeds import derive
 from reid_srdl.training import checkpoint
 from reid_srdl.training.averaging import Averages
+from reid_srdl.training.gradients import GradientWatch
 from reid_srdl.training.interrupts import Interrupts
 from reid_srdl.training.losses import knowledge_in
 from reid_srdl.training.marks import PoisonedError, check_finite, marks_of
@@ -52,6 +53,7 @@ class Loop:
         rows: B x C logits of a table of knowledge, by its key and the samples' index.
         judge: the score of a network, of a view's classes or of all, on the validation part; None:
             there is none.
+        watch: the norms of each layer's gradients stand in the metrics.
     """
 
     optimisation: Optimisation
@@ -63,6 +65,7 @@ class Loop:
     every: float
     rows: Rows
     judge: Judge | None = None
+    watch: bool = False
 
 
 class Fitting:
@@ -82,6 +85,7 @@ class Fitting:
         self._loop, self._phase, self._fit = loop, phase, fit
         self._parts, self._images = parts, images
         self._optimizers = optimizers_of(parts, loop.optimisation)
+        self._watch = GradientWatch(parts.networks) if loop.watch else None
         self._averages = Averages(parts, loop.optimisation.ema)
         self._segment: tuple[bool, Step] | None = None
         self._interrupts = Interrupts()
@@ -112,7 +116,7 @@ class Fitting:
             for batch in self._batches(epoch, meter.done):
                 lr = self._lr(epoch, meter.done)
                 step = self._step_at(self._phase.steps_before(epoch) + meter.done)
-                meter.add(step(batch, lr), lr)
+                meter.add(step(batch, lr), lr, step.gradients)
                 self._averages.update()
                 if slow := self._pace.slowed(len(batch.labels), time.monotonic()):
                     self._loop.monitor.warned(slow)
@@ -130,7 +134,15 @@ class Fitting:
         if self._segment is None or self._segment[0] != frozen:
             freeze(self._fit, self._parts, frozen)
             compute, how = self._loop.compute, self._loop.optimisation
-            step = Step(self._fit, self._parts, compute, self._optimizers, how.clip, how.max_norm)
+            step = Step(
+                self._fit,
+                self._parts,
+                compute,
+                self._optimizers,
+                how.clip,
+                how.max_norm,
+                self._watch,
+            )
             self._segment = frozen, step
         return self._segment[1]
 
@@ -138,7 +150,9 @@ class Fitting:
         """Returns an epoch's meter, at its beginning or where a checkpoint within it stands."""
         loop, phase = self._loop, self._phase
         device, size = loop.compute.device, loop.optimisation.batch_size
-        meter = Meter(phase.name, epoch + 1, self._fit.epochs, phase.steps_of(epoch), size, device)
+        layers = self._watch.layers if self._watch else None
+        steps = phase.steps_of(epoch)
+        meter = Meter(phase.name, epoch + 1, self._fit.epochs, steps, size, device, layers)
         torch.manual_seed(derive(loop.seed, phase.name, epoch, "network"))  # dropout and its kin
         if self._resumed is not None:
             tensors, facts = self._resumed.tensors, self._resumed.facts

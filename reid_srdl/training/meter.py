@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from reid_srdl.training.monitor import EpochRow, NetworkRow, Progress
 from reid_srdl.training.step import Answer
 
+_NONE: dict[str, Tensor] = {}
 _EVERY = 0.5  # seconds between two looks at the losses
 
 
@@ -32,6 +33,7 @@ class Meter:
         steps: batches of the epoch.
         batch_size: images of a batch.
         device: where the losses are.
+        layers: of each network whose gradients are watched, in the order of their norms.
 
     Attributes:
         done: steps so far.
@@ -39,7 +41,14 @@ class Meter:
     """
 
     def __init__(
-        self, phase: str, epoch: int, epochs: int, steps: int, batch_size: int, device: torch.device
+        self,
+        phase: str,
+        epoch: int,
+        epochs: int,
+        steps: int,
+        batch_size: int,
+        device: torch.device,
+        layers: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.phase, self.epoch, self.epochs = phase, epoch, epochs
         self.steps, self.batch_size = steps, batch_size
@@ -51,11 +60,22 @@ class Meter:
         self._losses = torch.zeros(0, device=device)
         self._ces = torch.zeros(0, device=device)
         self._correct = torch.zeros(0, dtype=torch.int64, device=device)
+        self._layers = layers or {}
+        self._gradients = {
+            name: torch.zeros(len(own), dtype=torch.float64, device=device)
+            for name, own in self._layers.items()
+        }
+        self._watched = 0
         self._first = 0
         self._began = self._looked = time.perf_counter()
 
-    def add(self, answers: Mapping[str, Answer], lr: float) -> None:
-        """Takes in one step's results, without waiting for them."""
+    def add(
+        self, answers: Mapping[str, Answer], lr: float, gradients: Mapping[str, Tensor] = _NONE
+    ) -> None:
+        """Takes in one step's results and its gradients' norms, without waiting for them."""
+        for name, norms in gradients.items():
+            self._gradients[name] += norms
+        self._watched += bool(gradients)
         if not self._names:
             self._names = {name: list(answer.terms) for name, answer in answers.items()}
             self._counted = {name: a.correct is not None for name, a in answers.items()}
@@ -121,9 +141,17 @@ class Meter:
                 terms={term: next(means) for term in terms},
                 accuracy=correct[place] if self._counted[name] else None,
                 ce=ces[place] if self._counted[name] else None,
+                gradients=self._norms(name),
             )
             for place, (name, terms) in enumerate(self._names.items())
         }
+
+    def _norms(self, network: str) -> dict[str, float] | None:
+        """Returns the mean norm of each layer's gradients over the steps that were watched."""
+        if network not in self._gradients or not self._watched:
+            return None
+        means = (self._gradients[network] / self._watched).tolist()
+        return dict(zip(self._layers[network], means, strict=True))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
         """Returns tensors and facts that ``restore`` takes up again."""
@@ -131,8 +159,10 @@ class Meter:
             "losses": self._losses[: self.done],
             "ces": self._ces[: self.done],
             "correct": self._correct,
+            **{f"gradients.{name}": norms for name, norms in self._gradients.items()},
         }
         facts = {"names": self._names, "counted": self._counted, "seconds": self.took()}
+        facts |= {"watched": self._watched} if self._watched else {}
         return tensors, facts
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
@@ -146,3 +176,9 @@ class Meter:
         self._ces = self._ces.new_zeros(self.steps, tensors["ces"].shape[1])
         self._ces[: self.done] = tensors["ces"].to(self._ces.device)
         self._correct = tensors["correct"].to(self._correct.device)
+        if "watched" in facts and self._gradients:
+            self._watched = int(facts["watched"])  # type: ignore[call-overload]
+            self._gradients = {
+                name: tensors[f"gradients.{name}"].to(norms.device)
+                for name, norms in self._gradients.items()
+            }

@@ -23,6 +23,8 @@ class NetworkRow(BaseModel):
         marks: what is wrong with the network that the phase ends with, see `training.marks`.
         validation: mAP (re-id) or top-1 accuracy on the validation part; None where the epoch was
             not judged.
+        gradients: mean over the epoch's steps of the norm of each layer's gradient, before it is
+            clipped; None where they are not watched.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,6 +34,7 @@ class NetworkRow(BaseModel):
     ce: float | None = None
     marks: tuple[Mark, ...] = ()
     validation: float | None = None
+    gradients: dict[str, float] | None = None
 
     @property
     def loss(self) -> float:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from reid_srdl.data.augment import resize_normalised
 from reid_srdl.data.batches import Batch
 from reid_srdl.models.network import Output
+from reid_srdl.training.gradients import GradientWatch
 from reid_srdl.training.losses import Outputs, needs_of
 from reid_srdl.training.max_norm import clip_units, units_of
 from reid_srdl.training.parts import Parts
@@ -45,8 +46,12 @@ class Step:
         optimizers: as `parts.optimizers_of` makes them; empty where nothing descends.
         clip: the largest norm of the gradient of each network, its loss's modules included, and of
             the heads; None: any.
+        watch: measures the gradients of the networks, before they are clipped; None: nobody does.
         max_norm: the largest norm of the incoming weights of each unit of the networks after the
             step; None: any.
+
+    Attributes:
+        gradients: of the last step, the norms of each watched network's layers.
 
     Raises:
         UserError: ``max_norm`` is given, and no layer of a network that it bounds learns.
@@ -60,10 +65,12 @@ class Step:
         optimizers: Mapping[str, torch.optim.Optimizer],
         clip: float | None = None,
         max_norm: float | None = None,
+        watch: GradientWatch | None = None,
     ) -> None:
         self._fit, self._parts, self._compute = fit, parts, compute
         self._optimizers, self._clip = optimizers, clip
-        self._max_norm = max_norm
+        self._max_norm, self._watch = max_norm, watch
+        self.gradients: dict[str, Tensor] = {}
         bounded = {} if max_norm is None else parts.networks
         self._units = {name: units_of(network) for name, network in bounded.items()}
         self._needs = {name: needs_of(loss) for name, loss in fit.losses.items()}
@@ -115,6 +122,8 @@ class Step:
         for owner, optimizer in self._optimizers.items():
             if owner.partition("/")[0] != name:
                 continue
+            if self._watch is not None and (norms := self._watch.norms(owner)) is not None:
+                self.gradients[owner] = norms
             if self._clip is not None and owner == name:
                 moved = [p for group in optimizer.param_groups for p in group["params"]]
                 nn.utils.clip_grad_norm_(moved, self._clip)

@@ -47,6 +47,7 @@ class Trainer(Planner):
         checkpoint_seconds: between checkpoints within an epoch.
         judge: scores a network, of a view's classes or of all, on the validation part; None: there
             is none.
+        watch: gradients' norms stand in the metrics; it changes no weight and no key.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Trainer(Planner):
         extract_batch: int = 128,
         checkpoint_seconds: float = 600.0,
         judge: Judge | None = None,
+        watch: bool = False,
     ) -> None:
         super().__init__(setting)
         self._training_set, self._compute = training_set, compute
@@ -77,6 +79,7 @@ class Trainer(Planner):
             checkpoint_seconds,
             self._rows,
             judge,
+            watch,
         )
 
     def fitted(self, name: str) -> Model:

@@ -10,7 +10,8 @@ from torch import nn
 
 from reid_srdl.errors import UserError
 from reid_srdl.models.build import build
-from reid_srdl.models.changes import Dropout, InputDropout
+from reid_srdl.models.changes import Branches, Dropout, InputDropout
+from reid_srdl.models.part import part
 from reid_srdl.models.perceptron import Hidden, Perceptron
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.training.max_norm import clip_units, units_of
@@ -37,6 +38,13 @@ def test_two_layers_of_rectified_units(name: str, units: int) -> None:
     # He: deviation sqrt(2 / fan in), of the grey layer, too
     assert float(one.weight.detach().std()) == pytest.approx(math.sqrt(2 / 784), rel=0.01)
     assert float(two.weight.detach().std()) == pytest.approx(math.sqrt(2 / units), rel=0.01)
+
+
+def test_a_branch_ends_at_the_first_layer() -> None:
+    network = build(NetworkSpec("mlp-800", 10, (28, 28), 1, (Branches(),)), seed=0).eval()
+    x = torch.randn(2, 1, 28, 28)
+    branch = part(network, "branch1").eval()
+    assert torch.equal(branch(x).logits, network(x, {"branches"}).branches["branch1"].logits)
 
 
 def test_dropout_of_pixels_and_of_both_hidden_layers_in_training_alone() -> None:

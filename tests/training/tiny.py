@@ -130,6 +130,7 @@ def trainer(
     checkpoint_seconds: float = 600.0,
     judge: Judge = accuracy,
     judged: bool = False,
+    watch: bool = False,
     **changes: Any,
 ) -> Trainer:
     """A trainer; ``judged`` says that each epoch is, by ``judge``."""
@@ -146,6 +147,7 @@ def trainer(
         extract_batch=10,
         checkpoint_seconds=checkpoint_seconds,
         judge=judge,
+        watch=watch,
     )
 
 

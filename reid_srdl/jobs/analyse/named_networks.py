@@ -73,6 +73,12 @@ def named_network(text: str) -> Named:
     return Named(network, subject, config, folder, record, classes)
 
 
+def kept_file(named: Named, kind: str) -> Path:
+    """Returns the file below ``RUN/analyses`` that records an analysis of a network."""
+    own = named.subject.network
+    return named.folder.analysis(kind if own == named.record.network else f"{kind}-{own}")
+
+
 def phase_file(folder: RunFolder, phase: Phase) -> Path | None:
     """Returns the newest file of a record's ``fit`` phase; None where it is gone."""
     stem = f"{phase.name}-{(phase.key or '')[:16]}"

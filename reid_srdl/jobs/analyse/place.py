@@ -85,10 +85,10 @@ class CleanSplit:
     """The clean views of a split, or of a random part of it, to be passed over again and again.
 
     Args:
-        images: all images of the split.
-        labels: their classes, N int64.
+        images: all images that were loaded.
+        labels: of the N images of the split, int64.
         batch: images of a forward pass.
-        index: positions of the part; None: all.
+        rows: the N images' positions among all.
     """
 
     def __init__(
@@ -96,14 +96,13 @@ class CleanSplit:
         images: Images,
         labels: Tensor,
         batch: int,
-        index: NDArray[np.int64] | None = None,
+        rows: NDArray[np.int64],
     ) -> None:
         self._source, self._batch = images, batch
-        self._index = np.arange(len(images)) if index is None else index
-        labels = labels.to(images.device)[torch.from_numpy(self._index).to(images.device)]
-        self._labels = torch.split(labels, batch)
+        self._index = rows
+        self._labels = torch.split(labels.to(images.device), batch)
         height, width = images.size
-        small = len(self._index) * 3 * height * width <= _KEPT_BYTES
+        small = len(rows) * images.normalisation.channels * height * width <= _KEPT_BYTES
         self._kept = list(images.in_batches(self._index, batch)) if small else None
         self.images = len(self._index)
 
@@ -116,16 +115,17 @@ class CleanSplit:
 
 def clean_splits(task: Task, batch: int, subset: int | None, seed: int) -> dict[str, CleanSplit]:
     """Returns the clean views of train and, of classes, test."""
-    parts = {"train": (task.training_set.images, task.training_set.labels)}
+    train = task.training_set
+    parts = {"train": (train.images, train.labels, train.rows)}
     if isinstance(task, ClassificationTask):
-        parts["test"] = (task.test_images, torch.from_numpy(task.test_labels))
+        test = task.test_images
+        parts["test"] = (test, torch.from_numpy(task.test_labels), np.arange(len(test)))
     splits = {}
-    for name, (images, labels) in parts.items():
-        index = None
-        if subset is not None and subset < len(images):
-            drawn = generator(seed, "subset", name).permutation(len(images))[:subset]
-            index = np.sort(drawn)
-        splits[name] = CleanSplit(images, labels, batch, index)
+    for name, (images, labels, rows) in parts.items():
+        if subset is not None and subset < len(rows):
+            drawn = np.sort(generator(seed, "subset", name).permutation(len(rows))[:subset])
+            labels, rows = labels[torch.from_numpy(drawn).to(labels.device)], rows[drawn]
+        splits[name] = CleanSplit(images, labels, batch, rows)
     return splits
 
 

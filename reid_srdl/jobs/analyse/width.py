@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reid_srdl.analysis.entropy import mean_cross_entropy
 from reid_srdl.analysis.width import loss_curves
-from reid_srdl.jobs.analyse.named_networks import Named, named_network
+from reid_srdl.jobs.analyse.named_networks import kept_file, named_network
 from reid_srdl.jobs.analyse.place import Place, clean_splits, finite, without_tf32
 from reid_srdl.jobs.networks import check_trained_on
 from reid_srdl.records.analyses import Width, WidthSettings, read_width
@@ -59,8 +59,7 @@ def measure_width(
         subset=subset,
         precision="fp32",
     )
-    suffix = "" if named.subject.network == _result_of(named) else f"-{named.subject.network}"
-    kept = named.folder.analysis(f"width{'-relative' if relative else ''}{suffix}")
+    kept = kept_file(named, f"width{'-relative' if relative else ''}")
     known = read_width(kept)
     if known and not again and (known.subject, known.settings) == (named.subject, settings):
         return known, kept
@@ -94,7 +93,3 @@ def measure_width(
     )
     place.keep(kept, width)
     return width, kept
-
-
-def _result_of(named: Named) -> str:
-    return named.record.network
