@@ -2,7 +2,8 @@
 
 The public API, loaded when it is used:
 
-- ``train(config)``, ``resume(folder)``: one run, to its record;
+- ``train(tree, progress=True, method=...)``, ``resume(folder)``: one run, to its record;
+- ``open_run(folder)``: a finished run: its network, its curves, features, search, evaluation;
 - ``experiment(tree)``: keys, over the data set's defaults, to a validated configuration;
 - ``resolve(tree, methods=OPTIONS)``: the same without a data set's defaults;
 - ``evaluate_run(folder)``: a re-id run's network, on its own data set or another;
@@ -10,6 +11,8 @@ The public API, loaded when it is used:
 - ``evaluate(features, protocol)``, ``load_features``, ``save_features``: anyone's features;
 - ``evaluate_distances(distances, ...)``: anyone's matrix of distances;
 - ``extract_features``, ``features_of_run``: features of a network, of a run;
+- ``load_dataset(name, folder)``: the crops of a data set, listed;
+- ``leaderboard(folder)``: the table of finished runs;
 - ``read_record``, ``read_records``: the numbers of finished runs;
 - ``compare(read_results(a), read_results(b))``: whether two results differ by more than chance.
 """
@@ -22,14 +25,18 @@ from typing import TYPE_CHECKING, Any
 from reid_srdl.version import __version__
 
 if TYPE_CHECKING:
+    from reid_srdl.api.opened import open_run
+    from reid_srdl.api.tables import leaderboard
+    from reid_srdl.api.training import train
     from reid_srdl.config import resolve
     from reid_srdl.config.protocol import Protocol
+    from reid_srdl.data import load_dataset
     from reid_srdl.evaluation import evaluate, evaluate_distances
     from reid_srdl.feature_files.reading import load_features, save_features
     from reid_srdl.jobs.evaluate import evaluate_classes, evaluate_run
     from reid_srdl.jobs.experiment import experiment
     from reid_srdl.jobs.extract import features_of_run
-    from reid_srdl.jobs.train import resume, train
+    from reid_srdl.jobs.train import resume
     from reid_srdl.methods import OPTIONS
     from reid_srdl.records.comparison import compare
     from reid_srdl.records.per_query import read_results
@@ -50,14 +57,17 @@ _HOMES = {
     "experiment": "reid_srdl.jobs.experiment",
     "extract_features": "reid_srdl.tasks.features",
     "features_of_run": "reid_srdl.jobs.extract",
+    "leaderboard": "reid_srdl.api.tables",
+    "load_dataset": "reid_srdl.data",
     "load_features": "reid_srdl.feature_files.reading",
+    "open_run": "reid_srdl.api.opened",
     "read_record": "reid_srdl.records.store",
     "read_records": "reid_srdl.records.store",
     "read_results": "reid_srdl.records.per_query",
     "resolve": "reid_srdl.config",
     "resume": "reid_srdl.jobs.train",
     "save_features": "reid_srdl.feature_files.reading",
-    "train": "reid_srdl.jobs.train",
+    "train": "reid_srdl.api.training",
 }
 
 __all__ = [
@@ -74,7 +84,10 @@ __all__ = [
     "experiment",
     "extract_features",
     "features_of_run",
+    "leaderboard",
+    "load_dataset",
     "load_features",
+    "open_run",
     "read_record",
     "read_records",
     "read_results",

@@ -8,8 +8,26 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import overload
 
 from reid_srdl.errors import FileError, UserError
+
+StrPath = str | os.PathLike[str]
+
+
+@overload
+def as_path(path: StrPath) -> Path: ...
+@overload
+def as_path(path: None) -> None: ...
+@overload
+def as_path(path: StrPath | None) -> Path | None: ...
+def as_path(path: StrPath | None) -> Path | None:
+    """Returns a path that may have been given as a string.
+
+    >>> as_path("runs/srdl").name
+    'srdl'
+    """
+    return None if path is None else Path(path)
 
 
 @contextlib.contextmanager

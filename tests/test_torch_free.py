@@ -19,6 +19,7 @@ COMMANDS = (
     ["export"],
     ["embed"],
     ["compare"],
+    ["cross"],
     ["search"],
     ["index-study"],
     ["leaderboard"],

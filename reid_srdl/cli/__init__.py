@@ -9,6 +9,7 @@ import typer
 from reid_srdl.cli import (
     analyse_networks,
     compare,
+    cross,
     data,
     doctor,
     embed,
@@ -60,6 +61,7 @@ app.command("import", epilog=import_.EXAMPLE)(import_.import_)
 app.command(epilog=export.EXAMPLE)(export.export)
 app.command(epilog=embed.EXAMPLE)(embed.embed)
 app.command(epilog=compare.EXAMPLE)(compare.compare)
+app.command(epilog=cross.EXAMPLE)(cross.cross)
 app.command(epilog=search.EXAMPLE)(search.search)
 app.command("index-study", epilog=index_study.EXAMPLE)(index_study.index_study)
 app.command(epilog=leaderboard.EXAMPLE)(leaderboard.leaderboard)

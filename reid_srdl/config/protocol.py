@@ -113,6 +113,9 @@ class Protocol(Section):
         index: a FAISS factory string; None: exact.
         retrieved: images that an approximate index retrieves for each query.
         rerank, expand: what changes distances and queries before ranking.
+
+    >>> Protocol(rules="fastreid").distance
+    'cosine'
     """
 
     rules: Annotated[

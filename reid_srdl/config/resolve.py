@@ -44,6 +44,10 @@ def resolve(
 
     Raises:
         UserError: one line for every key that is unknown, of a wrong type or out of range.
+
+    >>> from reid_srdl import OPTIONS
+    >>> resolve({"optim": {"lr": 0.05}}, OPTIONS).optim.lr
+    0.05
     """
     problems: list[_Problem] = []
     for section, known in {"method": methods, **(names or {})}.items():

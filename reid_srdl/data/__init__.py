@@ -17,6 +17,7 @@ from reid_srdl.data.reid.identities import with_meanings
 from reid_srdl.data.reid.joint import SIGN, join
 from reid_srdl.data.reid.table import PEOPLE, READERS, REID
 from reid_srdl.errors import UserError, did_you_mean
+from reid_srdl.places import StrPath, as_path
 
 __all__ = [
     "DATASETS",
@@ -124,7 +125,7 @@ def load_people(
 
 def load_dataset(
     name: str,
-    data_dir: Path | None = None,
+    data_dir: StrPath | None = None,
     split: int = 0,
     patterns: Patterns | None = None,
     kept_split: Path | None = None,
@@ -143,6 +144,10 @@ def load_dataset(
     Raises:
         UserError: the name is unknown or that of a classification set, the data set is not there,
             or it is not as it should be.
+
+    >>> data = load_dataset("folder", "set")  # doctest: +SKIP
+    >>> len(data.query), len(data.gallery)  # doctest: +SKIP
+    (12, 36)
     """
     entry = find_entry(name)
     if entry.task != "reid":
@@ -156,7 +161,7 @@ def load_dataset(
             f"choose 0 to {last}" if last else "leave it out: there is one",
             usage=True,
         )
-    root = locate(entry, data_dir)
+    root = locate(entry, as_path(data_dir))
     if name == PEOPLE:
         return with_meanings(reader.load(name, root, patterns or Patterns(), kept_split))
     read = READERS[name](name, root, split) if name in READERS else market.load(name, root)

@@ -75,6 +75,12 @@ def evaluate(
     Raises:
         UserError: the features cannot be evaluated, are not the same in all processes, or no query
             has a match.
+
+    >>> from reid_srdl import FeatureSet
+    >>> x, camera = np.eye(3, dtype=np.float32), np.array([1, 1, 1])
+    >>> query, gallery = (FeatureSet(x, np.array([7, 8, 9]), camera + side) for side in (0, 1))
+    >>> evaluate(Features(query, gallery)).evaluation.single_query.rank1
+    1.0
     """
     protocol, group = protocol or Protocol(), group or Alone()
     if asked := _beyond(protocol, ranker):

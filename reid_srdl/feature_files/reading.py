@@ -21,6 +21,7 @@ from reid_srdl.feature_files.layumi import read_mat, told_name
 from reid_srdl.feature_files.npy import read_stream
 from reid_srdl.feature_files.strangers import check_memory, check_plain, is_folder, reading
 from reid_srdl.files import whole_file
+from reid_srdl.places import StrPath, as_path
 from reid_srdl.retrieval.features import PARTS, Features, FeatureSet, checked
 from reid_srdl.retrieval.memory import heap
 from reid_srdl.retrieval.memory.mapped import is_mapped
@@ -32,7 +33,7 @@ LABELS = tuple(f"{part}_{kind}" for part in PARTS[:2] for kind in ("pids", "cami
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def load_features(path: Path) -> Features:
+def load_features(path: StrPath) -> Features:
     """Reads and checks a features file, or a folder of .npy files.
 
     ``.npz`` holds ``query_features`` (Q x D), ``query_pids``, ``query_camids`` (Q each), the same
@@ -44,7 +45,11 @@ def load_features(path: Path) -> Features:
 
     Raises:
         UserError: there is no such file, it is damaged, or an array is missing or unusable.
+
+    >>> load_features("features.npz").query.features.shape  # doctest: +SKIP
+    (12, 512)
     """
+    path = as_path(path)
     heap.share_one(keeping=not is_folder(path))  # before any thread
     features = from_arrays(_read(path), path)
     return checked(features, str(path), mapped_values=False)
@@ -74,7 +79,7 @@ def load_arrays(path: Path, names: Collection[str]) -> Arrays:
     return {name: arrays[name] for name in names if name in arrays}
 
 
-def save_features(path: Path, features: Features) -> None:
+def save_features(path: StrPath, features: Features) -> None:
     """Writes a ``.npz`` features file, or a folder of .npy files, whole or not at all.
 
     Args:
@@ -84,7 +89,10 @@ def save_features(path: Path, features: Features) -> None:
     Raises:
         UserError: ``features`` could not be evaluated, the name ends otherwise, or the folder is
             not empty.
+
+    >>> save_features("copy.npz", load_features("features.npz"))  # doctest: +SKIP
     """
+    path = as_path(path)
     check_output(path)
     arrays = to_arrays(checked(features))
     if path.suffix != ".npz":

@@ -17,6 +17,7 @@ from reid_srdl.jobs.judging import judge
 from reid_srdl.jobs.later import Tested, absolute, keep, kept_file
 from reid_srdl.jobs.networks import network_of, view_of
 from reid_srdl.methods import KNOWN
+from reid_srdl.places import StrPath, as_path
 from reid_srdl.records.belonging import origin_of, read_run
 from reid_srdl.records.evaluated import Evaluated, own_data, settings_used
 from reid_srdl.records.folder import RunFolder
@@ -30,12 +31,12 @@ from reid_srdl.training.values import Model
 
 
 def evaluate_run(
-    run: Path,
+    run: StrPath,
     *,
     dataset: str | None = None,
-    data_dir: Path | None = None,
+    data_dir: StrPath | None = None,
     split: int | None = None,
-    distractors: Path | None = None,
+    distractors: StrPath | None = None,
     patterns: Mapping[str, str] | None = None,
     changes: dict[str, Any] | None = None,
     lists: int | None = None,
@@ -69,7 +70,12 @@ def evaluate_run(
 
     Raises:
         UserError: no run folder, no weights in it, or data that cannot be read.
+
+    >>> features, scored, file = evaluate_run("runs/small", data_dir="set")  # doctest: +SKIP
+    >>> features.query.features.shape, len(scored.single)  # doctest: +SKIP
+    ((12, 512), 12)
     """
+    run, data_dir, distractors = as_path(run), as_path(data_dir), as_path(distractors)
     config, record = read_run(RunFolder(run), KNOWN)
     tested = _tested(config, dataset, data_dir, split, distractors)
     settings = _settings(config, tested.name, changes or {})
@@ -146,10 +152,10 @@ def settings_elsewhere(own: EvalConfig, dataset: str, changes: dict[str, Any]) -
 
 
 def evaluate_classes(
-    run: Path,
+    run: StrPath,
     *,
     dataset: str | None = None,
-    data_dir: Path | None = None,
+    data_dir: StrPath | None = None,
     flip: bool | None = None,
     batch_size: int | None = None,
     device: str = "auto",
@@ -175,6 +181,7 @@ def evaluate_classes(
     Raises:
         UserError: no run folder, no weights in it, data that cannot be read, or of other classes.
     """
+    run, data_dir = as_path(run), as_path(data_dir)
     folder = RunFolder(run)
     config, record = read_run(folder, KNOWN)
     changes = {"flip": flip, "batch_size": batch_size}

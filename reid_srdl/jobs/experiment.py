@@ -40,6 +40,9 @@ def experiment(tree: Mapping[str, Any]) -> AnyConfig:
     Raises:
         UserError: one line for every key that is unknown, of a wrong type or out of range; or
             what the rehearsal finds.
+
+    >>> experiment({"optim": {"lr": 0.05}}).optim.lr
+    0.05
     """
     name = _name(tree)
     part_names(name)  # the schema does not know which sets cannot be joined

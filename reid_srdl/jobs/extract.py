@@ -14,6 +14,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.jobs.networks import network_of
 from reid_srdl.jobs.people import data_to_test
 from reid_srdl.methods import KNOWN
+from reid_srdl.places import StrPath, as_path
 from reid_srdl.records.belonging import read_run
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.retrieval.features import Features
@@ -23,12 +24,12 @@ from reid_srdl.training.precision import Compute, choose
 
 
 def features_of_run(
-    run: Path,
+    run: StrPath,
     *,
     dataset: str | None = None,
-    data_dir: Path | None = None,
+    data_dir: StrPath | None = None,
     split: int | None = None,
-    distractors: Path | None = None,
+    distractors: StrPath | None = None,
     flip: bool | None = None,
     batch_size: int | None = None,
     device: str = "auto",
@@ -55,13 +56,17 @@ def features_of_run(
     Raises:
         UserError: no run folder, no weights in it, data that cannot be read, another split than
             the run was trained on, or a joint set of which no part is named.
+
+    >>> features, compute = features_of_run("runs/small")  # doctest: +SKIP
+    >>> features.gallery.features.shape  # doctest: +SKIP
+    (36, 512)
     """
     extractor, data = opened_run(
-        run,
+        as_path(run),
         dataset=dataset,
-        data_dir=data_dir,
+        data_dir=as_path(data_dir),
         split=split,
-        distractors=distractors,
+        distractors=as_path(distractors),
         flip=flip,
         batch_size=batch_size,
         device=device,

@@ -31,6 +31,7 @@ from reid_srdl.models.build import (
 from reid_srdl.models.origin import Origin
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.weights import save_network
+from reid_srdl.places import StrPath, as_path
 from reid_srdl.records.belonging import check_record
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.run import RunRecord
@@ -139,11 +140,11 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
 
 
 def resume(
-    path: Path,
+    path: StrPath,
     listener: Listener | None = None,
     *,
     device: str | None = None,
-    data_dirs: Sequence[Path] = (),
+    data_dirs: Sequence[StrPath] = (),
 ) -> RunRecord:
     """Goes on with the run in a folder, by the configuration that it keeps.
 
@@ -156,12 +157,15 @@ def resume(
 
     Raises:
         UserError: the folder holds no run; and what ``train`` raises.
+
+    >>> resume("runs/small").status  # doctest: +SKIP
+    'finished'
     """
+    path = as_path(path).resolve()
     config = RunFolder(path).read_config(OPTIONS)
-    path = path.resolve()
     place = config.run.model_copy(update={"dir": path.parent, "name": path.name})
     where = config.train.model_copy(update={"device": device or config.train.device})
-    data = placed(config.data, data_dirs)
+    data = placed(config.data, [as_path(one) for one in data_dirs])
     moved = config.model_copy(update={"run": place, "train": where, "data": data})
     try:
         return train(moved, listener)

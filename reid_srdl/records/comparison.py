@@ -129,6 +129,11 @@ def compare(a: Side, b: Side, settings: Settings | None = None) -> Comparison:
 
     Raises:
         UserError: different queries, data sets or rules; or too little to resample.
+
+    >>> from reid_srdl import read_results  # doctest: +SKIP
+    >>> side = read_results("runs/small")  # doctest: +SKIP
+    >>> compare(side, side).single_query.of("mAP").difference  # doctest: +SKIP
+    0.0
     """
     settings = settings or Settings()
     told = check_pair(a, b)
@@ -236,6 +241,31 @@ def differences(
             )
         )
     return tuple(made)
+
+
+def mean_interval(
+    values: Float64s, units: Int64s, settings: Settings, metric: Metric
+) -> tuple[float, float] | None:
+    """Returns the bootstrap interval of a mean over Q queries, drawn by units.
+
+    Args:
+        values: Q values.
+        units: Q labels; queries of one label are drawn together.
+        settings: draws, confidence, seed.
+        metric: the score's name, which enters the seed.
+
+    Returns:
+        Its ends, BCa or percentile as in `differences`; None where there is one unit only.
+
+    >>> hits, people = np.array([1.0, 0, 1, 1, 0, 1]), np.array([1, 1, 2, 2, 3, 3])
+    >>> low, high = mean_interval(hits, people, Settings(resamples=99), "rank1")
+    >>> low <= hits.mean() <= high
+    True
+    """
+    if len(np.unique(units)) < 2:
+        return None
+    sums = _summed(values[None], units)
+    return _interval(_Sums(sums.totals[0], sums.sizes), settings, "single", metric)[:2]
 
 
 def _summed(differences: Float64s, units: Int64s) -> _Sums:

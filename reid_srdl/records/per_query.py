@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from reid_srdl.config import Protocol, RulesName
 from reid_srdl.errors import UserError
+from reid_srdl.places import StrPath, as_path
 from reid_srdl.records.joint import on_set
 from reid_srdl.records.queries import QueryScores
 from reid_srdl.records.run import RunRecord
@@ -49,7 +50,7 @@ class Side:
     train: str | None = None
 
 
-def read_results(path: Path, dataset: str | None = None) -> Side:
+def read_results(path: StrPath, dataset: str | None = None) -> Side:
     """Reads the per-query results of a record (its result) or of a file.
 
     Args:
@@ -58,7 +59,11 @@ def read_results(path: Path, dataset: str | None = None) -> Side:
 
     Raises:
         UserError: there is nothing to read, it is damaged, or it holds no per-query results.
+
+    >>> len(read_results("runs/small").single)  # doctest: +SKIP
+    12
     """
+    path = as_path(path)
     if path.is_dir() or path.name == RECORD:
         return _of_record(path, dataset)
     if not path.exists():

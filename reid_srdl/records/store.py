@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from reid_srdl.errors import UserError, did_you_mean
+from reid_srdl.places import StrPath, as_path
 from reid_srdl.records.joint import by_set
 from reid_srdl.records.parse import parse, read_text, read_tree
 from reid_srdl.records.run import (
@@ -30,7 +31,7 @@ def write_record(folder: Path, record: AnyRecord) -> Path:
     return path
 
 
-def read_record(folder: Path) -> RunRecord:
+def read_record(folder: StrPath) -> RunRecord:
     """Reads the record of one run.
 
     Args:
@@ -39,6 +40,9 @@ def read_record(folder: Path) -> RunRecord:
     Raises:
         UserError: no such folder, an unfinished run, a network or features that were not made here,
             or a damaged or foreign record, or one of another version.
+
+    >>> read_record("runs/small").model  # doctest: +SKIP
+    'resnet18'
     """
     record = read_network_record(folder)
     if isinstance(record, ImportedRecord):
@@ -49,7 +53,7 @@ def read_record(folder: Path) -> RunRecord:
     return record
 
 
-def read_network_record(folder: Path) -> NetworkRecord:
+def read_network_record(folder: StrPath) -> NetworkRecord:
     """Reads the record of a run, or of a network that was imported.
 
     Args:
@@ -67,7 +71,7 @@ def read_network_record(folder: Path) -> NetworkRecord:
     return record
 
 
-def read_any_record(folder: Path) -> AnyRecord:
+def read_any_record(folder: StrPath) -> AnyRecord:
     """Reads the record of a run, of an imported network, or of features that were not made here.
 
     Args:
@@ -76,6 +80,7 @@ def read_any_record(folder: Path) -> AnyRecord:
     Raises:
         UserError: as `read_record`.
     """
+    folder = as_path(folder)
     path = folder if folder.name == RECORD else folder / RECORD
     try:
         text = read_text(path)
@@ -89,7 +94,7 @@ def read_any_record(folder: Path) -> AnyRecord:
     return parse(path, text, RunRecord)
 
 
-def read_records(runs: Path) -> tuple[list[AnyRecord], list[str]]:
+def read_records(runs: StrPath) -> tuple[list[AnyRecord], list[str]]:
     """Reads every record at or below a folder, in the order of their paths.
 
     Args:
@@ -101,7 +106,12 @@ def read_records(runs: Path) -> tuple[list[AnyRecord], list[str]]:
 
     Raises:
         UserError: no such folder, or no finished run in it.
+
+    >>> records, problems = read_records("runs")  # doctest: +SKIP
+    >>> [record.name for record in records]  # doctest: +SKIP
+    ['large', 'small']
     """
+    runs = as_path(runs)
     if not runs.is_dir():
         raise UserError(f"{runs}: no such folder", _WHERE)
     if (runs / RECORD).exists():

@@ -29,6 +29,10 @@ class FeatureSet:
         pids: N identities, integers (-1 junk, 0 distractor).
         camids: N cameras, integers.
         names: N names of the images, or None.
+
+    >>> side = FeatureSet(np.zeros((3, 5), np.float32), np.array([7, 8, 8]), np.array([1, 1, 2]))
+    >>> len(side), side.labels.pids.tolist()
+    (3, [7, 8, 8])
     """
 
     features: NDArray[Any]
@@ -53,6 +57,10 @@ class Features:
         query: the queries.
         gallery: what they are searched in, with junk and distractors.
         boxes: hand-drawn boxes for multi-query (``gt_bbox``), or None.
+
+    >>> one = FeatureSet(np.zeros((2, 5), np.float32), np.array([7, 8]), np.array([1, 1]))
+    >>> [name for name, part in Features(one, one).parts()]
+    ['query', 'gallery']
     """
 
     query: FeatureSet

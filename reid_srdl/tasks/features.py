@@ -97,6 +97,14 @@ def extract_features(
 
     Raises:
         UserError: images that cannot be read, all named.
+
+    >>> from reid_srdl import load_dataset, open_run  # doctest: +SKIP
+    >>> from reid_srdl.training.precision import choose  # doctest: +SKIP
+    >>> data = load_dataset("folder", "set")  # doctest: +SKIP
+    >>> made = {"size": (32, 16), "compute": choose("cpu", "fp32", 1)}  # doctest: +SKIP
+    >>> found = extract_features(open_run("runs/small").network(), data, **made)  # doctest: +SKIP
+    >>> found.query.features.shape  # doctest: +SKIP
+    (12, 512)
     """
 
     extractor = Extractor(network, size, compute, batch_size, flip, steps)

@@ -1,0 +1,1 @@
+"""What Python offers beyond the rooms' functions: a run as an object, training with progress."""
