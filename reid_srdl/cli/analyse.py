@@ -24,6 +24,14 @@ DataDir = Annotated[
         help="Where the data set is; default: the run's own, or $REID_SRDL_DATA.",
     ),
 ]
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=WHERE,
+        help="Of imported networks, whose own data set nobody knows.",
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print JSON alone, in nats.")
 ]
@@ -75,6 +83,7 @@ def width(
         bool,
         typer.Option("--again", rich_help_panel=HOW, help="Measure what was measured already."),
     ] = False,
+    dataset: Dataset = None,
     data_dir: DataDir = None,
     device: Device = "auto",
     plot: Annotated[
@@ -105,7 +114,7 @@ def width(
 
     farthest = far or (1.0 if relative else 5.0)
     shown = Shown(as_json=json)
-    with displayed(data_dir, device, shown.refused.append) as place:
+    with displayed(data_dir, device, shown.refused.append, dataset) as place:
         done = [
             measure_width(
                 run,
@@ -165,6 +174,7 @@ def ensemble(
     networks: Annotated[
         list[str], typer.Argument(metavar="RUN", help=NETWORKS, show_default=False)
     ],
+    dataset: Dataset = None,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
@@ -176,7 +186,7 @@ def ensemble(
     from reid_srdl.report.analysis_end import Shown
 
     shown = Shown(as_json=json)
-    with displayed(data_dir, device, shown.refused.append) as place:
+    with displayed(data_dir, device, shown.refused.append, dataset) as place:
         record, file = judge_ensemble(networks, place=place)
     shown.show([record], ensemble_table(record), [file])
     shown.end()

@@ -214,6 +214,22 @@ class ModelConfig(Section):
     ibn: Literal["none", "a"] = Field(
         "none", description="a: instance norm for a part of the channels of early blocks"
     )
+    stem: Literal["plain", "ceil", "no-relu"] = Field(
+        "plain",
+        description="how a ResNet begins. ceil: its max pooling pads nothing (fast-reid); no-relu: "
+        "no ReLU behind the first norm (reid-strong-baseline)",
+    )
+    non_local: bool = Field(
+        False, description="non-local blocks in layers 2 and 3 of a ResNet-50 (AGW, SBS)"
+    )
+    last_relu: bool = Field(
+        True, description="off: a DenseNet's last norm is pooled as it is (layumi)"
+    )
+    shortcut: Literal["behind", "centred"] = Field(
+        "behind",
+        description="where a small ResNet's shortcuts put new channels; centred: on both sides "
+        "(akamaster)",
+    )
     dropout: float = Field(
         0.0,
         ge=0,

@@ -17,6 +17,7 @@ from reid_srdl.jobs.judging import judge
 from reid_srdl.jobs.later import Tested, absolute, keep, kept_file
 from reid_srdl.jobs.networks import network_of, view_of
 from reid_srdl.methods import KNOWN
+from reid_srdl.models.spec_files import read_spec
 from reid_srdl.places import StrPath, as_path
 from reid_srdl.records.belonging import origin_of, read_run
 from reid_srdl.records.evaluated import Evaluated, own_data, settings_used
@@ -25,6 +26,7 @@ from reid_srdl.records.queries import scored_queries
 from reid_srdl.retrieval.features import Features
 from reid_srdl.tasks.classification import ClassificationTask
 from reid_srdl.tasks.data import settings_on
+from reid_srdl.tasks.normalised import normalisation_of
 from reid_srdl.tasks.task import Steps
 from reid_srdl.training.precision import choose
 from reid_srdl.training.values import Model
@@ -189,10 +191,14 @@ def evaluate_classes(
     where = {"name": dataset or config.data.name, "dir": data_dir or config.data.dir}
     data = config.data.model_copy(update=where)
     compute = choose(device, config.train.precision, config.train.threads)
+    own = normalisation_of(
+        read_spec(folder.weights(record.network)), find_entry(data.name).normalisation
+    )
     task = ClassificationTask(
         config.model_copy(update={"eval": settings, "data": data}),
         compute,
         steps or (lambda what, done, total: None),
+        normalisation=own,
     )
     names = [name for name in record.results if folder.weights(name).exists()]
     with compute.activated():

@@ -110,7 +110,11 @@ def _record(config: AnyConfig, file: ForeignFile, foreign: Foreign) -> ImportedR
         dataset=DatasetFacts(name=UNKNOWN, query=0, gallery=0),
         evaluations=(Evaluated(network=NETWORK, data=EvaluationData(name=UNKNOWN), settings={}),),
         imported=ImportedFacts(
-            file=file.path.name, digest=digest, code=foreign.found.code, notes=foreign.notes
+            file=file.path.name,
+            digest=digest,
+            code=foreign.found.code,
+            classes=foreign.network.classes,
+            notes=foreign.notes,
         ),
         model=config.model.name,
         parameters=count_parameters(foreign.network),

@@ -14,6 +14,7 @@ from reid_srdl.data.augment import check_pad
 from reid_srdl.data.scratch import scratch_cache
 from reid_srdl.errors import FileError, UserError
 from reid_srdl.jobs.before import bytes_of, check_evaluable, check_networks, check_room
+from reid_srdl.jobs.first_weights import told_of_weights
 from reid_srdl.jobs.identity import check_source, named_teachers, trained_on
 from reid_srdl.jobs.people import drawn_split
 from reid_srdl.jobs.planning import RunPlan, measured_seconds, plan_run
@@ -28,6 +29,7 @@ from reid_srdl.models.build import (
     find_imagenet_weights,
     find_weights,
 )
+from reid_srdl.models.changes.asked import changes_of
 from reid_srdl.models.origin import Origin
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.weights import save_network
@@ -280,8 +282,11 @@ def _identify(config: AnyConfig, listener: Listener) -> _Known:
         weights = find_imagenet_weights(config.model.name, config.model.weights)
     elif config.model.weights is not None:
         weights = find_weights(config.model.weights)
+        for line in told_of_weights(weights, config):
+            listener.noted(line)
     if weights is not None:
-        check_weights(NetworkSpec(config.model.name, 2, size), weights)
+        changes, width = changes_of(config.model), config.model.width
+        check_weights(NetworkSpec(config.model.name, 2, size, 3, changes, width), weights)
     found = read_data(config, listener.steps)
     teachers = named_teachers(config, found)
     return _Known(found, weights, trained_on(config, found, weights, teachers))

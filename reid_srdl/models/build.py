@@ -16,6 +16,7 @@ from reid_srdl.models.applying import apply
 from reid_srdl.models.changes import Change
 from reid_srdl.models.fetching import imagenet_file
 from reid_srdl.models.finding import find_stages
+from reid_srdl.models.foreign.first_weights import fill, foreign_code
 from reid_srdl.models.grey import make_grey
 from reid_srdl.models.network import Network
 from reid_srdl.models.spec import NetworkSpec
@@ -38,7 +39,8 @@ def build(spec: NetworkSpec, *, seed: int, weights: Path | None = None) -> Netwo
             is missing, is not what the library wrote, or does not fit.
     """
     trunk = None if weights is None else own_trunk(weights)
-    published = None if trunk is not None else weights
+    code = None if weights is None or trunk is not None else foreign_code(weights, spec.name)
+    published = weights if trunk is None and code is None else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if foreign := split_name(spec.name):
@@ -54,6 +56,8 @@ def build(spec: NetworkSpec, *, seed: int, weights: Path | None = None) -> Netwo
             make_grey(network)
         for change in spec.changes:
             apply(change, network)
+        if weights is not None and code is not None:
+            fill(network, weights, *code)
     return network
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -10,14 +9,11 @@ from torch import Tensor, nn
 from reid_srdl.errors import UserError
 from reid_srdl.models.damage import AGAIN
 from reid_srdl.models.foreign.checkpoint import read_state
+from reid_srdl.models.foreign.library_keys import AUXILIARY, as_of_today
+from reid_srdl.models.foreign.loading import COUNTER, some
 from reid_srdl.models.tensor_files import is_marked, read_tensors
 
-# torchvision's DenseNet files date from a release that named these layers with a dot.
-OLD_DENSENET_KEY = re.compile(
-    r"^(features\..*denselayer\d+\.(?:norm|conv))\.([12]\.(?:weight|bias|running_mean|running_var))$"
-)
 _TRUNK = "trunk."
-AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that no network of ours has
 
 
 def load_all_but_classifier(
@@ -36,21 +32,22 @@ def load_all_but_classifier(
         UserError: the file cannot be read without running code, or its weights do not fit.
     """
     own = f"{classifier}." if classifier else "\0"
+    theirs = network.state_dict()
     trunk = {
-        OLD_DENSENET_KEY.sub(r"\1\2", key): value
-        for key, value in read_state(path).items()
+        key: value
+        for key, value in as_of_today(read_state(path), theirs).items()
         if not key.startswith((own, *AUXILIARY))
     }
-    try:
-        missing = network.load_state_dict(trunk, strict=False)
-        fits = not missing.unexpected_keys and all(
-            key.startswith(own) or key.endswith(".num_batches_tracked")
-            for key in missing.missing_keys
-        )
-    except RuntimeError:  # shapes differ
-        fits = False
-    if not fits:
-        raise UserError(f"{path}: these are not the weights of {name}", hint)
+    strange = [key for key in trunk if key not in theirs or theirs[key].shape != trunk[key].shape]
+    lacking = [
+        key
+        for key in theirs
+        if key not in trunk and not key.startswith(own) and not key.endswith(COUNTER)
+    ]
+    if strange or lacking:
+        told = f"no place for {some(strange)}" if strange else f"it lacks {some(lacking)}"
+        raise UserError(f"{path}: these are not the weights of {name}: {told}", hint)
+    network.load_state_dict(trunk, strict=False)
 
 
 def own_trunk(path: Path) -> dict[str, Tensor] | None:

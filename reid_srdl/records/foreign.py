@@ -1,4 +1,4 @@
-"""Rows of features that were not made here."""
+"""Rows of networks that were not trained here, and of features that were not made here."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from typing import Any
 from reid_srdl.records.board import Row
 from reid_srdl.records.metrics import METRICS, score_of
 from reid_srdl.records.naming import differing_keys, flatten, tell
-from reid_srdl.records.run import AnyRecord, FeaturesRecord, RunRecord
+from reid_srdl.records.run import AnyRecord, FeaturesRecord, ImportedRecord, RunRecord
 from reid_srdl.records.statistics import measure
 
+ForeignRecord = FeaturesRecord | ImportedRecord
 
-def foreign_rows(foreign: Sequence[FeaturesRecord], runs: Sequence[RunRecord]) -> Iterator[Row]:
+
+def foreign_rows(foreign: Sequence[ForeignRecord], runs: Sequence[RunRecord]) -> Iterator[Row]:
     """Yields a row for each record, by data set and name.
 
     Features of the same identities and cameras as a run's test images stand in that run's table.
     Settings that differ from others' of the table stand in the label.
 
     Args:
-        foreign: the records.
+        foreign: the records, each of one evaluation.
         runs: those of runs that were trained here.
     """
     named = {run.dataset.labels: run.dataset.name for run in runs if run.dataset.labels}
-    tables: dict[str, list[FeaturesRecord]] = defaultdict(list)
+    tables: dict[str, list[ForeignRecord]] = defaultdict(list)
     for record in foreign:
         tables[named.get(record.dataset.labels or "", record.dataset.name)].append(record)
     for name, records in sorted(tables.items()):
@@ -43,7 +45,7 @@ def _same_keys(record: AnyRecord, like: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in _setting(record).items() if key in like}
 
 
-def _row(record: FeaturesRecord, dataset: str, apart: str) -> Row:
+def _row(record: ForeignRecord, dataset: str, apart: str) -> Row:
     scores = {metric: score_of(record.result, metric) for metric in METRICS[record.dataset.task]}
     return Row(
         dataset=record.dataset.model_copy(update={"name": dataset}),
@@ -53,7 +55,7 @@ def _row(record: FeaturesRecord, dataset: str, apart: str) -> Row:
         experiment=record.experiment,
         runs=(record.name,),
         seeds=(),
-        parameters=None,
+        parameters=record.parameters,
         epochs=None,
         trcost=None,
         work=None,

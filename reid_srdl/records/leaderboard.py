@@ -1,7 +1,7 @@
 """The leaderboard: means over seeds, and gains over vanilla. A pure function of records.
 
-Features that were not made here have a row each, below the runs that were judged on the same test
-images, or in a table of their own.
+Networks and features that were not made here have a row for each evaluation, below the runs that
+were judged on the same test images, or in a table of their own.
 
 Runs are averaged when they differ in nothing but the seed and the place where they ran: same data
 by content, same network, same method and options, same configuration, same precision. Everything
@@ -20,12 +20,19 @@ from typing import Any, NamedTuple
 from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.config import PLACES
 from reid_srdl.records.board import Gain, Leaderboard, Row, Scores
-from reid_srdl.records.foreign import foreign_rows
+from reid_srdl.records.foreign import ForeignRecord, foreign_rows
+from reid_srdl.records.imported import by_evaluation
 from reid_srdl.records.joint import by_set
 from reid_srdl.records.kept import KINDS, Kind, kept_name, kept_parts
 from reid_srdl.records.metrics import METRICS, score_of
 from reid_srdl.records.naming import differing_keys, flatten, kept_label, show, tell, title
-from reid_srdl.records.run import AnyRecord, DatasetFacts, FeaturesRecord, RunRecord
+from reid_srdl.records.run import (
+    AnyRecord,
+    DatasetFacts,
+    FeaturesRecord,
+    ImportedRecord,
+    RunRecord,
+)
 from reid_srdl.records.statistics import Measure, measure, paired_gain, unpaired_gain
 
 BASELINE = "vanilla"
@@ -62,7 +69,9 @@ def leaderboard(records: Iterable[AnyRecord]) -> Leaderboard:
     """Turns records into the rows and gains of a table like the SRDL paper's Table 3."""
     records = tuple(records)
     runs = [own for record in records if isinstance(record, RunRecord) for own in by_set(record)]
-    foreign = [record for record in records if isinstance(record, FeaturesRecord)]
+    foreign: list[ForeignRecord] = [r for r in records if isinstance(r, FeaturesRecord)]
+    imported = [record for record in records if isinstance(record, ImportedRecord)]
+    foreign += [one for record in imported for one in by_evaluation(record)]
     notes: list[str] = []
     rows, gains = _trained([weights for run in runs for weights in _by_weights(run)], notes)
     rows += foreign_rows(foreign, runs)

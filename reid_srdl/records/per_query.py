@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from reid_srdl.config import Protocol, RulesName
 from reid_srdl.errors import UserError
 from reid_srdl.places import StrPath, as_path
+from reid_srdl.records.imported import on_data, with_evaluations
 from reid_srdl.records.joint import on_set
 from reid_srdl.records.queries import QueryScores
-from reid_srdl.records.run import RunRecord
+from reid_srdl.records.run import FeaturesRecord, ImportedRecord, RunRecord
 from reid_srdl.records.store import RECORD, read_any_record
 from reid_srdl.retrieval.result import Evaluation
 
@@ -82,6 +83,9 @@ def _of_record(path: Path, dataset: str | None) -> Side:
     record = read_any_record(path)
     if isinstance(record, RunRecord):
         record = on_set(record, str(path), dataset)
+    if isinstance(record, ImportedRecord):
+        folder = path.parent if path.name == RECORD else path
+        record = on_data(with_evaluations(folder, record), str(path), dataset)
     found = record.evaluations[0]
     if found.per_query is None or not isinstance(found.result, Evaluation):
         raise UserError(
@@ -95,7 +99,7 @@ def _of_record(path: Path, dataset: str | None) -> Side:
         found.per_query.single_query,
         found.per_query.multi_query,
         Protocol.model_validate(protocol),
-        record.dataset.name if isinstance(record, RunRecord) else None,
+        None if isinstance(record, FeaturesRecord) else record.dataset.name,
         found.data.labels,
         found.data.content,
         None if trained_on is None else trained_on.train,

@@ -156,12 +156,14 @@ class ImportedFacts(RecordPart):
         file: the file's name.
         digest: SHA-256 of its content.
         code: whose it is, e.g. ``torchreid``.
+        classes: C, the classifier's outputs.
         notes: what of it was left out or assumed, a line each.
     """
 
     file: str
     digest: str
     code: str
+    classes: Count
     notes: tuple[str, ...] = ()
 
 

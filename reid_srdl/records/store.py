@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.places import StrPath, as_path
+from reid_srdl.records.imported import by_evaluation, with_evaluations
 from reid_srdl.records.joint import by_set
 from reid_srdl.records.parse import parse, read_text, read_tree
 from reid_srdl.records.run import (
@@ -115,7 +116,7 @@ def read_records(runs: StrPath) -> tuple[list[AnyRecord], list[str]]:
     if not runs.is_dir():
         raise UserError(f"{runs}: no such folder", _WHERE)
     if (runs / RECORD).exists():
-        return [read_any_record(runs)], []
+        return [_with_evaluations(runs)], []
     records: list[AnyRecord] = []
     problems, unfinished = [], []
     for folder in run_folders(runs):
@@ -123,7 +124,7 @@ def read_records(runs: StrPath) -> tuple[list[AnyRecord], list[str]]:
             unfinished.append(folder.name)
             continue
         try:
-            records.append(read_any_record(folder))
+            records.append(_with_evaluations(folder))
         except UserError as error:
             problems.append(f"{error.what} (left out)")
     if unfinished:
@@ -135,22 +136,30 @@ def read_records(runs: StrPath) -> tuple[list[AnyRecord], list[str]]:
     return records, problems
 
 
+def _with_evaluations(folder: Path) -> AnyRecord:
+    """Reads a record; an imported network's with its later evaluations, which are all it has."""
+    record = read_any_record(folder)
+    return with_evaluations(folder, record) if isinstance(record, ImportedRecord) else record
+
+
 def of_dataset(records: Sequence[AnyRecord], name: str, runs: Path) -> list[AnyRecord]:
     """Returns the records of one data set, of runs on joint sets what they are on it.
 
     Raises:
         UserError: none below ``runs`` is of it.
     """
-    by_name = [
-        one
-        for record in records
-        for one in (by_set(record) if isinstance(record, RunRecord) else (record,))
-    ]
+    by_name = [one for record in records for one in _by_data(record)]
     known = {record.dataset.name for record in by_name}
     if name not in known:
         what = f"--dataset {name}: no finished run in {runs} is of it"
         raise UserError(what, did_you_mean(name, known), usage=True)
     return [record for record in by_name if record.dataset.name == name]
+
+
+def _by_data(record: AnyRecord) -> Sequence[AnyRecord]:
+    if isinstance(record, ImportedRecord):
+        return tuple(by_evaluation(record))
+    return by_set(record) if isinstance(record, RunRecord) else (record,)
 
 
 def run_folders(top: Path) -> Iterator[Path]:

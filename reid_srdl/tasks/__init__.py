@@ -5,16 +5,22 @@ from __future__ import annotations
 from reid_srdl.config import AnyConfig
 from reid_srdl.data import find_entry
 from reid_srdl.data.balanced import check_balance
+from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.tasks.batches import check_batches
 from reid_srdl.tasks.classification import ClassificationTask
 from reid_srdl.tasks.data import TaskData
+from reid_srdl.tasks.normalised import normalisation_of
 from reid_srdl.tasks.reid import ReidTask
 from reid_srdl.tasks.task import Steps, Task
 from reid_srdl.training.precision import Compute
 
 
 def open_task(
-    config: AnyConfig, compute: Compute, steps: Steps, found: TaskData | None = None
+    config: AnyConfig,
+    compute: Compute,
+    steps: Steps,
+    found: TaskData | None = None,
+    network: NetworkSpec | None = None,
 ) -> Task:
     """Opens the configured data set.
 
@@ -23,12 +29,15 @@ def open_task(
         compute: where it runs.
         steps: told (what, pieces done, pieces in all) of decoding and evaluating.
         found: the data set, where it was listed before.
+        network: takes its pixels as its spec says; None: as suits the data set.
 
     Raises:
         UserError: the data cannot be read, or does not fill a batch.
     """
-    kind = ReidTask if find_entry(config.data.name).task == "reid" else ClassificationTask
-    task: Task = kind(config, compute, steps, found)
+    entry = find_entry(config.data.name)
+    kind = ReidTask if entry.task == "reid" else ClassificationTask
+    own = None if network is None else normalisation_of(network, entry.normalisation)
+    task: Task = kind(config, compute, steps, found, own)
     counts = task.training_set.counts(len(task.classes))
     check_batches(config, dict(zip(task.classes, counts, strict=True)))
     if task.training_set.sets is not None:

@@ -17,6 +17,7 @@ from reid_srdl.data.augmentation import augmentation_of
 from reid_srdl.data.batches import Images, TrainingSet
 from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.held_out import held_images
+from reid_srdl.data.normalisation import Normalisation
 from reid_srdl.errors import UserError
 from reid_srdl.models.network import Network
 from reid_srdl.records.run import DatasetFacts
@@ -37,13 +38,19 @@ class ClassificationTask:
         compute: where it runs.
         steps: told of the work around the training.
         found: the data set, where it was listed before.
+        normalisation: how the network takes its pixels, where not as suits the data set.
 
     Raises:
         UserError: data that cannot be read, or a setting that only re-id knows.
     """
 
     def __init__(
-        self, config: AnyConfig, compute: Compute, steps: Steps, found: TaskData | None = None
+        self,
+        config: AnyConfig,
+        compute: Compute,
+        steps: Steps,
+        found: TaskData | None = None,
+        normalisation: Normalisation | None = None,
     ) -> None:
         if config.data.identities is not None:
             raise UserError(
@@ -60,7 +67,7 @@ class ClassificationTask:
         data = found.data
         self.classes = found.classes
         train, test = (
-            Images(part.pixels, size, compute.device, entry.normalisation)
+            Images(part.pixels, size, compute.device, normalisation or entry.normalisation)
             for part in (data.train, data.test)
         )
         self.test_images, self.test_labels = test, data.test.labels

@@ -17,6 +17,7 @@ from reid_srdl.data.reid.crops import Crops, ReidData
 from reid_srdl.models.network import Network
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.tasks.answers import check_answers
+from reid_srdl.tasks.normalised import normalisation_of
 from reid_srdl.training.precision import Compute
 
 Steps = Callable[[str, int, int], None]
@@ -47,7 +48,10 @@ class Extractor:
     def of_pixels(self, what: str, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Returns the N x D features of N x H x W x 3 images, in their order."""
         with self.compute.activated():
-            images = Images(pixels, self.size, self.compute.device, self.normalisation)
+            spec = getattr(self.network, "spec", None)  # a network made by hand has none
+            seen = self.normalisation
+            normalisation = seen if spec is None else normalisation_of(spec, seen)
+            images = Images(pixels, self.size, self.compute.device, normalisation)
             return _forward(self, images, what)
 
     def decoded(self, what: str, crops: ImageFiles) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from reid_srdl.config import AnyConfig, EvalConfig
 from reid_srdl.data.augmentation import augmentation_of
 from reid_srdl.data.batches import Images, TrainingSet
 from reid_srdl.data.cache import decoded
+from reid_srdl.data.normalisation import IMAGENET, Normalisation
 from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.data.reid.joint import set_of_each
 from reid_srdl.data.reid.names import class_labels
@@ -40,6 +41,7 @@ class ReidTask:
         compute: where it runs.
         steps: told of the work around the training.
         found: the data set, where it was listed before.
+        normalisation: how the network takes its pixels, where not as suits the data set.
 
     Raises:
         UserError: data that cannot be read, fewer identities than asked for, or an
@@ -47,7 +49,12 @@ class ReidTask:
     """
 
     def __init__(
-        self, config: AnyConfig, compute: Compute, steps: Steps, found: TaskData | None = None
+        self,
+        config: AnyConfig,
+        compute: Compute,
+        steps: Steps,
+        found: TaskData | None = None,
+        normalisation: Normalisation | None = None,
     ) -> None:
         self._config, self._compute, self._steps = config, compute, steps
         size = (config.data.height, config.data.width)
@@ -65,7 +72,7 @@ class ReidTask:
             progress=lambda done, total: steps("decoding train", done, total),
         )
         pixels = whole if trained.all() else whole[trained]
-        images = Images(pixels, size, compute.device)
+        images = Images(pixels, size, compute.device, normalisation or IMAGENET)
         sets = set_of_each(data)
         sets = None if sets is None else sets[trained]
         self.training_set = TrainingSet(

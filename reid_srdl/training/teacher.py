@@ -8,6 +8,7 @@ from pathlib import Path
 from reid_srdl.data import find_entry
 from reid_srdl.errors import UserError
 from reid_srdl.files import file_digest
+from reid_srdl.models.changes import Normalised
 from reid_srdl.models.origin import Origin
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.spec_files import read_origin, read_spec
@@ -108,7 +109,9 @@ def read_teacher(
     check_weights(weights, origin, record, record.network)
     if logits:
         _check_classes(run, record, origin, student)
-    else:
+    if isinstance(record, ImportedRecord):
+        _check_own_normalisation(run, spec, student.dataset)
+    elif not logits:
         _check_normalisation(run, record.dataset.name, student.dataset)
     if not resized and spec.size not in (None, student.size):
         raise UserError(
@@ -206,6 +209,18 @@ def _check_normalisation(run: Path, dataset: str, student: str) -> None:
             f"{run}: this teacher was trained on {dataset}, whose pixels are normalised otherwise "
             f"than those of {student}",
             "name a teacher that was trained on images of the same normalisation",
+        )
+
+
+def _check_own_normalisation(run: Path, spec: NetworkSpec, student: str) -> None:
+    """Raises UserError where an imported teacher takes its pixels otherwise than the student."""
+    theirs = find_entry(student).normalisation
+    own = next((change for change in spec.changes if isinstance(change, Normalised)), None)
+    if own is not None and (own.mean, own.std) != (theirs.mean, theirs.std):
+        raise UserError(
+            f"{run}: this teacher takes pixels normalised by a mean of {own.mean}, those of "
+            f"{student} are by {theirs.mean}",
+            "name a teacher that takes images of the same normalisation",
         )
 
 

@@ -51,7 +51,7 @@ def measure_noise(
     """
     place = place or Place()
     named = named_network(text)
-    task, compute = place.opened(named.config, "fp32")
+    task, compute = place.opened(named.config, "fp32", named.network.spec)
     check_trained_on(named.folder.path, named.record, task)
     check_classes(text, named.classes, "the data", task.classes)
     with compute.activated(), without_tf32():

@@ -15,8 +15,10 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from reid_srdl.config import AnyConfig, placed
+from reid_srdl.data import UNKNOWN
 from reid_srdl.data.batches import Images
-from reid_srdl.errors import FileError
+from reid_srdl.errors import FileError, UserError
+from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.report.progress import Display
 from reid_srdl.seals import write_sealed
 from reid_srdl.seeds import generator
@@ -42,12 +44,14 @@ class Place:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         steps: told of the progress.
         refused: told of a record that can't be written, so that it can be shown before.
+        dataset: of imported networks, whose own data set nobody knows.
     """
 
     data_dir: Path | None = None
     device: str = "auto"
     steps: Steps = lambda what, done, total: None
     refused: Callable[[FileError], None] = _fail
+    dataset: str | None = None
 
     def keep(self, path: Path, record: BaseModel) -> None:
         """Writes a record; ``refused`` decides what follows where that can't be."""
@@ -56,29 +60,45 @@ class Place:
         except FileError as error:
             self.refused(error)
 
-    def opened(self, config: AnyConfig, precision: str | None = None) -> tuple[Task, Compute]:
+    def opened(
+        self, config: AnyConfig, precision: str | None = None, network: NetworkSpec | None = None
+    ) -> tuple[Task, Compute]:
         """Opens a run's data set.
 
         Args:
             config: the run's configuration.
             precision: of the forward passes; None: the run's own.
+            network: takes its pixels as its spec says; None: as suits the data set.
 
         Raises:
-            UserError: the data cannot be read, or the device is not there.
+            UserError: the data cannot be read, the device is not there, or another data set than
+                the run's own is named.
         """
+        own = config.data.name
+        if self.dataset not in (None, own) and own != UNKNOWN:
+            raise UserError(
+                f"--dataset {self.dataset}: the run was trained on {own}",
+                "leave it out: it is for networks that were imported",
+                usage=True,
+            )
         precision = precision or config.train.precision
         compute = choose(self.device, precision, config.train.threads)
         data = placed(config.data, [self.data_dir] if self.data_dir else [])
-        return open_task(config.model_copy(update={"data": data}), compute, self.steps), compute
+        data = data.model_copy(update={"name": self.dataset or own})
+        config = config.model_copy(update={"data": data})
+        return open_task(config, compute, self.steps, network=network), compute
 
 
 @contextlib.contextmanager
 def displayed(
-    data_dir: Path | None, device: str, refused: Callable[[FileError], None]
+    data_dir: Path | None,
+    device: str,
+    refused: Callable[[FileError], None],
+    dataset: str | None = None,
 ) -> Iterator[Place]:
     """Yields a place whose progress a display shows."""
     with Display() as display:
-        yield Place(data_dir, device, display.steps, refused)
+        yield Place(data_dir, device, display.steps, refused, dataset)
 
 
 class CleanSplit:

@@ -80,7 +80,7 @@ def opened_classes(text: str, named: Named, place: Place) -> tuple[Classificatio
     Raises:
         UserError: a re-id run, data that cannot be read or that have other classes.
     """
-    task, compute = place.opened(named.config)
+    task, compute = place.opened(named.config, network=named.network.spec)
     if not isinstance(task, ClassificationTask):
         raise UserError(
             f"{text}: a re-id run; its test images have no classes that it knows",

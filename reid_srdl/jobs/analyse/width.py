@@ -63,7 +63,7 @@ def measure_width(
     known = read_width(kept)
     if known and not again and (known.subject, known.settings) == (named.subject, settings):
         return known, kept
-    task, compute = place.opened(named.config, "fp32")
+    task, compute = place.opened(named.config, "fp32", named.network.spec)
     check_trained_on(named.folder.path, named.record, task)
     check_classes(text, named.classes, "the data", task.classes)
     with compute.activated(), without_tf32():

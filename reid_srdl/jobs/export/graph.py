@@ -28,6 +28,7 @@ from reid_srdl.records.exported import (
     TakenImages,
     sidecar,
 )
+from reid_srdl.tasks.normalised import normalisation_of
 from reid_srdl.version import __version__
 
 # What says nothing about how features are compared.
@@ -65,7 +66,7 @@ def export_graph(
     """
     check_suffix(output)
     named = subject_of(run, network)
-    normalisation = seen_by(named.config.data.name)
+    normalisation = normalisation_of(named.network.spec, seen_by(named.config.data.name))
     samples = samples_of(named, data_dir)
     reference = _answers(named, samples, normalisation, answer)
     size = (named.config.data.height, named.config.data.width)

@@ -22,6 +22,7 @@ from reid_srdl.models.adapters.to_torchreid import (
 from reid_srdl.models.answering import Output
 from reid_srdl.models.graphs.comparing import relative_difference
 from reid_srdl.records.exported import ForTorchreid
+from reid_srdl.tasks.normalised import normalisation_of
 
 LIMIT = 1e-5  # of features by torchreid's own code
 SUFFIXES = (".pth.tar", ".pth")
@@ -54,7 +55,7 @@ def export_torchreid(
         )
     named = subject_of(run, network)
     name = torchreid_name(named.network.spec)
-    normalisation = seen_by(named.config.data.name)
+    normalisation = normalisation_of(named.network.spec, seen_by(named.config.data.name))
     samples = samples_of(named, data_dir)
     images = normalise(samples.pixels, normalisation)
     state, classes = torchreid_state(named.network), named.network.classes

@@ -7,12 +7,16 @@ from reid_srdl.models.changes import (
     IBN,
     BNNeck,
     Bottleneck,
+    CentredShortcut,
     Change,
     Dropout,
     GeM,
     GroupNorm,
     InputDropout,
     LastStride,
+    NoLastReLU,
+    NonLocal,
+    Stem,
 )
 
 # The key of ``model`` that asks for a change.
@@ -35,6 +39,14 @@ def changes_of(model: ModelConfig) -> tuple[Change, ...]:
         changes.append(IBN(model.ibn))
     if model.last_stride is not None:
         changes.append(LastStride(model.last_stride))
+    if model.stem != "plain":
+        changes.append(Stem(model.stem))
+    if model.non_local:
+        changes.append(NonLocal())
+    if not model.last_relu:
+        changes.append(NoLastReLU())
+    if model.shortcut == "centred":
+        changes.append(CentredShortcut())
     if model.pooling == "gem":
         changes.append(GeM())
     if model.bottleneck is not None:

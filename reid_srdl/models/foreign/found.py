@@ -47,9 +47,11 @@ class Told:
 
     Attributes:
         values: by name.
+        where_needed: they count only where nothing is assumed.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
+    where_needed: bool = False
 
     def choice(
         self,
@@ -72,7 +74,8 @@ class Told:
         Raises:
             UserError: nothing was told, or something else.
         """
-        value = self.values.get(name, default)
+        given = default is None or not self.where_needed
+        value = self.values.get(name, default) if given else default
         told = " or ".join(f"--told {name}={one} ({means})" for one, means in of.items())
         if value is None:
             raise UserError(f"{code}: the keys do not show {name}", f"give {told}", usage=True)
@@ -89,7 +92,7 @@ class Told:
         Raises:
             UserError: none was told though needed, or no such number.
         """
-        text = self.values.get(name)
+        text = self.values.get(name) if needed or not self.where_needed else None
         hint = f"give --told {name}=NUMBER"
         if text is None:
             if needed:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
 from reid_srdl.models import split_name
 from reid_srdl.models.changes import Change, Normalised
-from reid_srdl.models.foreign.checkpoint import PREFIXES
 from reid_srdl.models.foreign.found import Found
+from reid_srdl.models.foreign.library_keys import AUXILIARY, as_of_today
 from reid_srdl.models.foreign.normalisations import IMAGENET
 from reid_srdl.models.network import Network
-from reid_srdl.models.state_files import AUXILIARY, OLD_DENSENET_KEY
 
 _WITHIN = "library."  # where the trunk of a network of timm has the library's own
 
@@ -30,7 +29,7 @@ def read(state: Mapping[str, Tensor], network: Network) -> Found:
     """
     own = network.trunk.state_dict()
     within = _WITHIN if own and all(key.startswith(_WITHIN) for key in own) else ""
-    renamed = dict(_renamed(state, {key.removeprefix(within) for key in own}))
+    renamed = as_of_today(state, {key.removeprefix(within) for key in own})
     trunk: dict[str, Tensor] = {}
     left: dict[str, Tensor] = {}
     notes = []
@@ -45,14 +44,6 @@ def read(state: Mapping[str, Tensor], network: Network) -> Found:
     trunk |= {key: value for key, value in left.items() if not path or not key.startswith(path)}
     library, name = split_name(network.spec.name) or ("torchvision", network.spec.name)
     return Found(library, trunk, ends, (_normalised(library, name),), notes=tuple(notes))
-
-
-def _renamed(state: Mapping[str, Tensor], own: set[str]) -> Iterator[tuple[str, Tensor]]:
-    """Yields the tensors by keys as releases of today have them, without the prefixes of a part."""
-    for key, value in state.items():
-        new = OLD_DENSENET_KEY.sub(r"\1\2", key)
-        bare = next((new.removeprefix(p) for p in PREFIXES if new.startswith(p)), new)
-        yield (bare if new not in own and bare in own and bare not in state else new), value
 
 
 def _classifier(left: Mapping[str, Tensor], features: int) -> tuple[dict[str, Tensor], str]:

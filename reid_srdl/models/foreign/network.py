@@ -15,13 +15,12 @@ from reid_srdl.models.foreign import libraries
 from reid_srdl.models.foreign.checkpoint import read_state
 from reid_srdl.models.foreign.codes import code_of
 from reid_srdl.models.foreign.found import Code, Found, Told
+from reid_srdl.models.foreign.loading import load
 from reid_srdl.models.network import Network
 from reid_srdl.models.spec import NetworkSpec
 
 _SIZE = (256, 128)  # of a person, where neither the user nor the code says another
-_COUNTER = "num_batches_tracked"  # serves training alone; older files lack it
 _CLASSIFIER = ("classifier.weight", "classifier.bias")
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def read_foreign(
     kept, known, notes = _with_classifier(found, classes)
     rows = len(kept["classifier.weight"]) if "classifier.weight" in kept else len(known) or 1
     network = _empty(NetworkSpec(model, rows, whole, changes=found.changes), drawn=code is None)
-    _load(network, {f"trunk.{key}": value for key, value in found.trunk.items()} | kept, path)
+    load(network, {f"trunk.{key}": value for key, value in found.trunk.items()} | kept, path)
     if "classifier.weight" not in kept:  # what was drawn would only look like an answer
         for value in network.classifier.parameters():
             torch.nn.init.zeros_(value)
@@ -124,41 +123,3 @@ def _with_classifier(
     told = f"the classifier of {len(weight)} classes is left out: {len(classes)} were named"
     rest = {key: value for key, value in ends.items() if key not in _CLASSIFIER}
     return rest, (), [f"{told}; logits are zero and teach nothing"]
-
-
-def _load(network: Network, given: dict[str, Tensor], path: Path) -> None:
-    """Loads tensors by the network's own keys.
-
-    Raises:
-        UserError: they are not the network's; the first three of what does not fit are named.
-    """
-    own = network.state_dict()
-    name = network.spec.name
-    hint = f"name the network that it is, or give a file of {name}"
-    fitting = [key for key in given if key in own and own[key].shape == given[key].shape]
-    if not any(key.startswith("trunk.") for key in fitting):
-        raise UserError(f"{path}: none of its tensors is of {name}: {_some(list(given))}", hint)
-    strange = [key for key in given if key not in own]
-    if strange:
-        raise UserError(f"{path}: {name} has no place for {_some(strange)}", hint)
-    if unlike := [key for key in given if own[key].shape != given[key].shape]:
-        first = unlike[0]
-        shapes = f"{tuple(given[first].shape)} and not {tuple(own[first].shape)}"
-        raise UserError(
-            f"{path}: not the shapes of {name}: {_some(unlike)} (the first {shapes})", hint
-        )
-    needed = [
-        key
-        for key in own
-        if key not in given and not key.endswith(_COUNTER) and key not in _CLASSIFIER
-    ]
-    if needed:
-        raise UserError(f"{path}: lacks {_some(needed)} of {name}", hint)
-    with torch.no_grad():
-        for key, value in given.items():
-            own[key].copy_(value)  # from float16, too
-
-
-def _some(keys: list[str]) -> str:
-    more = f" and {len(keys) - _NAMED:,} more" if len(keys) > _NAMED else ""
-    return ", ".join(key.removeprefix("trunk.") for key in keys[:_NAMED]) + more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickletools
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-_KNOWN = ("torch._utils.", "torch.storage.", "collections.", "_codecs.")  # of any state dictionary
+# What is in any state dictionary, and the numbers beside it.
+_KNOWN = re.compile(r"(torch\._utils|torch\.storage|collections|_codecs|numpy.*)\..*|torch\.\w+")
 _LEGACY = 4  # pickles in a file of before torch 1.6: a magic number, a version, a system, and it
 
 _OF_ZIP = (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error)  # damaged archives
@@ -25,7 +27,7 @@ def globals_of(path: Path) -> list[str]:
         names = list(_in_zip(path) if zipfile.is_zipfile(path) else _in_legacy(path))
     except (*_OF_ZIP, ValueError, OSError, EOFError, IndexError, KeyError, UnicodeDecodeError):
         return []
-    return [name for name in dict.fromkeys(names) if not name.startswith(_KNOWN)]
+    return [name for name in dict.fromkeys(names) if not _KNOWN.fullmatch(name)]
 
 
 def _in_zip(path: Path) -> Iterator[str]:

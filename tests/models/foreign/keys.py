@@ -150,3 +150,8 @@ def _drawn(shapes: Shapes, source: torch.Generator) -> Iterator[tuple[str, Tenso
             yield key, (0.5 if "bn3" in key else 1.0) + 0.1 * noise
         else:
             yield key, 0.1 * noise
+
+
+def blank(shapes: Shapes) -> dict[str, Tensor]:
+    """Returns tensors of these shapes that take no room, for what reads no more than keys."""
+    return {key: torch.zeros(()).expand(shape) for key, shape in shapes.items()}

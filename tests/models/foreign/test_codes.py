@@ -21,11 +21,13 @@ from reid_srdl.models.changes import (
     LastStride,
     NoLastReLU,
     NonLocal,
+    Normalised,
     NormNeck,
     Stem,
 )
 from reid_srdl.models.foreign.found import Told
 from reid_srdl.models.foreign.network import Foreign, read_foreign
+from reid_srdl.models.foreign.parts import normalised_by
 from tests.models.foreign import forward, keys
 
 Forward = Callable[[dict[str, Tensor], Tensor], Tensor]
@@ -181,26 +183,22 @@ def test_akamasters_resnets_are_read_with_their_normalisation(tmp_path: Path) ->
 
 
 def test_a_neck_whose_shift_stayed_at_zero_is_bnneck(tmp_path: Path) -> None:
-    state = keys.drawn(keys.fast_reid())
-    state["heads.bottleneck.0.bias"].zero_()
+    state = keys.blank(keys.fast_reid())
     foreign = read(tmp_path, state, "resnet50")
     assert BNNeck() in foreign.network.spec.changes
     assert foreign.network.spec.classes == 751
     assert "neck.bias" not in foreign.network.state_dict()
 
 
-def test_pixels_are_normalised_by_the_files_own_buffers(tmp_path: Path) -> None:
-    state = keys.drawn(keys.fast_reid(old=True))
-    state["pixel_mean"] = torch.tensor([123.675, 116.28, 103.53]).reshape(1, 3, 1, 1)
-    state["pixel_std"] = torch.tensor([58.395, 57.12, 57.375]).reshape(1, 3, 1, 1)
-    spec = read(tmp_path, state, "resnet50").network.spec
-    assert spec.to_json()["changes"][-1]["std"] == (0.229, 0.224, 0.225)
-    state["pixel_std"] *= 2
-    spec = read(tmp_path, state, "resnet50").network.spec
-    assert spec.to_json()["changes"][-1]["std"] == pytest.approx((0.458, 0.448, 0.45))
-    state["pixel_std"] *= 0
+def test_pixels_are_normalised_by_the_files_own_buffers() -> None:
+    mean = torch.tensor([123.675, 116.28, 103.53]).reshape(1, 3, 1, 1)
+    std = torch.tensor([58.395, 57.12, 57.375]).reshape(1, 3, 1, 1)
+    assert normalised_by(mean, std) == Normalised((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    other = normalised_by(mean, 2 * std)
+    assert isinstance(other, Normalised)
+    assert other.std == pytest.approx((0.458, 0.448, 0.45))
     with pytest.raises(UserError, match="pixel_mean and pixel_std"):
-        read(tmp_path, state, "resnet50")
+        normalised_by(mean, 0 * std)
 
 
 def _less(shapes: keys.Shapes, *without: str) -> keys.Shapes:
@@ -251,7 +249,7 @@ def test_what_keys_cannot_show_is_asked_for_and_what_has_no_place_is_named(
     shapes: keys.Shapes, model: str, told: dict[str, str], what: str, hint: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=what) as caught:
-        read(tmp_path, keys.drawn(shapes), model, told)
+        read(tmp_path, keys.blank(shapes), model, told)
     assert hint in caught.value.hint
 
 
@@ -284,6 +282,6 @@ _OPTION_B = _less(keys.akamaster(), "module.linear") | {
 )
 def test_codes_that_are_not_read_are_named(shapes: keys.Shapes, name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=name) as caught:
-        read(tmp_path, keys.drawn(shapes), "resnet32")
+        read(tmp_path, keys.blank(shapes), "resnet32")
     assert "which is not read" in caught.value.what
     assert "--features" in caught.value.hint

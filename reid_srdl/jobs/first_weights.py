@@ -1,0 +1,59 @@
+"""What a run's file of first weights holds that its network does not begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from reid_srdl.config import AnyConfig
+from reid_srdl.data import find_entry
+from reid_srdl.data.normalisation import Normalisation
+from reid_srdl.errors import UserError
+from reid_srdl.models.build import build
+from reid_srdl.models.changes.asked import changes_of
+from reid_srdl.models.foreign import libraries
+from reid_srdl.models.foreign.checkpoint import read_state
+from reid_srdl.models.foreign.codes import code_of
+from reid_srdl.models.foreign.first_weights import found_for, left_out
+from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.models.state_files import own_trunk
+from reid_srdl.tasks.normalised import normalisation_of
+
+
+def told_of_weights(path: Path, config: AnyConfig) -> Iterator[str]:
+    """Yields a line for each part of a foreign file that is left out, and for other pixels.
+
+    Args:
+        path: the file of first weights.
+        config: the run's.
+
+    Raises:
+        UserError: the file cannot be read, or its code's network takes pixels otherwise than the
+            data set's are normalised.
+    """
+    if own_trunk(path) is not None:
+        return
+    state = read_state(path)
+    spec = NetworkSpec(config.model.name, 2, changes=changes_of(config.model))
+    code = code_of(state, path, config.model.name)
+    if code is None:
+        found = libraries.read(state, build(NetworkSpec(config.model.name, 2), seed=0))
+    else:
+        found = found_for(spec, code, state)
+    yield from left_out(spec, found)
+    known = find_entry(config.data.name).normalisation
+    theirs = normalisation_of(NetworkSpec(spec.name, 2, changes=found.changes), known)
+    if theirs == known:
+        return
+    if code is None:
+        yield f"model.weights: published for pixels of mean {_shown(theirs)}; here {_shown(known)}"
+        return
+    raise UserError(
+        f"model.weights: {path}: {code.name}'s network takes pixels normalised by a mean of "
+        f"{_shown(theirs)}; those of {config.data.name} are by {_shown(known)}",
+        "take it as a network that is trained already: reid-srdl import",
+    )
+
+
+def _shown(normalisation: Normalisation) -> str:
+    return ", ".join(f"{one:g}" for one in normalisation.mean)
