@@ -14,8 +14,12 @@ TRCOST_UNIT = 1e16
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Returns the number of parameters, trainable or frozen; buffers do not count."""
-    return sum(parameter.numel() for parameter in network.parameters())
+    """Returns the number of parameters, trainable or frozen; buffers do not count.
+
+    Those of an ONNX file count, too: who holds one tells them as ``inside``.
+    """
+    held = sum(getattr(module, "inside", 0) for module in network.modules())
+    return held + sum(parameter.numel() for parameter in network.parameters())
 
 
 def multiply_accumulates(network: nn.Module, height: int, width: int, channels: int = 3) -> int:

@@ -32,7 +32,7 @@ EXAMPLE = (
 # What says something about a classification run, nothing about features, nothing about all splits.
 _OF_CLASSES = {"--data-dir", "--flip", "--batch-size"}
 _PEOPLE = {"--camera", "--person"}
-_OF_WEIGHTS = {"--model", "--height", "--width", "--told"}
+_OF_WEIGHTS = {"--model", "--height", "--width", "--told", "--normalisation", "--channels"}
 _OF_IMAGES = {"--dataset", "--split", "--distractors", *_PEOPLE, *_OF_CLASSES, *_OF_WEIGHTS}
 _OF_FEATURES = {"--name", "--runs"}
 _NEED_FEATURES = {"--distance", "--normalize", "--pooling", "--engine", "--device"}
@@ -52,6 +52,8 @@ def evaluate(
     labels: options.LabelsFile = None,
     weights: options.Weights = None,
     told: options.Told = None,
+    normalisation: options.Normalisation = None,
+    channels: options.Channels = None,
     split: options.Split = None,
     distractors: options.Distractors = None,
     device: options.EvalDevice = "auto",
@@ -73,6 +75,7 @@ def evaluate(
     """
     lists = rank_lists or (options.RANK_LISTS if top_k else None)
     own: dict[str, Any] = {"--split": split, "--distractors": distractors, "--told": told or None}
+    own |= {"--normalisation": normalisation, "--channels": channels}
     own |= {"--per-query": per_query, "--top-k": top_k, "--rank-lists": rank_lists}
     own |= {"--device": None if device == "auto" else device}
     named = {flags("eval")[key] for key in given} | {flag for flag in own if own[flag] is not None}
@@ -94,7 +97,8 @@ def evaluate(
             evaluate_gallery(DistancesFile(distances, labels), asked, group)
         elif weights is not None:
             _refuse(named & _OF_FEATURES, "a file of weights", "reid-srdl import leaves a record")
-            evaluate_gallery(_foreign(weights, given, told or []), asked, group)
+            words = {"normalisation": normalisation, "channels": channels}
+            evaluate_gallery(_foreign(weights, given, told or [], words), asked, group)
         elif run is not None:
             _refuse(named & _OF_FEATURES, "a run, which has its own record", "evaluate features")
             _refuse(named & _OF_WEIGHTS, "a run, which knows it", "evaluate a file: --weights FILE")
@@ -121,14 +125,16 @@ def _evaluate_run(run: Path, named: set[str], asked: Asked, group: Group) -> Non
         evaluate_gallery(run, asked, group)
 
 
-def _foreign(file: Path, given: dict[str, Any], told: list[str]) -> ForeignFile:
+def _foreign(
+    file: Path, given: dict[str, Any], told: list[str], words: dict[str, str | None]
+) -> ForeignFile:
     """Returns a foreign network and what the command line says of it."""
     from reid_srdl.jobs.foreign_file import ForeignFile, told_of
 
     if "model.name" not in given:
         raise UserError("--weights: of which network?", "give --model NAME", usage=True)
     size = given.get("data.height"), given.get("data.width")
-    return ForeignFile(file, given["model.name"], *size, told=told_of(told))
+    return ForeignFile(file, given["model.name"], *size, told=told_of(told, words))
 
 
 def _check(

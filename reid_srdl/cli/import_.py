@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reid_srdl.cli.options import Told
+from reid_srdl.cli.options import Channels, Normalisation, Told
 from reid_srdl.config.option import OUTPUT, TESTED
 
 EXAMPLE = (
@@ -24,7 +24,7 @@ def import_(
             metavar="NAME",
             rich_help_panel=TESTED,
             help="Which network it is: resnet50, densenet121, resnet32, torchvision:NAME, "
-            "timm:NAME or torchreid:NAME.",
+            "timm:NAME or torchreid:NAME; onnx for an ONNX file.",
         ),
     ],
     name: Annotated[str, typer.Option(rich_help_panel=OUTPUT, help="The run's name.")],
@@ -57,6 +57,8 @@ def import_(
         ),
     ] = None,
     told: Told = None,
+    normalisation: Normalisation = None,
+    channels: Channels = None,
     runs: Annotated[
         Path, typer.Option(metavar="DIR", rich_help_panel=OUTPUT, help="Folder of the runs.")
     ] = Path("runs"),
@@ -70,6 +72,7 @@ def import_(
     from reid_srdl.jobs.importing import import_network
     from reid_srdl.report.imported import print_imported
 
-    asked = ForeignFile(file, model, height, width, classes, told_of(told or []))
+    words = {"normalisation": normalisation, "channels": channels}
+    asked = ForeignFile(file, model, height, width, classes, told_of(told or [], words))
     done = import_network(asked, runs=runs, name=name)
     print_imported(done.record, done.folder)

@@ -124,7 +124,7 @@ Weights = Annotated[
     typer.Option(
         metavar="FILE",
         rich_help_panel=TESTED,
-        help="A network of another code, with --model and --dataset: what import and eval give.",
+        help="A network of another code, with --model and --dataset; an ONNX file: --model onnx.",
     ),
 ]
 Told = Annotated[
@@ -133,6 +133,23 @@ Told = Annotated[
         metavar="KEY=VALUE",
         rich_help_panel=TESTED,
         help="What the keys of such a file cannot show; an error names it. May be repeated.",
+    ),
+]
+Normalisation = Annotated[
+    str | None,
+    typer.Option(
+        metavar="imagenet|half|none",
+        rich_help_panel=TESTED,
+        help="How an ONNX file takes pixels: by ImageNet's mean and deviation, in -1..1, in 0..1. "
+        "One that reid-srdl exported needs neither this nor --channels.",
+    ),
+]
+Channels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="rgb|bgr",
+        rich_help_panel=TESTED,
+        help="Which colour an ONNX file takes first, red or blue.",
     ),
 ]
 Split = Annotated[

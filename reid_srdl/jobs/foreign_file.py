@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reid_srdl.errors import UserError
-from reid_srdl.models import NETWORK_NAMES
+from reid_srdl.models import NETWORK_NAMES, ONNX
 from reid_srdl.models.build import check_network
 from reid_srdl.models.foreign.found import Told
 from reid_srdl.models.foreign.network import Foreign, read_foreign
 from reid_srdl.models.spec import NetworkSpec
-from reid_srdl.places import read_text
+from reid_srdl.places import check_input, read_text
+from reid_srdl.records.exported import read_exported, sidecar
+
+if TYPE_CHECKING:
+    from reid_srdl.models.foreign.onnx import Fed
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class ForeignFile:
         Raises:
             UserError: as `models.foreign.network.read_foreign`, or names of classes that cannot be.
         """
+        if self.model == ONNX:
+            return self._read_onnx()
         if not self.path.is_file():
             raise UserError(f"{self.path}: no such file", "name a file of weights, .pth or .pt")
         if self.model not in NETWORK_NAMES:
@@ -51,6 +58,38 @@ class ForeignFile:
         names = None if self.classes is None else class_names(self.classes)
         size = (self.height, self.width)
         return read_foreign(self.path, self.model, size=size, classes=names, told=Told(self.told))
+
+    def _read_onnx(self) -> Foreign:
+        """Returns the network that an ONNX file holds, fed as the JSON beside it or the user says.
+
+        Raises:
+            UserError: neither says it, or both do; or as `models.foreign.onnx.read_onnx`.
+        """
+        from reid_srdl.models.foreign.onnx import read_onnx
+
+        check_input(self.path, "the ONNX file")
+        if self.classes is not None:
+            raise UserError("--classes: an ONNX file gives features", "leave it out", usage=True)
+        return read_onnx(self.path, self._fed(), (self.height, self.width))
+
+    def _fed(self) -> Fed:
+        from reid_srdl.models.foreign.onnx import Fed
+
+        known = read_exported(self.path)
+        if known is None:
+            return Fed.told(self.path, self.told)
+        beside = sidecar(self.path)
+        if self.told:
+            name = next(iter(self.told))
+            what = f"--{name}: {beside} says how {self.path.name} takes images"
+            raise UserError(what, "leave it out", usage=True)
+        if known.gives != "features":
+            raise UserError(
+                f"{self.path}: gives {known.gives}, and persons are searched for by features",
+                "export the run again without --logits",
+            )
+        note = f"{self.path.name} is {known.network} of {known.run}, by {beside.name}"
+        return Fed("none", "rgb", known.evaluation, note)
 
 
 def class_names(path: Path) -> tuple[str, ...]:
@@ -70,13 +109,17 @@ def class_names(path: Path) -> tuple[str, ...]:
     return names
 
 
-def told_of(texts: Sequence[str]) -> dict[str, str]:
+def told_of(texts: Sequence[str], words: Mapping[str, str | None] | None = None) -> dict[str, str]:
     """Reads ``KEY=VALUE`` words.
+
+    Args:
+        texts: the words.
+        words: what options of their own say; None: nothing.
 
     Raises:
         UserError: one is not of this form, or a key stands twice.
     """
-    told: dict[str, str] = {}
+    told = {key: value for key, value in (words or {}).items() if value is not None}
     for text in texts:
         key, sign, value = text.partition("=")
         if not sign or not key or not value or key in told:

@@ -144,6 +144,7 @@ MODELS: dict[str, ModelEntry] = {
 }
 
 LIBRARIES = ("torchvision", "timm", "torchreid")
+ONNX = "onnx"  # an imported ONNX file, see models.graphs.network
 
 
 def split_name(name: str) -> tuple[str, str] | None:
@@ -164,7 +165,9 @@ class NetworkNames:
     """
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and (name in MODELS or split_name(name) is not None)
+        return isinstance(name, str) and (
+            name in MODELS or name == ONNX or split_name(name) is not None
+        )
 
     def __iter__(self) -> Iterator[str]:
         yield from MODELS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from reid_srdl.models import ONNX
 from reid_srdl.models.answering import Answering
 from reid_srdl.models.branch import add_branches
 from reid_srdl.models.changes import (
@@ -23,6 +24,7 @@ from reid_srdl.models.changes import (
     NonLocal,
     Normalised,
     NormNeck,
+    OnnxFile,
     Part,
     Stem,
 )
@@ -55,6 +57,7 @@ _DOES: dict[type[Change], Callable[[Network, Any], None]] = {
     NormNeck: lambda network, change: add_norm_neck(network, bias=change.bias),
     CentredShortcut: lambda network, _: centre_shortcuts(network),
     Normalised: lambda network, _: None,  # no layer changes
+    OnnxFile: lambda network, _: _check_onnx(network),
 }
 
 # What a branch ends with, too: it answers as its network does.
@@ -80,6 +83,11 @@ def apply(change: Change, network: Network) -> None:
         if [type(one) for one in network.spec.changes].count(type(change)) > 1:
             raise refused(network, change.name, "each change comes once")
     _DOES[type(change)](network, change)
+
+
+def _check_onnx(network: Network) -> None:
+    if network.spec.name != ONNX:
+        raise refused(network, "what is known of an ONNX file", "it is none")
 
 
 def _drop(network: Network, p: float) -> None:

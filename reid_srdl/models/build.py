@@ -10,13 +10,14 @@ import torch
 from torch import nn
 
 from reid_srdl.errors import UserError
-from reid_srdl.models import MODELS, ModelEntry, split_name
+from reid_srdl.models import MODELS, ONNX, ModelEntry, split_name
 from reid_srdl.models.adapters import adapter
 from reid_srdl.models.applying import apply
 from reid_srdl.models.changes import Change
 from reid_srdl.models.fetching import imagenet_file
 from reid_srdl.models.finding import find_stages
 from reid_srdl.models.foreign.first_weights import fill, foreign_code
+from reid_srdl.models.graphs.network import onnx_network
 from reid_srdl.models.grey import make_grey
 from reid_srdl.models.network import Network
 from reid_srdl.models.spec import NetworkSpec
@@ -47,6 +48,8 @@ def build(spec: NetworkSpec, *, seed: int, weights: Path | None = None) -> Netwo
             library, name = foreign
             network = adapter(library).build(name, spec.classes, published, spec.size)
             network.name_stages(find_stages(network.trunk, spec.size))
+        elif spec.name == ONNX:
+            network = onnx_network(spec)
         else:
             network = _of_table(MODELS[spec.name], spec, published)
         if weights is not None and trunk is not None:
@@ -80,6 +83,8 @@ def check_network(
             installed; it does not take images of this size or a change; there are no ImageNet
             weights for it.
     """
+    if name == ONNX:
+        onnx_network(NetworkSpec(name, 2))  # tells that it is not trained here
     if foreign := split_name(name):
         library, library_name = foreign
         adapter(library).check(library_name)

@@ -34,7 +34,7 @@ class Extractor:
         batch_size: images of a forward pass.
         flip: average the features of each image and its mirror image.
         steps: told (what, images done, images in all) now and then.
-        normalisation: by which the network sees images.
+        normalisation: by which the network sees images, unless its spec says another.
     """
 
     network: Network
@@ -49,8 +49,8 @@ class Extractor:
         """Returns the N x D features of N x H x W x 3 images, in their order."""
         with self.compute.activated():
             spec = getattr(self.network, "spec", None)  # a network made by hand has none
-            seen = self.normalisation
-            normalisation = seen if spec is None else normalisation_of(spec, seen)
+            suits = self.normalisation
+            normalisation = suits if spec is None else normalisation_of(spec, suits)
             images = Images(pixels, self.size, self.compute.device, normalisation)
             return _forward(self, images, what)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.analyse.named_networks import Named, named_network
 from reid_srdl.methods import KNOWN
+from reid_srdl.models import ONNX
 from reid_srdl.records.belonging import read_run
 from reid_srdl.records.folder import RunFolder
 
@@ -37,4 +38,9 @@ def subject_of(run: Path, network: str | None) -> Named:
             f"{weights}: not there: the run's weights are gone",
             "restore the file, or train the run again",
         )
-    return named_network(f"{run}:{name}")
+    named = named_network(f"{run}:{name}")
+    if named.network.spec.name == ONNX:
+        raise UserError(
+            f"{run}: an ONNX file that was imported", "take that file: it is what export writes"
+        )
+    return named

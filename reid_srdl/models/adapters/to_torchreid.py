@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from reid_srdl.errors import UserError
 from reid_srdl.models import MODELS, split_name
-from reid_srdl.models.changes import Dropout
+from reid_srdl.models.changes import Dropout, Normalised
 from reid_srdl.models.network import Network
 from reid_srdl.models.spec import NetworkSpec
 
@@ -39,7 +39,9 @@ def torchreid_name(spec: NetworkSpec) -> str:
             f"torchreid has no network that answers as {spec.name} does",
             f"{_HINT}; torchreid takes {known} and torchreid:NAME",
         )
-    changed = [change.name for change in spec.changes if not isinstance(change, Dropout)]
+    changed = [
+        change.name for change in spec.changes if not isinstance(change, Dropout | Normalised)
+    ]
     if spec.channels != 3:
         changed.append("grey images")
     if changed:

@@ -22,6 +22,7 @@ from reid_srdl.models.changes.no_last_relu import NoLastReLU
 from reid_srdl.models.changes.non_local import NonLocal
 from reid_srdl.models.changes.norm_neck import NormNeck
 from reid_srdl.models.changes.normalised import Normalised
+from reid_srdl.models.changes.onnx_file import OnnxFile
 from reid_srdl.models.changes.part import Part
 from reid_srdl.models.changes.stem import Stem
 
@@ -42,6 +43,7 @@ __all__ = [
     "NonLocal",
     "NormNeck",
     "Normalised",
+    "OnnxFile",
     "Part",
     "Stem",
 ]
@@ -75,4 +77,5 @@ CHANGES: dict[str, type[Change]] = {
     "norm_neck": NormNeck,
     "normalised": Normalised,
     "centred_shortcut": CentredShortcut,
+    "onnx_file": OnnxFile,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,50 @@ def check_file(path: Path) -> None:
         raise UserError(f"{path}: not an ONNX file: there is no graph in it", _NO_FILE)
     for location in sorted(set(_locations(model))):
         _check_location(path, location)
+
+
+def whole_content(path: Path) -> bytes:
+    """Returns a checked file with all its weights inside.
+
+    Raises:
+        UserError: together they are more than the 2 GB that such a file can hold.
+    """
+    import onnx
+
+    if not any(_locations(onnx.load(path, load_external_data=False))):
+        return path.read_bytes()
+    try:
+        content: bytes = onnx.load(path).SerializeToString()
+    except Exception:  # protobuf's, of two implementations
+        raise UserError(
+            f"{path}: its weights are more than one ONNX file can hold (2 GB)",
+            "give a smaller network",
+        ) from None
+    return content
+
+
+def parameters_in(content: bytes) -> int:
+    """Returns how many numbers a file's constants hold."""
+    import onnx
+
+    constants = onnx.load_from_string(content).graph.initializer
+    return sum(math.prod(tensor.dims) for tensor in constants)
+
+
+def check_content(content: bytes) -> None:
+    """Checks that the content of a file is ONNX, and that all of it is inside.
+
+    Raises:
+        UserError: it is not.
+    """
+    import onnx
+
+    try:
+        model = onnx.load_from_string(content)
+    except Exception:  # protobuf's, of two implementations
+        model = None
+    if model is None or any(_locations(model)):
+        raise UserError("the imported ONNX file is damaged", "import it again")
 
 
 def _check_location(path: Path, location: str) -> None:

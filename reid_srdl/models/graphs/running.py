@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
-from reid_srdl.models.graphs.onnx_files import check_file
+from reid_srdl.models.graphs.onnx_files import check_content, check_file
 from reid_srdl.models.graphs.writing import check_onnx
 
 _OUTPUT = "features"  # what is taken of a file that gives several things
@@ -69,11 +69,11 @@ class OnnxGraph:
         return np.asarray(answer[: len(images)], np.float32)
 
 
-def open_onnx(path: Path, *, threads: int = 1, device: str = "cpu") -> OnnxGraph:
+def open_onnx(source: Path | bytes, *, threads: int = 1, device: str = "cpu") -> OnnxGraph:
     """Opens an ONNX file; nothing of it is run, and nothing outside its folder is read.
 
     Args:
-        path: the file.
+        source: the file, or its content.
         threads: of each operation, on the CPU.
         device: ``cpu`` or ``cuda``.
 
@@ -82,7 +82,11 @@ def open_onnx(path: Path, *, threads: int = 1, device: str = "cpu") -> OnnxGraph
             that ONNX Runtime lacks; it does not map images to features.
     """
     check_onnx(("onnx", "onnxruntime"))
-    check_file(path)
+    path = source if isinstance(source, Path) else Path("the imported ONNX file")
+    if isinstance(source, Path):
+        check_file(source)
+    else:
+        check_content(source)
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -90,7 +94,9 @@ def open_onnx(path: Path, *, threads: int = 1, device: str = "cpu") -> OnnxGraph
     options.log_severity_level = 4  # what is fatal is raised, too
     try:
         session = onnxruntime.InferenceSession(
-            str(path), options, providers=_providers(onnxruntime, device)
+            str(source) if isinstance(source, Path) else source,
+            options,
+            providers=_providers(onnxruntime, device),
         )
     except UserError:
         raise
