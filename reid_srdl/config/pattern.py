@@ -18,5 +18,5 @@ def pattern(text: str | None) -> str | None:
     except re.error as error:
         raise ValueError(f"not a pattern: {error.msg}") from None
     if found.search("") is not None:
-        raise ValueError("a pattern that finds nothing in every text")
+        raise ValueError("a pattern that an empty text matches, too")
     return text

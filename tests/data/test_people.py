@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reid_srdl.config import resolve
 from reid_srdl.data import Patterns, load_dataset, load_people
 from reid_srdl.data.check import check_dataset
 from reid_srdl.data.content import content_of
@@ -20,6 +21,7 @@ from reid_srdl.data.people.kept_split import split_text
 from reid_srdl.data.reid.crops import UNKNOWN_CAMERA, Crops, ReidData
 from reid_srdl.errors import UserError
 from reid_srdl.files import write_text
+from reid_srdl.methods import OPTIONS
 
 CAMERA = Patterns(camera=r"cam(\d+)")
 # Names may be any text.
@@ -232,6 +234,17 @@ def test_a_pattern_that_finds_nothing_is_refused(folders: Path) -> None:
     refused(folders, "data.person", "24 files", patterns=Patterns(person="late/(cam.)"))
 
 
+def test_keys_that_nothing_would_read_are_refused() -> None:
+    for tree, words in (
+        ({"name": "folder", "camera": "c"}, "nothing reads it while data.name is folder"),
+        ({"name": "people", "camera": "c("}, "not a pattern: missing ), unterminated subpattern"),
+        ({"name": "people", "person": ".*"}, "a pattern that an empty text matches, too"),
+    ):
+        with pytest.raises(UserError) as caught:
+            resolve({"data": tree}, OPTIONS)
+        assert words in caught.value.what
+
+
 def test_folders_without_persons_are_refused(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     refused(tmp_path / "none", "the folder is empty")
@@ -254,9 +267,11 @@ def test_links_in_a_circle_and_empty_files_are_left_out(folders: Path) -> None:
     assert "empty.png (empty file)" in told
 
 
-def test_a_name_that_is_no_text_is_refused(folders: Path) -> None:
+def test_a_folder_whose_name_is_no_text_is_left_out(folders: Path) -> None:
     image(folders / "x" / "cam1.png").parent.rename(os.fsdecode(os.fsencode(folders) + b"/\xff"))
-    refused(folders, "not UTF-8", patterns=CAMERA)
+    data = load_dataset("people", folders, 0, CAMERA)
+    assert len(crops_of(data)) == 48
+    assert r"\xff (a name that is not UTF-8)" in " ".join(note.line for note in data.notes)
 
 
 SOUND = [["a.png", "A"], ["b.png", "B"], ["c.png", "C"], ["d.png", "D"]]

@@ -21,20 +21,22 @@ from reid_srdl.jobs.evaluate import evaluate_run
 from reid_srdl.jobs.experiment import experiment
 from reid_srdl.jobs.train import train
 from reid_srdl.records.later import read_later
+from reid_srdl.records.store import read_record
 from reid_srdl.retrieval.features import Features, FeatureSet
+from reid_srdl.retrieval.result import Evaluation
 from tests.data.market_tables import link_folders, rows_of, write_csv, write_parquet
 
 CAMERA = r"_c(\d)"
 
 
-def run(place: Path, name: str, data: dict[str, Any]) -> None:
+def run(place: Path, name: str, data: dict[str, Any], judged: dict[str, Any] | None = None) -> None:
     tree = {
         "data": {"height": 32, "width": 16, **data},
         "model": {"name": "resnet32"},
         "method": {"name": "vanilla"},
         "optim": {"batch_size": 8},
         "train": {"epochs": 1, "precision": "fp32", "threads": 1, "device": "cpu"},
-        "eval": {"enabled": False},
+        "eval": judged or {"enabled": False},
         "run": {"dir": place, "name": name},
     }
     train(experiment(tree))
@@ -122,6 +124,25 @@ def test_a_run_is_judged_in_the_split_that_it_keeps(place: Path) -> None:
     with pytest.raises(UserError, match=r"split\.csv"):
         scores(place / "f", "people", place / "folders")
     (place / "f" / "split.csv").write_text(text)
+
+
+def test_one_camera_is_refused_before_training_and_none_is_recorded(place: Path) -> None:
+    one = {"name": "people", "dir": place / "folders", "camera": "_(c)", "person": r"(\d{4})_c"}
+    with pytest.raises(UserError, match="all test images are by one") as caught:
+        run(place, "one", one, {"enabled": True})
+    assert "--set eval.same_camera=keep" in caught.value.hint
+    assert not (place / "one").exists()
+    run(place, "none", {**one, "camera": None}, {"enabled": True})
+    kept = {**one, "camera": "_(c)"}
+    run(place, "kept", kept, {"enabled": True, "same_camera": "keep"})
+    rules = []
+    for name in ("none", "kept"):
+        found = read_record(place / name).evaluations[0].result
+        assert isinstance(found, Evaluation)
+        rules.append(found.protocol)
+    assert [one.same_camera for one in rules] == ["keep", "keep"]
+    assert "no camera is known" in rules[0].same_camera_note
+    assert "count" in rules[1].same_camera_note
 
 
 def features_of(data: ReidData) -> Features:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from reid_srdl.data.listing import EMPTY_FILE, LeftOut, list_folder, note_left_out, refuse_odd_name
+from reid_srdl.data.listing import LeftOut, note_left_out
+from reid_srdl.data.nested import list_nested
 from reid_srdl.data.notes import first_ten, printable, say_files
 from reid_srdl.data.people.rows import Rows
 from reid_srdl.errors import UserError
@@ -50,27 +49,22 @@ def read_folders(root: Path, patterns: Patterns) -> Rows:
         UserError: there is none, two persons' folders differ by case alone, a pattern finds nothing
             in any path, or finds no person in some.
     """
-    rows, left_out, nobody = Rows(root), list[LeftOut](), list[str]()
-    for path, why in _files(root, left_out):
+    found = list_nested(root)
+    rows, nobody = Rows(root, notes=found.notes), list[str]()
+    for path in found.names:
         person = patterns.person_of(path)
-        if why is not None:
-            left_out.append(LeftOut(path, why))
-        elif not person:
-            nobody.append(path)
-        else:
+        if person:
             rows.add(path, person, patterns.camera_of(path))
+        else:
+            nobody.append(path)
     _check_persons(root, patterns, nobody, bool(rows.paths))
-    if patterns.person is None:
-        left_out += [LeftOut(path, _NO_PERSON) for path in nobody]
     if not rows.paths:
         raise UserError(
             f"{root}: no images in folders of persons", "make a folder of images for each person"
         )
     check_camera(root, patterns, rows)
-    for name in rows.person_names.names:
-        refuse_odd_name(root / name)
     _check_case(root, rows.person_names.names)
-    rows.notes = note_left_out(root.name, left_out)
+    rows.notes += note_left_out(root.name, [LeftOut(path, _NO_PERSON) for path in nobody])
     return rows
 
 
@@ -113,26 +107,6 @@ def _check_case(root: Path, names: tuple[str, ...]) -> None:
             f"{root}: persons whose names differ by case alone: {first_ten(pairs)}",
             "rename one, or put all images into one folder",
         )
-
-
-def _files(root: Path, left_out: list[LeftOut]) -> Iterator[tuple[str, str | None]]:
-    """Yields images at any depth by their paths below ``root``; why one is left out, else None."""
-    waiting: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
-    while waiting:
-        below, above = waiting.pop()
-        folder = root / below
-        status = folder.stat()
-        if (status.st_dev, status.st_ino) in above:
-            left_out.append(LeftOut(below, "a link to a folder above it"))
-            continue
-        listing = list_folder(folder)
-        prefix = f"{below}/" if below else ""
-        empty = set(listing.empty)
-        for name in listing.images:
-            yield os.path.normpath(prefix + name), EMPTY_FILE if name in empty else None
-        left_out += [LeftOut(prefix + one.name, one.reason) for one in listing.left_out]
-        inside = above | {(status.st_dev, status.st_ino)}
-        waiting += [(prefix + name, inside) for name in reversed(listing.folders)]
 
 
 def _found(pattern: str, path: str) -> str:
