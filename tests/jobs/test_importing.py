@@ -11,15 +11,24 @@ import pytest
 import torch
 
 from reid_srdl.errors import UserError
-from reid_srdl.jobs.evaluate import evaluate_run
+from reid_srdl.jobs.analyse.place import Place
+from reid_srdl.jobs.analyse.width import measure_width
+from reid_srdl.jobs.evaluate import evaluate_classes, evaluate_run
 from reid_srdl.jobs.evaluate_weights import evaluate_weights
+from reid_srdl.jobs.experiment import experiment
 from reid_srdl.jobs.extract import features_of_run
 from reid_srdl.jobs.foreign_file import ForeignFile, told_of
 from reid_srdl.jobs.importing import Imported, import_network
 from reid_srdl.jobs.runs import check_run, state_of
 from reid_srdl.jobs.search import search_run
+from reid_srdl.jobs.train import train
+from reid_srdl.records.comparison import compare
+from reid_srdl.records.leaderboard import leaderboard
+from reid_srdl.records.per_query import read_results
 from reid_srdl.records.run import ImportedRecord
-from reid_srdl.records.store import read_any_record, read_record
+from reid_srdl.records.store import read_any_record, read_record, read_records
+from tests.class_set import CLASSES, write_class_folder
+from tests.models.foreign import forward, keys
 from tests.small_set import write_small_set
 
 OSNET = "torchreid:osnet_x0_25"
@@ -98,6 +107,18 @@ def test_both_ways_give_the_same_figures(zoo: Imported, place: Path) -> None:
     assert of_file.evaluation == of_run.evaluation
     np.testing.assert_array_equal(ours.gallery.features, theirs.gallery.features)
     assert json.loads(kept.read_text())["run"] == "zoo"
+    _tables_and_comparisons_take_it(zoo)
+
+
+def _tables_and_comparisons_take_it(zoo: Imported) -> None:
+    records, problems = read_records(zoo.folder)
+    (row,) = leaderboard(records).rows
+    assert (row.dataset.name, row.network, row.seeds, problems) == ("folder", "zoo", (), [])
+    assert (row.method, row.parameters, row.trcost) == (None, zoo.record.parameters, None)
+    side = read_results(zoo.folder)
+    assert compare(side, side).single_query.of("mAP").difference == 0
+    with pytest.raises(UserError, match="not judged on viper"):
+        read_results(zoo.folder, "viper")
 
 
 def test_without_a_data_set_of_its_own_one_must_be_named(zoo: Imported, place: Path) -> None:
@@ -151,3 +172,65 @@ def test_names_of_classes_and_folders_are_checked(zoo: Imported, place: Path) ->
             told_of(text.split())
     with pytest.raises(UserError, match="--told stride: says nothing"):
         ForeignFile(place / "p", OSNET, told={"stride": "1"}).read()
+
+
+@pytest.fixture(scope="module")
+def classes(place: Path) -> Imported:
+    """Akamaster's ResNet-20, as if it knew the six classes of the folder ``classes``."""
+    write_class_folder(place / "classes")
+    shapes = keys.akamaster(20) | keys.linear("module.linear", 64, len(CLASSES))
+    torch.save({"state_dict": keys.drawn(shapes), "best_prec1": 91.0}, place / "model.th")
+    (place / "classes.txt").write_text("\n".join(CLASSES))
+    file = ForeignFile(place / "model.th", "resnet20", classes=place / "classes.txt")
+    return import_network(file, runs=place / "runs", name="classes")
+
+
+def test_a_network_of_classes_is_judged_by_its_own_normalisation(
+    classes: Imported, place: Path
+) -> None:
+    where: dict[str, Any] = {"dataset": "class-folder", "data_dir": place / "classes"}
+    scores, _ = evaluate_classes(classes.folder, **where)
+    from reid_srdl.data import load_classes
+    from reid_srdl.data.augment import normalise
+    from reid_srdl.data.batches import Images
+
+    data = load_classes("class-folder", place / "classes", (32, 32))
+    images = Images(data.test.pixels, (32, 32), torch.device("cpu"))
+    pixels = normalise(torch.cat(list(images.in_batches(np.arange(len(images)), 99))))
+    state = keys.drawn(keys.akamaster(20) | keys.linear("module.linear", 64, len(CLASSES)))
+    features = forward.akamaster(state, pixels, blocks=3)
+    logits = features @ state["module.linear.weight"].mT + state["module.linear.bias"]
+    right = logits.argmax(1).numpy() == data.test.labels
+    assert scores["imported"].top1 == pytest.approx(right.mean())
+    with pytest.raises(UserError, match="not known"):
+        measure_width(str(classes.folder), distances=[0.0, 1.0], directions=1)
+    width, _ = measure_width(
+        str(classes.folder),
+        distances=[0.0, 1.0],
+        directions=1,
+        place=Place(place / "classes", dataset="class-folder"),
+    )
+    ce = torch.nn.functional.cross_entropy(logits, torch.from_numpy(data.test.labels))
+    assert width.losses["test"][0][0] == pytest.approx(ce.item(), rel=1e-5)
+
+
+def _learning(place: Path, teacher: Path, name: str, **more: Any) -> dict[str, Any]:
+    return {
+        "data": {"name": "class-folder", "dir": str(place / "classes"), "height": 32, "width": 32},
+        "model": {"name": "resnet20"},
+        "method": {"name": name, "teacher": str(teacher), **more},
+        "train": {"epochs": 1, "threads": 1},
+        "optim": {"batch_size": 12},
+        "run": {"dir": str(place / "runs"), "name": f"by-{teacher.name}"},
+    }
+
+
+def test_it_teaches_where_its_classes_are_the_students(classes: Imported, place: Path) -> None:
+    record = train(experiment(_learning(place, classes.folder, "kd")))
+    assert record.cost.teachers == 0
+    assert record.config["method"]["teacher"] == "classes"  # type: ignore[index,call-overload]
+    nameless = ForeignFile(place / "model.th", "resnet20")
+    other = import_network(nameless, runs=place / "runs", name="nameless")
+    with pytest.raises(UserError, match="without the names of its classes") as caught:
+        train(experiment(_learning(place, other.folder, "kd")))
+    assert "--classes FILE" in caught.value.hint
