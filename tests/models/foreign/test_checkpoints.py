@@ -118,7 +118,8 @@ def test_what_holds_no_plain_weights_is_refused_unexecuted(
 def test_a_cut_file_is_refused(tmp_path: Path, name: str, kept: int) -> None:
     torch.save(STATE, tmp_path / name)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:kept])
-    with pytest.raises(UserError, match="not a file of plain weights|an empty file|cut short|damaged"):
+    told = r"not a file of plain weights|an empty file|cut short|damaged"
+    with pytest.raises(UserError, match=told):
         read_state(tmp_path / name)
     with pytest.raises(UserError, match="no such weights file"):
         read_state(tmp_path / "none")
