@@ -16,7 +16,7 @@ from reid_srdl.config import AnyConfig
 from reid_srdl.errors import UserError
 from reid_srdl.methods import own
 from reid_srdl.methods.vanilla import VanillaOptions, vanilla
-from reid_srdl.training.phases import Phase
+from reid_srdl.training.phases import Fit, Phase
 from reid_srdl.training.plan import Planner
 from reid_srdl.training.setting import Setting
 
@@ -34,7 +34,7 @@ def budgeted(config: AnyConfig, setting: Setting, phases: Sequence[Phase]) -> Se
 
     Raises:
         UserError: the work of vanilla cannot be met within 1 %: the steps are too few to choose
-            from, or the method costs less; or an epoch has no step left.
+            from, or the method costs less.
     """
     if config.train.budget == "own":
         return setting
@@ -50,13 +50,6 @@ def budgeted(config: AnyConfig, setting: Setting, phases: Sequence[Phase]) -> Se
             "take train.budget=own, or more steps: a lower optim.batch_size, more train.epochs",
             usage=True,
         )
-    for phase in phases:
-        if phase.kind == "fit" and int(phase.steps * parts / _PARTS) < 1:
-            raise UserError(
-                f"train.budget: it leaves no step in an epoch of the phase {phase.name!r}",
-                "take train.budget=own, or a lower optim.batch_size",
-                usage=True,
-            )
     return replace(setting, share=parts / _PARTS)
 
 
@@ -76,8 +69,25 @@ def _work(phases: Sequence[Phase], share: float) -> int:
     """Returns the multiply-accumulates of what the budget counts, at a share of the steps."""
     total = 0
     for phase in phases:
-        if phase.kind == "fit":
+        if isinstance(phase.asked, Fit):
+            share_of_it = share * phase.asked.share
             frozen = int(phase.frozen_steps * share)
-            phase = replace(phase, share=share, frozen_steps=frozen)
+            phase = replace(phase, share=share_of_it, frozen_steps=frozen)
         total += phase.work.total
     return total
+
+
+def check_steps(phases: Sequence[Phase]) -> None:
+    """Checks that every epoch has a step, where phases make a share of their steps.
+
+    Raises:
+        UserError: one has none.
+    """
+    for phase in phases:
+        if phase.kind == "fit" and int(phase.steps * phase.share + 1e-6) < 1:
+            raise UserError(
+                f"phase {phase.name!r}: {phase.share:.3g} of the {phase.steps} steps of an epoch "
+                "is none",
+                "lower optim.batch_size, raise train.epochs, or take train.budget=own",
+                usage=True,
+            )

@@ -18,7 +18,7 @@ from reid_srdl.config.start import Start
 from reid_srdl.data.batches import TrainingSet
 from reid_srdl.errors import UserError
 from reid_srdl.files import file_digest
-from reid_srdl.jobs.budget import budgeted
+from reid_srdl.jobs.budget import budgeted, check_steps
 from reid_srdl.jobs.rehearsal import ensembles_of, run_program, setting_of, told_as_own
 from reid_srdl.jobs.starting import origin_of
 from reid_srdl.models.build import build
@@ -83,6 +83,7 @@ def plan_run(config: AnyConfig, task: Task, weights: Path | None) -> RunPlan:
     if config.train.budget != "own":
         setting = budgeted(config, setting, planner.phases)
         planner, returned = _planned(config, setting)
+    check_steps(planner.phases)
     return RunPlan(
         setting,
         returned,

@@ -65,19 +65,23 @@ def srdl(trainer: Planner, epochs: int, options: SRDLOptions) -> dict[str, Model
     With more than two stages each learns from the one before it as stage two does from stage one.
 
     NOTE: where the stages do not divide M, the last takes the rest: where M is odd, stage one takes
-    floor(M/2) epochs. Each stage's network stays readable as its phase, such as ``first``.
+    floor(M/2) epochs. With fewer epochs than stages, each stage makes its part of every epoch. Each
+    stage's network stays readable as its phase, such as ``first``.
     """
     M, k = epochs, options.stages  # noqa: N806 - the paper's name
     complete = options.schedule == "complete"
     spans = [
         (m, Span(0, m) if complete else Span(start, M)) for start, m in shares(M, k)
     ]  # Eq 4, or Eq 3
+    part = 1.0
+    if k > M and complete:
+        spans, part = [(M, Span(0, M))] * k, 1 / k
 
     # (I) First stage learning: Eq 2 under Eq 4
     m, span = spans[0]
     theta = trainer.new_model()
     L_ce = trainer.supervised  # noqa: N806 - the paper's name
-    theta_star = trainer.fit(theta, epochs=m, loss=L_ce, span=span, name="first")
+    theta_star = trainer.fit(theta, epochs=m, loss=L_ce, span=span, name="first", share=part)
 
     for stage, (m, span) in enumerate(spans[1:], start=2):
         name, again = ("second", "") if stage == 2 else (f"stage-{stage}", f"-{stage - 1}")
@@ -89,5 +93,7 @@ def srdl(trainer: Planner, epochs: int, options: SRDLOptions) -> dict[str, Model
         # (II) Second stage learning: random restart, Eq 7 under Eq 4
         theta = trainer.new_model(f"restart{again}") if options.restart else theta_star
         loss = Referenced(L_ce, knowledge, options.temperature, options.standardise)
-        theta_star = trainer.fit(theta, epochs=m, loss=loss, span=span, name=name, frozen=consulted)
+        theta_star = trainer.fit(
+            theta, epochs=m, loss=loss, span=span, name=name, frozen=consulted, share=part
+        )
     return {"srdl": theta_star}

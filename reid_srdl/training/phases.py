@@ -31,6 +31,7 @@ class Fit:
         keeps: other weights of each network that it keeps beside the last step's.
         every: epochs from one judgement on the validation part to the next, the last epoch's
             besides; 0: nothing is judged.
+        share: of each epoch's steps that it makes.
     """
 
     models: Mapping[str, Model]
@@ -43,6 +44,7 @@ class Fit:
     span: Span
     keeps: tuple[Kind, ...] = ()
     every: int = 0
+    share: float = 1.0
 
     @property
     def needs(self) -> frozenset[str]:
@@ -128,9 +130,11 @@ class Phase:
         return "fit" if isinstance(self.asked, Fit) else "extract"
 
     @property
-    def epochs(self) -> int:
-        """Epochs fitted, or passes over the training set."""
-        return self.asked.epochs if isinstance(self.asked, Fit) else self.asked.passes
+    def epochs(self) -> float:
+        """Epochs fitted, parts of some included, or passes over the training set."""
+        if isinstance(self.asked, Fit):
+            return self.asked.epochs * self.asked.share
+        return self.asked.passes
 
     @property
     def keeps(self) -> tuple[Kind, ...]:
@@ -177,7 +181,7 @@ class Phase:
     @property
     def all_steps(self) -> int:
         """Steps of the whole phase; an extraction takes one for each image."""
-        return self.steps_before(self.epochs) if self.kind == "fit" else self.images
+        return self.steps_before(self.asked.epochs) if isinstance(self.asked, Fit) else self.images
 
     @property
     def work(self) -> MacCount:
@@ -193,9 +197,10 @@ class Phase:
 
         An epoch leaves out the images of a last batch that is not full; TrCost does not.
         """
-        if self.kind == "extract":
+        if not isinstance(self.asked, Fit):
             return self.work.forward
-        return self.step_work.forward / self.batch_size * self.images * self.epochs * self.share
+        seen = self.images * self.asked.epochs * self.share
+        return self.step_work.forward / self.batch_size * seen
 
     def stem(self, folder: Path) -> Path:
         """Returns how the names of its files begin; another setting is another key is another."""

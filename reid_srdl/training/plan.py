@@ -221,6 +221,7 @@ class Planner:
         frozen: Mapping[str, Model] | None = None,
         heads: Mapping[str, Head] | None = None,
         only: Only | None = None,
+        share: float = 1.0,
     ) -> Model:
         """Trains a copy of a model; the argument stays as it was. A durable phase.
 
@@ -233,6 +234,7 @@ class Planner:
             frozen: networks that the loss consults on the very crops, in evaluation mode.
             heads: modules that are trained beside the network, and end with the phase.
             only: the part of the network that is trained; None: all of it.
+            share: of each epoch's steps that are made, where a phase is shorter than an epoch.
 
         Raises:
             UserError: no epochs, a loss that asks for what the phase cannot give, a loss that is
@@ -247,6 +249,7 @@ class Planner:
             frozen=frozen,
             heads=heads,
             only=only,
+            share=share,
         )
         return together[name]
 
@@ -262,13 +265,14 @@ class Planner:
         frozen: Mapping[str, Model] | None = None,
         heads: Mapping[str, Head] | None = None,
         only: Only | None = None,
+        share: float = 1.0,
     ) -> dict[str, Model]:
         """Trains several models on the same batches; each loss sees its peers' answers, detached.
 
         Args:
             models: where each begins, by name; all know the same classes.
             losses: what each minimises, by the same names.
-            epochs, name, span, frozen, heads, only: as in ``fit``.
+            epochs, name, span, frozen, heads, only, share: as in ``fit``.
             in_turn: the networks step one after the other, each with the refreshed answers of
                 those that have stepped (Deep Mutual Learning, Algorithm 1); else all at once.
 
@@ -286,6 +290,7 @@ class Planner:
             span=span or Span(0, epochs),
             keeps=keeps_of(self.setting, only),
             every=every_of(self.setting, epochs, only),
+            share=share,
         )
         view = self._checked(fit, name)
         phase = self._open(name, fit, view)
@@ -359,7 +364,7 @@ class Planner:
         check_name("phase", name)
         if name in [phase.name for phase in self.phases]:
             raise UserError(f"two phases are named {name!r}", "name them apart")
-        share = setting.share if isinstance(asked, Fit) else 1.0
+        share = setting.share * asked.share if isinstance(asked, Fit) else 1.0
         key = key_of(
             name=name,
             asked=asked,

@@ -71,6 +71,7 @@ def test_it_tells_what_is_computed_not_where() -> None:
         "eval.enabled": False,
         "eval.engine": "faiss",
         "recipe.keys": ["optim.lr"],
+        "watch.gradients": True,
     }
     assert elsewhere.keys() == set(PLACES) - {"model.weights"}
     assert {assigned(path, value) for path, value in elsewhere.items()} == {key()}

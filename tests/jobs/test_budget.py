@@ -132,3 +132,20 @@ def test_a_budget_that_cannot_be_met_is_refused_before_training(place: Path) -> 
     with pytest.raises(UserError, match=r"train\.budget: dml costs") as caught:
         phases(coarse)
     assert "optim.batch_size" in caught.value.hint
+
+
+def test_one_epoch_is_shared_by_both_stages(place: Path, tmp_path: Path) -> None:
+    chosen = config(place, "srdl", "own", epochs=1)
+    chosen = chosen.model_copy(update={"run": chosen.run.model_copy(update={"dir": tmp_path})})
+    first, _, second = phases(chosen)
+    assert (first.all_steps, second.all_steps) == (45, 45)  # of 90 steps an epoch
+    assert (first.epochs, second.epochs) == (0.5, 0.5)
+    record = jobs.train(chosen)
+    assert record.cost.epochs == 1
+    vanilla = work(phases(config(place, "vanilla", "own", epochs=1)))
+    assert sum(one.work.total for one in record.phases if one.kind == "fit") == vanilla
+    coarse = chosen.model_copy(
+        update={"optim": chosen.optim.model_copy(update={"batch_size": 360})}
+    )
+    with pytest.raises(UserError, match=r"'first': 0\.5 of the 1 steps of an epoch is none"):
+        phases(coarse)

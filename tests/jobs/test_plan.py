@@ -186,9 +186,14 @@ def test_a_finished_teachers_cost_is_in_the_plan(
 @pytest.mark.parametrize(
     ("method", "epochs", "ensembles", "what", "hint"),
     [
-        ({"name": "srdl"}, 1, [], "srdl needs at least 2 (got 1)", "raise train.epochs"),
+        (
+            {"name": "srdl", "schedule": "incomplete"},
+            1,
+            [],
+            "srdl needs at least 2 (got 1)",
+            "raise train.epochs",
+        ),
         ({"name": "vanilla", "models": 5}, 3, [], "vanilla needs at least 5 (got 3)", "raise"),
-        ({"name": "srdl", "stages": 4}, 3, [], "srdl needs at least 4 (got 3)", "raise"),
         ({"name": "ban", "generations": 4}, 3, [], "ban needs at least 4 (got 3)", "raise"),
         ({"name": "ban", "generations": 0}, 3, [], "method.generations", ""),
         ({"name": "kd", "teacher": "wibe"}, 3, [], "no such network 'wibe'", "'wide'"),
