@@ -117,7 +117,8 @@ def evaluate_run(
 def patterns_of(config: AnyConfig, dataset: str, given: Mapping[str, str]) -> Patterns:
     """Returns what paths tell, by a configuration's own patterns and what was given."""
     own = config.data.model_dump(include={"camera", "person"})
-    told = changed(config.data, {"name": dataset, **own, **given}, "data")
+    alone = config.data.model_copy(update={"dirs": ()})  # of a joint set each has one
+    told = changed(alone, {"name": dataset, **own, **given}, "data")
     return Patterns(told.camera, told.person)
 
 

@@ -19,7 +19,10 @@ from reid_srdl.places import writing
 
 _HOME = "https://download.pytorch.org/models"
 _HASH = re.compile(r"-([0-9a-f]{8,})\.")  # in a file's name, as torch.hub checks it
-_OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EMFILE)
+_OF_DISKS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EIO, errno.ESTALE),
+    *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EMFILE),
+}
 _NAME_ONE = "or name a file with --set model.weights=FILE"
 
 

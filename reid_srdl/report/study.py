@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterator
 
 from reid_srdl.records.intervals import Estimate
-from reid_srdl.records.studies.results import StudyResults
+from reid_srdl.records.studies.results import ContrastScore, Score, StudyResults
 from reid_srdl.records.studies.schema import Study
 from reid_srdl.report.analysis import width_table
 from reid_srdl.report.tables import MISSING, Column, Row, Table, Value
@@ -93,7 +93,7 @@ def _cell_rows(results: StudyResults) -> Iterator[Row]:
             yield Row(cost | {"metric": MISSING, "measured": NOT_RUN})
         for index, score in enumerate(cell.scores):
             values: dict[str, Value] = {
-                "metric": METRIC_TITLES[score.metric],
+                "metric": _metric(score),
                 "published": _points(score.published),
                 "measured": _mean(score.measured),
                 "interval": _interval(score.measured),
@@ -110,7 +110,7 @@ def _contrast_rows(results: StudyResults) -> Iterator[Row]:
             if score.measured is not None and score.published is not None:
                 beside = score.measured.mean - score.published
             values: dict[str, Value] = {
-                "metric": METRIC_TITLES[score.metric],
+                "metric": _metric(score),
                 "published": _points(score.published, sign="+"),
                 "measured": _mean(score.measured, sign="+"),
                 "interval": _interval(score.measured, sign="+"),
@@ -154,6 +154,12 @@ def _notes(results: StudyResults) -> Iterator[str]:
     if any(cell.plan.cell.quoted.final_ce is not None for cell in results.cells):
         yield "final CE: training cross-entropy of the last epoch"
     yield from results.notes
+
+
+def _metric(score: Score | ContrastScore) -> str:
+    """Returns a metric's name, with the set that it was measured on where there are several."""
+    name = METRIC_TITLES[score.metric]
+    return name if score.dataset is None else f"{name}, {score.dataset}"
 
 
 def _as_printed(value: float | None, digits: int) -> str | None:

@@ -6,7 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 from reid_srdl.records.analyses import Width
-from reid_srdl.records.studies.results import CellResult, ContrastResult, StudyResults
+from reid_srdl.records.studies.results import (
+    CellResult,
+    ContrastResult,
+    ContrastScore,
+    Score,
+    StudyResults,
+)
 from reid_srdl.report.study import NOT_RUN, rehearsal
 from reid_srdl.report.tables import Column, Row, Table, Value
 from reid_srdl.report.verdicts import in_words
@@ -30,9 +36,20 @@ def study_csv_table(results: StudyResults) -> Table:
 def _csv_keys() -> tuple[str, ...]:
     about = ("study", "scale", "rehearsal", "cell", "label", "quotation")
     what = ("dataset", "network", "method")
-    scores = ("metric", "published", "mean", "sd", "n", "low", "high", "difference", "p")
+    scores = (
+        "metric",
+        "judged_on",
+        "published",
+        "mean",
+        "sd",
+        "n",
+        "low",
+        "high",
+        "difference",
+        "p",
+    )
     costs = ("trcost", "trcost_published", "seconds", "final_ce", "final_ce_published")
-    return (*about, *what, *scores, "seeds_wanted", "seeds", *costs)
+    return (*about, *what, *scores, "difference", "p", "seeds_wanted", "seeds", *costs)
 
 
 def _flat(results: StudyResults, entry: dict[str, Any], score: dict[str, Any]) -> dict[str, Value]:
@@ -76,6 +93,11 @@ def study_json(results: StudyResults) -> dict[str, Any]:
     }
 
 
+def _score_json(score: Score | ContrastScore) -> dict[str, Any]:
+    tree = asdict(score)
+    return {**tree, "judged_on": tree.pop("dataset")}
+
+
 def _cell_json(result: CellResult) -> dict[str, Any]:
     config = result.plan.config
     return {
@@ -95,7 +117,7 @@ def _cell_json(result: CellResult) -> dict[str, Any]:
         "seconds": result.seconds,
         "final_ce": result.final_ce,
         "final_ce_published": result.plan.cell.quoted.final_ce,
-        "scores": [asdict(score) for score in result.scores],
+        "scores": [_score_json(score) for score in result.scores],
     }
 
 
@@ -107,7 +129,7 @@ def _contrast_json(result: ContrastResult) -> dict[str, Any]:
         "of": contrast.of,
         "over": contrast.over,
         "seeds": list(result.seeds),
-        "scores": [asdict(score) for score in result.scores],
+        "scores": [_score_json(score) for score in result.scores],
     }
 
 

@@ -14,10 +14,18 @@ from reid_srdl.jobs.evaluate import evaluate_run
 from reid_srdl.jobs.experiment import configured
 from reid_srdl.jobs.search import search_run
 from reid_srdl.jobs.train import plan, resume, train
+from reid_srdl.records.joint import on_set
 from reid_srdl.records.leaderboard import leaderboard
+from reid_srdl.records.metrics import score_of
 from reid_srdl.records.per_query import read_results
 from reid_srdl.records.store import of_dataset, read_records
+from reid_srdl.records.studies import plan_study, read_study
+from reid_srdl.records.studies.match import FoundRun
+from reid_srdl.records.studies.results import gather
+from reid_srdl.report.study import study_table
+from reid_srdl.report.study_export import study_csv_table
 from reid_srdl.retrieval.result import Evaluation
+from tests.records.studies.made import configure, rehearsed, write_study
 from tests.reports.runs import TREE, Listener, config
 from tests.small_set import write_small_set
 
@@ -128,3 +136,40 @@ def test_one_place_for_each_or_one_for_all(tmp_path: Path) -> None:
         places("walkers", "a", "b")
     with pytest.raises(UserError, match="walkers with itself"):
         places("walkers+walkers", "a", "b")
+
+
+def test_a_studys_cell_shows_each_set(sets: list[Path], tmp_path: Path, cache: Path) -> None:
+    asked = joint(sets, tmp_path / "runs")
+    record = train(asked)
+    cells = {
+        name: {"label": name, "config": {}, "published": {"single_mAP": 50.0}} for name in "ab"
+    }
+    tree = {
+        "title": "joint",
+        "seeds": [0],
+        "config": {"data": {"name": "walkers+folder"}},
+        "cells": cells,
+        "contrasts": [{"label": "b - a", "of": "b", "over": "a"}],
+    }
+    planned = plan_study(read_study(write_study(tmp_path, tree)), configure, rehearsed)
+    there = FoundRun(tmp_path / "runs" / "joint", record, asked)
+    results = gather(planned, {run.name: there for run in planned.runs})
+    for cell in results.cells:
+        for score in cell.scores:
+            wanted = score_of(on_set(record, "", score.dataset).result, score.metric)
+            assert score.measured is not None
+            assert score.measured.mean == wanted
+            assert (score.published is not None) == (
+                (score.metric, score.dataset) == ("single_mAP", "walkers")
+            )
+        names = [(score.metric, score.dataset) for score in cell.scores]
+        assert {dataset for _, dataset in names} == {"walkers", "folder"}
+        assert len(names) == len(set(names))
+    assert {score.dataset for score in results.contrasts[0].scores} == {"walkers", "folder"}
+    told = [str(row.values["metric"]) for row in study_table(results).rows]
+    assert "single mAP, walkers" in told
+    assert "single mAP, folder" in told
+    assert {row.values["judged_on"] for row in study_csv_table(results).rows} == {
+        "walkers",
+        "folder",
+    }

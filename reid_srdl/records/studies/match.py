@@ -9,6 +9,7 @@ from typing import Any
 
 from reid_srdl.config import AnyConfig, fingerprint, read_yaml
 from reid_srdl.errors import UserError
+from reid_srdl.records.joint import by_set
 from reid_srdl.records.metrics import Result
 from reid_srdl.records.run import RunRecord
 from reid_srdl.records.store import CONFIG, RECORD, read_any_record, run_folders
@@ -26,9 +27,23 @@ class FoundRun:
     record: RunRecord
     config: AnyConfig
 
-    def result(self, name: str | None) -> Result | None:
-        """Returns one of the run's results, by default the run's own; None where it has none."""
-        return self.record.result if name is None else self.record.results.get(name)
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The data sets that the run is judged on, where they are several."""
+        return tuple(part.name for part in self.record.dataset.parts)
+
+    def result(self, name: str | None, dataset: str | None = None) -> Result | None:
+        """Returns one of the run's results, by default the run's own; None where it has none.
+
+        Args:
+            name: of the network; None: the run's own.
+            dataset: of a run that is judged on several, which; None: the first.
+        """
+        seen = {record.dataset.name: record for record in by_set(self.record)}
+        record = self.record if dataset is None else seen.get(dataset)
+        if record is None or not record.evaluations:
+            return None
+        return record.result if name is None else record.results.get(name)
 
 
 def study_folder(runs: Path, plan: Plan) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -26,12 +27,15 @@ class Score:
         published: the paper's; None where it has none.
         measured: ours over the seeds; None where no run is finished.
         difference: measured mean - published.
+        dataset: the set that it was measured on, where the cell is judged on several; what was
+            published stands beside the first.
     """
 
     metric: str
     published: float | None
     measured: Estimate | None
     difference: float | None
+    dataset: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,14 @@ class ContrastScore:
         published: the difference of the published values; None where one is missing.
         measured: the mean of the differences, run by run of one seed; None without common seeds.
         p: of the paired t-test; None where it is not possible.
+        dataset: as of a `Score`.
     """
 
     metric: str
     published: float | None
     measured: Estimate | None
     p: float | None
+    dataset: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,9 +133,12 @@ def gather(plan: Plan, found: Mapping[str, FoundRun], confidence: float = 0.95) 
     notes = (*plan.study.notes, *_notes(plan, cells, contrasts, found, widths))
     shown = verdicts(
         plan.cells.values(),
-        lambda cell, metric: _values(cell, runs[cell.name], metric),
+        lambda cell, metric: _values(cell, runs[cell.name], metric, _sets(runs[cell.name])[0]),
         confidence,
     )
+    firsts = {name for cell in runs.values() if (name := _sets(cell)[0]) is not None}
+    if shown and firsts:
+        notes += (f"verdicts of runs on joint sets: by {', '.join(sorted(firsts))}",)
     return StudyResults(plan, confidence, cells, contrasts, quoted, found, widths, notes, shown)
 
 
@@ -177,20 +186,29 @@ def _final_ce(record: RunRecord) -> list[float]:
 
 
 def _scores(plan: CellPlan, runs: Mapping[int, FoundRun], confidence: float) -> Iterator[Score]:
-    for metric in plan.metrics:
-        published = _fraction(plan.cell.published.get(metric))
-        values = list(_values(plan, runs, metric).values())
+    first, *others = _sets(runs)
+    for metric, dataset in product(plan.metrics, (first, *others)):
+        published = _fraction(plan.cell.published.get(metric)) if dataset == first else None
+        values = list(_values(plan, runs, metric, dataset).values())
         measured = estimate(values, confidence) if values else None
         if published is None and measured is None:
             continue
         difference = None
         if published is not None and measured is not None:
             difference = measured.mean - published
-        yield Score(metric, published, measured, difference)
+        yield Score(metric, published, measured, difference, dataset)
 
 
-def _values(plan: CellPlan, runs: Mapping[int, FoundRun], metric: str) -> dict[int, float]:
-    found = {seed: score_of(run.result(plan.cell.result), metric) for seed, run in runs.items()}
+def _sets(runs: Mapping[int, FoundRun]) -> tuple[str | None, ...]:
+    """Returns the sets that a cell's runs are judged on; one without a name where it is one."""
+    return tuple(dict.fromkeys(name for run in runs.values() for name in run.sets)) or (None,)
+
+
+def _values(
+    plan: CellPlan, runs: Mapping[int, FoundRun], metric: str, dataset: str | None
+) -> dict[int, float]:
+    name = plan.cell.result
+    found = {seed: score_of(run.result(name, dataset), metric) for seed, run in runs.items()}
     return {seed: score for seed, score in found.items() if score is not None}
 
 
@@ -199,15 +217,17 @@ def _contrast(
 ) -> ContrastResult:
     of, over = plan.cells[contrast.of], plan.cells[contrast.over]
     scores, common = [], [seed for seed in runs[of.name] if seed in runs[over.name]]
-    for metric in (metric for metric in of.metrics if metric in over.metrics):
-        ours, theirs = (_values(cell, runs[cell.name], metric) for cell in (of, over))
+    sets = [name for name in _sets(runs[of.name]) if name in _sets(runs[over.name])]
+    metrics = [metric for metric in of.metrics if metric in over.metrics]
+    for metric, dataset in product(metrics, sets or [None]):
+        ours, theirs = (_values(cell, runs[cell.name], metric, dataset) for cell in (of, over))
         pairs = [(ours[seed], theirs[seed]) for seed in common if seed in ours and seed in theirs]
-        published = _gain(of, over, metric)
+        published = _gain(of, over, metric) if dataset in (None, sets[0]) else None
         measured = estimate([a - b for a, b in pairs], confidence) if pairs else None
         if published is None and measured is None:
             continue
         p = paired_p([a for a, _ in pairs], [b for _, b in pairs])
-        scores.append(ContrastScore(metric, published, measured, p))
+        scores.append(ContrastScore(metric, published, measured, p, dataset))
     return ContrastResult(contrast, tuple(common), tuple(scores))
 
 

@@ -1,0 +1,162 @@
+"""Each error of the system at the writers beside a run: caches, sets, logs, features, figures."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from reid_srdl.data import load_dataset
+from reid_srdl.data.cache import decoded
+from reid_srdl.data.walkers.make import make_walkers
+from reid_srdl.data.walkers.plan import Options
+from reid_srdl.errors import FileError
+from reid_srdl.feature_files.folders import write_folder
+from reid_srdl.feature_files.reading import save_features, to_arrays
+from reid_srdl.jobs.runs import clear_caches
+from reid_srdl.jobs.studies.process import RunProcess
+from reid_srdl.jobs.studies.run import _locked
+from reid_srdl.models.fetching import imagenet_file
+from reid_srdl.records.folder import RunFolder
+from reid_srdl.report.figures import new_figure, save_figure
+from reid_srdl.retrieval.features import Features, FeatureSet
+from reid_srdl.training.monitor import EpochRow
+from tests.reports.runs import config, people
+from tests.reports.test_errnos_10 import ERRORS, Failing
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Failing]:
+    """What can be made to fail by setting ``pattern`` and ``number``."""
+    made = Failing(monkeypatch)
+    yield made
+    made.pattern = ""
+
+
+def features() -> Features:
+    part = FeatureSet(np.ones((2, 3), np.float32), np.array([1, 2]), np.array([1, 2]))
+    return Features(part, part)
+
+
+def image_cache(place: Path) -> None:
+    decoded(load_dataset("folder", place / "set").query, fallback_size=(16, 16))
+
+
+def run_lock(place: Path) -> None:
+    with RunFolder(place / "run").locked():
+        pass
+
+
+def study_lock(place: Path) -> None:
+    with _locked(place / "study"):
+        pass
+
+
+# What writes, the files that it cannot write, what the error calls them, and another way.
+WRITERS: dict[str, tuple[Callable[[Path], Any], str, str, str]] = {
+    "image cache": (image_cache, "*/decoded/*", "the image cache", "REID_SRDL_CACHE"),
+    "walkers": (
+        lambda place: make_walkers(place / "made", options=Options(2, 3, 2, 2)),
+        "*/.walkers.*",
+        "the data set",
+        "--data-dir",
+    ),
+    "log": (
+        lambda place: RunProcess("r", config(place, place), place / "logs" / "r.log"),
+        "*/r.log",
+        "the run's log",
+        "",
+    ),
+    "features": (
+        lambda place: save_features(place / "f.npz", features()),
+        "*f.npz*",
+        "the feat",
+        "",
+    ),
+    "folder": (
+        lambda place: write_folder(place / "f", to_arrays(features())),
+        "*/.f.*",
+        "the feat",
+        "",
+    ),
+    "figure": (
+        lambda place: save_figure(new_figure(1, 1), place / "f.svg"),
+        "*f.svg*",
+        "the fig",
+        "",
+    ),
+    "run's lock": (run_lock, "*/run/.lock", "the run's folder", ""),
+    "study's lock": (study_lock, "*/study/.lock", "the study's folder", ""),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_point_10_each_error_at_each_writer(
+    tmp_path: Path, cache: Path, failing: Failing, writer: str
+) -> None:
+    people(tmp_path / "set")
+    write, failing.pattern, what, elsewhere = WRITERS[writer]
+    for failing.number in ERRORS:
+        failing.met = 0
+        with pytest.raises(FileError) as caught:
+            write(tmp_path)
+        assert failing.met
+        assert caught.value.errno == failing.number
+        assert f"can't write {what}" in caught.value.what
+        assert ".tmp" not in caught.value.what
+        assert caught.value.hint
+        assert elsewhere in caught.value.hint
+        assert not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("number", ERRORS)
+def test_point_10_weights_that_cannot_be_kept_are_no_lost_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.delenv("REID_SRDL_OFFLINE", raising=False)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", full)
+    with pytest.raises(FileError, match="can't write the ImageNet weights") as caught:
+        imagenet_file("resnet18")
+    assert str(tmp_path) in caught.value.what
+    assert "model.weights=FILE" in caught.value.hint
+
+
+def test_point_10_a_cache_that_cannot_be_removed_is_named(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cache / "decoded").mkdir(parents=True)
+
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "inner")
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with pytest.raises(FileError, match=r"decoded: can't remove it \(Read-only"):
+        clear_caches()
+
+
+def test_fault_14_a_damaged_line_of_metrics_does_not_end_a_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("true"))
+    process = RunProcess("r", config(tmp_path, tmp_path), tmp_path / "r.log")
+    process.ask_to_stop()
+    process.wait(60)
+    (tmp_path / "r").mkdir()
+    row = EpochRow(phase="p", epoch=1, epochs=2, networks={}, lr=0.1, images=8, seconds=7.0)
+    good = row.model_dump_json().encode() + b"\n"
+    (tmp_path / "r" / "metrics.jsonl").write_bytes(good + b"\xff{\n\n" + good + b'{"phase"')
+    assert process.epoch_seconds() == [7.0, 7.0]
+    process.log.unlink()
+    assert "exit status" in process.error()
