@@ -109,7 +109,11 @@ METHODS: tuple[dict[str, tuple[Any, ...]], ...] = (
         "beta": (8.0, 0.0),
         "standardise": (True, False),
     },
-    {"name": ("byot",), "alpha": (0.1, 0.1, 0.1, 0.5, 0.5, 0.0, 1.0, 2.0), "features": (1e-6, 0.03)},
+    {
+        "name": ("byot",),
+        "alpha": (0.1, 0.1, 0.1, 0.5, 0.5, 0.0, 1.0, 2.0),
+        "features": (1e-6, 0.03),
+    },
     {"name": ("dsn",)},
     {
         "name": ("dml",),
@@ -153,7 +157,7 @@ def drawn(number: int, place: Path) -> dict[str, Any]:
         "run": {"dir": str(place / "runs"), "name": f"r{number}"},
     }
     tree: dict[str, Any] = {section: dict(keys) for section, keys in steps_of.items()}
-    for key in draw.choice(sorted(VALUES), size=int(draw.integers(1, 4)), replace=False):
+    for key in draw.choice(sorted(VALUES), size=int(draw.integers(1, 3)), replace=False):
         values = VALUES[str(key)]
         *sections, leaf = str(key).split(".")
         below = tree
