@@ -12,6 +12,7 @@ from torch import Tensor
 from reid_srdl.analysis.accuracy import class_scores
 from reid_srdl.analysis.ensembles import mean_log_probabilities
 from reid_srdl.config import AnyConfig
+from reid_srdl.config.augmentation import JitterConfig
 from reid_srdl.data import find_entry
 from reid_srdl.data.augmentation import augmentation_of
 from reid_srdl.data.batches import Images, TrainingSet
@@ -58,10 +59,16 @@ class ClassificationTask:
                 "leave data.identities out",
                 usage=True,
             )
+        entry = find_entry(config.data.name)
+        if entry.normalisation.channels == 1 and config.data.jitter != JitterConfig():
+            raise UserError(
+                f"data.jitter: the images of {config.data.name} are grey, it is for colours",
+                "leave data.jitter out",
+                usage=True,
+            )
         self._compute, self._steps = compute, steps
         self.batch_size, self._flip = config.eval.batch_size, config.eval.flip
         size = (config.data.height, config.data.width)
-        entry = find_entry(config.data.name)
         found = found or read_data(config, steps)
         assert isinstance(found.data, ClassData)
         data = found.data

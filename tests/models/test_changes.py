@@ -39,7 +39,9 @@ from reid_srdl.models.stage_names import stage_names
 from reid_srdl.models.weights import load_network, save_network
 from tests.training import tiny_nets
 
-NAMES = [name for name in MODELS if name not in ("tiny", "wide", "staged", "dropping")]
+PERCEPTRONS = ("mlp-1200", "mlp-800")  # they have no maps
+TINY = ("tiny", "wide", "staged", "dropping")
+NAMES = [name for name in MODELS if name not in (*TINY, *PERCEPTRONS)]
 SMALL = (
     "resnet8",
     "resnet20",
@@ -80,6 +82,16 @@ def test_every_network_takes_every_change_and_learns(name: str, change: Change) 
     output.logits.sum().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
     assert network.stages == stage_names(network.spec) == stage_names(NetworkSpec(name, 5))
+
+
+@pytest.mark.parametrize("change", EACH, ids=lambda change: change.name)
+def test_a_perceptron_takes_what_needs_no_maps(change: Change) -> None:
+    if isinstance(change, GroupNorm | IBN | LastStride):
+        with pytest.raises(UserError, match="mlp-800 cannot have"):
+            made("mlp-800", change, meta=True)
+    else:
+        output = made("mlp-800", change, meta=True).train()(images((64, 32), "meta", 2))
+        assert output.logits.shape == (2, 5)
 
 
 @pytest.mark.parametrize("name", ["resnet32", "resnet18", "densenet121"])

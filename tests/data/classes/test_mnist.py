@@ -19,6 +19,9 @@ from reid_srdl.data.check import check_dataset
 from reid_srdl.data.classes import mnist
 from reid_srdl.data.normalisation import MNIST
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.experiment import experiment
+from reid_srdl.tasks.classification import ClassificationTask
+from reid_srdl.training.precision import choose
 
 
 def idx(values: np.ndarray) -> bytes:
@@ -127,3 +130,9 @@ def test_the_real_set() -> None:
     assert data.train.pixels.mean() / 255 == pytest.approx(MNIST.mean[0], abs=1e-4)
     assert data.train.pixels.std() / 255 == pytest.approx(MNIST.std[0], abs=1e-4)
     assert data.train.labels[:5].tolist() == [5, 0, 4, 1, 9]
+
+
+def test_colours_are_no_matter_of_grey_images() -> None:
+    grey = {"data": {"name": "mnist", "jitter": {"hue": 0.1}}, "method": {"name": "vanilla"}}
+    with pytest.raises(UserError, match=r"data\.jitter: the images of mnist are grey"):
+        ClassificationTask(experiment(grey), choose("cpu", "fp32", 1), lambda *_: None)
