@@ -199,7 +199,7 @@ def test_persons_are_analysed_on_the_training_set_alone(place: Path) -> None:
         (("ensemble", "runs/srdl"), ("two networks",), 2),
         (("ensemble", "runs/srdl", "runs/persons"), ("class-folder", "folder"), 2),
         (("ensemble", "runs/persons", "runs/persons"), ("runs/persons", "re-id"), 2),
-        (("entropy", "classes"), ("classes", "not a run folder"), 1),
+        (("entropy", "classes"), ("classes", "no such record"), 1),
         (("entropy", "runs/srdl", "--data-dir", "nowhere"), ("nowhere",), 1),
     ],
 )
