@@ -141,7 +141,7 @@ Normalisation = Annotated[
         metavar="imagenet|half|none",
         rich_help_panel=TESTED,
         help="How an ONNX file takes pixels: by ImageNet's mean and deviation, in -1..1, in 0..1. "
-        "One that reid-srdl exported needs neither this nor --channels.",
+        "A file of our own export needs neither this nor --channels.",
     ),
 ]
 Channels = Annotated[

@@ -259,7 +259,7 @@ def mean_interval(
 
     >>> hits, people = np.array([1.0, 0, 1, 1, 0, 1]), np.array([1, 1, 2, 2, 3, 3])
     >>> low, high = mean_interval(hits, people, Settings(resamples=99), "rank1")
-    >>> low <= hits.mean() <= high
+    >>> bool(low <= hits.mean() <= high)
     True
     """
     if len(np.unique(units)) < 2:

@@ -472,7 +472,7 @@ def test_specs_with_changes_come_back_from_json() -> None:
         "normalised",
         "centred_shortcut",
     }
-    others = {"branches", "part", "input_dropout"} | of_foreign
+    others = {"branches", "part", "input_dropout", "onnx_file"} | of_foreign
     assert {change.name for change in EACH} | others == set(CHANGES)
     keys = {NetworkSpec("resnet32", 5, changes=(GeM(p),)).key for p in (3, 3.0)}
     assert len(keys) == 1

@@ -40,7 +40,7 @@ REFUSED: tuple[Refused, ...] = (
         "its transformer overlaps patches, embeds cameras and mixes parts",
     ),
     Refused(
-        "layumi's with --usam",
+        "layumi's with USAM",
         lambda state: has(state, r"(.*\.)?usam_[12]\..*"),
         "its attention modules stand in no network here",
     ),

@@ -16,8 +16,8 @@ TOLD = ("stride", "circle")
 
 _HEAD = "classifier.add_block."
 _UNUSED = ("fc.", "classifier.")  # of torchvision's networks, in the file and never called
-_STRIDES = {"2": "its default", "1": "trained with --stride 1"}
-_CIRCLE = {"no": "its default", "yes": "trained with --circle"}
+_STRIDES = {"2": "its default", "1": "trained with its stride 1"}
+_CIRCLE = {"no": "its default", "yes": "trained with its circle loss"}
 
 
 def is_of(state: State) -> bool:
@@ -39,14 +39,14 @@ def read(state: State, told: Told) -> Found:
     dense = "features.conv0.weight" in trunk
     stride = told.choice("stride", _STRIDES, NAME)
     if told.choice("circle", _CIRCLE, NAME) == "yes":
-        notes.append("trained with --circle: its feature is ranked as without")
+        notes.append("trained with its circle loss: the feature is ranked as without")
     changes: list[Change] = [NoLastReLU()] if dense else []
     if has_ibn(trunk):
         changes.append(IBN())
     if dense and stride == "1":
         raise UserError(
-            "layumi's DenseNet-121 with --stride 1 is not read: its last pooling takes windows of "
-            "2 by steps of 1, as no network here does",
+            "layumi's DenseNet-121 with its stride 1 is not read: its last pooling takes windows "
+            "of 2 by steps of 1, as no network here does",
             "extract its features with its own code, then: reid-srdl eval --features FILE",
         )
     if stride == "1":

@@ -210,7 +210,13 @@ def _less(shapes: keys.Shapes, *without: str) -> keys.Shapes:
     [
         (keys.layumi_resnet(), "resnet50", {}, "do not show stride", "--told stride=2"),
         (keys.layumi_resnet(), "resnet50", {"stride": "1"}, "not show circle", "circle=no"),
-        (keys.layumi_dense(), "densenet121", STRIDE | {"stride": "1"}, "--stride 1 is not", "eval"),
+        (
+            keys.layumi_dense(),
+            "densenet121",
+            STRIDE | {"stride": "1"},
+            "its stride 1 is not",
+            "eval",
+        ),
         (keys.layumi_resnet(), "resnet50", STRIDE | {"stride": "3"}, "stride=3", "stride=1"),
         (
             _less(keys.fast_reid(sbs=True), "heads.pool_layer"),
@@ -276,7 +282,7 @@ _OPTION_B = _less(keys.akamaster(), "module.linear") | {
         ({key.replace("module.", "module.student."): s for key, s in _OPTION_B.items()}, "mdistil"),
         ({"block1.layer.0.conv1.weight": (32, 16, 3, 3), "fc.bias": (9,)}, "mdistiller"),
         ({"conv1.0.weight": (64, 3, 3, 3), "conv2_x.0.shortcut.0.weight": (1,)}, "cifar100"),
-        (keys.layumi_resnet() | {"usam_1.conv.weight": (1,)}, "--usam"),
+        (keys.layumi_resnet() | {"usam_1.conv.weight": (1,)}, "USAM"),
         (keys.akamaster() | {"module.layer2.0.shortcut.0.weight": (1,)}, "akamaster with option"),
     ],
 )
