@@ -21,20 +21,9 @@ class Normalisation:
 # Of the training images, as published: what torchvision's pre-trained networks expect.
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
-HALF = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # to -1..1, as many transformers take it
-NONE = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # as they are, 0..1
-
 # Of all pixels of the 50,000 training images.
 CIFAR10 = Normalisation((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
 CIFAR100 = Normalisation((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
 
 # Of all pixels of the 60,000 training images, grey.
 MNIST = Normalisation((0.1307,), (0.3081,))
-
-NORMALISATIONS = {
-    "imagenet": IMAGENET,
-    "half": HALF,
-    "none": NONE,
-    "cifar10": CIFAR10,
-    "cifar100": CIFAR100,
-}

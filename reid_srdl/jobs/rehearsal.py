@@ -21,7 +21,7 @@ from reid_srdl.records.store import read_network_record
 from reid_srdl.training.keys import key_of
 from reid_srdl.training.label_losses import supervised_by
 from reid_srdl.training.optimisation import Optimisation
-from reid_srdl.training.phases import Phase
+from reid_srdl.training.phases import Fit, Phase
 from reid_srdl.training.plan import NoEpochsError, Planner
 from reid_srdl.training.schedule import Cosine, Schedule, StepDecay
 from reid_srdl.training.setting import DataFacts, Setting
@@ -59,6 +59,11 @@ class Rehearsal:
         ends = [name for phase in fits for name in phase.specs]
         kept = [kept_name(name, kind) for p in fits for name in p.specs for kind in p.keeps]
         return tuple(dict.fromkeys((*self.returned, *ends, *kept)))
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all ``fit`` phases, those of teachers that are trained here included."""
+        return sum(phase.asked.epochs for phase in self.phases if isinstance(phase.asked, Fit))
 
     @property
     def least_epochs(self) -> int:

@@ -35,6 +35,7 @@ class StudyDisplay:
         self._total = self._over = 0
         self._left: dict[str, RunPlan] = {}
         self._done: dict[str, int] = {}  # epochs of each run that works
+        self._epochs: dict[str, int] = {}  # of them in all
         self._pace: dict[tuple[str, str], float] = {}  # seconds of an epoch, by data and network
         self._status: Status | None = None
 
@@ -93,7 +94,7 @@ class StudyDisplay:
     def _learn(self, process: Running) -> None:
         """Notes how far a run is and how long its epochs take."""
         seconds = process.epoch_seconds()
-        self._done[process.name] = len(seconds)
+        self._done[process.name], self._epochs[process.name] = len(seconds), process.epochs
         if seconds:
             self._pace[process.dataset, process.network] = sum(seconds) / len(seconds)
 
@@ -103,7 +104,8 @@ class StudyDisplay:
         for name, run in self._left.items():
             pace = self._pace.get((run.config.data.name, run.config.model.name))
             unknown |= pace is None
-            left += (pace or 0.0) * max(run.config.train.epochs - self._done.get(name, 0), 0)
+            epochs = self._epochs.get(name, run.config.train.epochs)
+            left += (pace or 0.0) * max(epochs - self._done.get(name, 0), 0)
         if left == 0:
             return elapsed
         return f"{elapsed}, left {'more than' if unknown else 'about'} {_told(left / self._jobs)}"

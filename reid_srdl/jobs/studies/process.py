@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from reid_srdl.config import AnyConfig
+from reid_srdl.jobs.rehearsal import rehearse
 from reid_srdl.places import writing
 from reid_srdl.training.monitor import EpochRow
 
@@ -64,10 +66,10 @@ class RunProcess:
         """The network's name."""
         return self.config.model.name
 
-    @property
+    @cached_property
     def epochs(self) -> int:
-        """Epochs in all."""
-        return self.config.train.epochs
+        """Epochs in all, those of a teacher that it trains included."""
+        return rehearse(self.config).epochs
 
     def epoch_seconds(self) -> list[float]:
         """Returns the seconds of each finished epoch.

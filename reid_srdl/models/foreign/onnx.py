@@ -16,6 +16,7 @@ from reid_srdl.models.build import build
 from reid_srdl.models.changes import Normalised, OnnxFile
 from reid_srdl.models.foreign.found import Found
 from reid_srdl.models.foreign.network import Foreign
+from reid_srdl.models.foreign.normalisations import IMAGENET
 from reid_srdl.models.graphs.onnx_files import parameters_in, whole_content
 from reid_srdl.models.graphs.running import OnnxGraph, open_onnx
 from reid_srdl.models.graphs.writing import check_onnx
@@ -23,7 +24,7 @@ from reid_srdl.models.spec import NetworkSpec
 
 # How a file takes pixels in 0..1.
 NORMALISATIONS = {
-    "imagenet": Normalised((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "imagenet": IMAGENET,
     "half": Normalised((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "none": Normalised((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }

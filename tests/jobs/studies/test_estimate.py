@@ -54,3 +54,9 @@ def test_images_time_and_disk_of_what_is_missing(
     table = estimate_table([vanilla, kd], "what is missing")
     assert [row.values["runs"] for row in table.rows] == ["1", "2", "3"]
     assert table.rows[-1].values["images"] == f"{vanilla.images + kd.images:,}"
+
+
+def test_a_teacher_that_a_run_trains_counts_among_its_epochs() -> None:
+    tree = {**STUDY["config"], "method": {"name": "kd", "teacher": "wide", "teacher_epochs": 3}}
+    assert rehearse(experiment(tree)).epochs == EPOCHS + 3
+    assert rehearse(experiment(tree | {"method": {"name": "vanilla"}})).epochs == EPOCHS
