@@ -25,19 +25,17 @@ _CLOSE = 0.01  # of vanilla's work: the promise
 
 
 def budgeted(config: AnyConfig, setting: Setting, phases: Sequence[Phase]) -> Setting:
-    """Returns the setting with the share of steps that the configured budget leaves.
+    """Returns the setting with the share of steps that costs what vanilla's epochs would.
 
     Args:
-        config: the experiment.
+        config: the experiment, its budget ``equal``.
         setting: what all phases share, every step of them made.
         phases: that the program made with this setting.
 
     Raises:
         UserError: the work of vanilla cannot be met within 1 %: the steps are too few to choose
-            from, or the method costs less.
+            from, or the method costs less than vanilla.
     """
-    if config.train.budget == "own":
-        return setting
     planner = Planner(setting)
     vanilla(planner, config.train.epochs, VanillaOptions())
     budget = sum(phase.work.total for phase in planner.phases)
