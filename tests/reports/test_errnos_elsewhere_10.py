@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -160,3 +161,18 @@ def test_fault_14_a_damaged_line_of_metrics_does_not_end_a_study(
     assert process.epoch_seconds() == [7.0, 7.0]
     process.log.unlink()
     assert "exit status" in process.error()
+
+
+def test_fault_14_a_run_that_ended_before_it_read_its_settings_is_stopped_without_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ended(subprocess.Popen[str]):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            self.wait()
+
+    monkeypatch.setattr(sys, "executable", shutil.which("true"))
+    monkeypatch.setattr(subprocess, "Popen", Ended)
+    process = RunProcess("r", config(tmp_path, tmp_path), tmp_path / "r.log")
+    process.ask_to_stop()
+    assert process.status == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -45,11 +46,9 @@ class RunProcess:
             )
         assert self._process.stdin is not None
         self._input = self._process.stdin
-        try:
+        with suppress(BrokenPipeError):  # it ended at once; its log says why
             self._input.write(json.dumps(config.model_dump(mode="json")) + "\n")
             self._input.flush()
-        except BrokenPipeError:
-            pass  # it ended at once; its log says why
 
     @property
     def status(self) -> int | None:
@@ -84,8 +83,9 @@ class RunProcess:
         return [seconds for line in lines if (seconds := _seconds(line)) is not None]
 
     def ask_to_stop(self) -> None:
-        """Ends its input, at which it stops."""
-        self._input.close()
+        """Ends its input, at which it stops. One that has ended already is left alone."""
+        with suppress(BrokenPipeError):  # what it never read is still to be written
+            self._input.close()
 
     def wait(self, seconds: float) -> None:
         """Waits until it has ended; kills it after ``seconds``. A killed run can go on too."""
