@@ -11,14 +11,21 @@ import pytest
 
 from reid_srdl.cli import app
 from reid_srdl.cli.outcome import run
+from tests.cli.forks import forked
 
 
 def reid_srdl(
     *arguments: str | Path, cwd: Path, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Returns the finished process, its output captured; caches stay below ``cwd``."""
+    """Returns the finished process, its output captured; caches stay below ``cwd``.
+
+    It is a fork, or a new process where ``environment`` holds what Python reads as it starts.
+    """
     settings = {"REID_SRDL_CACHE": str(cwd / "cache"), "COLUMNS": "200", **(environment or {})}
-    command = [sys.executable, "-m", "reid_srdl", *map(str, arguments)]
+    words = [str(word) for word in arguments]
+    if not any(name.startswith(("PYTHON", "OMP_")) for name in environment or {}):
+        return forked(words, cwd, os.environ | settings)
+    command = [sys.executable, "-m", "reid_srdl", *words]
     return subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, check=False, env=os.environ | settings
     )
