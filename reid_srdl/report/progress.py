@@ -24,6 +24,8 @@ class Display:
 
     Phases are weighed by their counted work, so that the bar moves evenly over phases of unlike
     networks; the time left follows from the work that this process has done and what it took.
+    What it reads back is none of its work, and the seconds before its first own phase count for
+    nothing.
 
     Args:
         shown: False says nothing at all: of several processes one speaks.
@@ -37,7 +39,7 @@ class Display:
         self._before = 0.0  # work of the phases before this one
         self._phase = ""
         self._read_back = 0.0  # work that earlier processes did
-        self._began: float | None = None  # when this process opened its first phase
+        self._began: float | None = None  # when this process opened its first phase of own work
         self._bars: Bars | None = None
         self._bar = TaskID(0)
 
@@ -91,15 +93,14 @@ class Display:
         """Takes in what there is to do."""
         self._work = {phase.name: float(phase.work.total) for phase in phases}
 
-    def phase_opened(self, name: str, kind: str, rows: list[EpochRow]) -> None:
+    def phase_opened(self, name: str, share: float, rows: list[EpochRow]) -> None:
         """Says what is read back instead of done again."""
-        if self._began is None:
-            self._began = time.monotonic()
         self._before += self._work.get(self._phase, 0.0)
         self._phase = name
+        if self._began is None or self._before <= self._read_back:
+            self._began = time.monotonic()
+        self._read_back += share * self._work.get(name, 0.0)
         if rows:
-            share = len(rows) / rows[-1].epochs
-            self._read_back += share * self._work.get(name, 0.0)
             self.say(f"{name}: {len(rows)} of {rows[-1].epochs} epochs read back")
 
     def progressed(self, progress: Progress) -> None:

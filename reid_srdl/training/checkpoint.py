@@ -42,6 +42,13 @@ class Saved:
     facts: dict[str, Any]
     path: Path
 
+    @property
+    def step(self) -> int:
+        """Steps of the phase, or rows of an extraction, that are done."""
+        found = _STEPS.search(self.path.name)
+        assert found is not None, "`files` finds no others"
+        return int(found[1])
+
 
 def save(
     phase: Phase, folder: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]

@@ -59,8 +59,9 @@ class Extraction:
             KeyboardInterrupt: a signal asked for a stop; whole blocks are kept.
         """
         table = self._begun()
-        self._loop.monitor.phase_opened(self._phase.name, "extract", [])
-        if sum(rows for rows, _ in self._blocks) < len(table):
+        done = sum(rows for rows, _ in self._blocks)
+        self._loop.monitor.phase_opened(self._phase.name, done / len(table), [])
+        if done < len(table):
             interrupts = Interrupts()
             with interrupts.listening():
                 self._fill(table, interrupts)

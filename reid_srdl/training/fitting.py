@@ -100,9 +100,9 @@ class Fitting:
             UserError: a loss or a weight is no longer finite.
             KeyboardInterrupt: a signal asked for a stop; a checkpoint was written.
         """
-        self._restore()
+        share = self._restore() / max(self._phase.all_steps, 1)
         done = len(self._phase.rows)
-        self._loop.monitor.phase_opened(self._phase.name, "fit", self._phase.rows)
+        self._loop.monitor.phase_opened(self._phase.name, share, self._phase.rows)
         if done == self._fit.epochs:
             return
         with self._interrupts.listening():
@@ -260,17 +260,18 @@ class Fitting:
         checkpoint.save(self._phase, self._loop.folder, steps, {**state, **tensors}, facts)
         self._saved = time.monotonic()
 
-    def _restore(self) -> None:
-        """Takes up the newest checkpoint that is whole, if there is one."""
+    def _restore(self) -> int:
+        """Takes up the newest checkpoint that is whole, if any; returns the steps it has done."""
         saved = checkpoint.load(self._phase, self._loop.folder, self._loop.monitor.warned)
         if saved is None:
-            return
+            return 0
         self._phase.rows = [EpochRow.model_validate(row) for row in saved.facts["rows"]]
         self._phase.seconds = saved.facts["seconds"]
         optimizers = {} if saved.facts["finished"] else self._optimizers
         checkpoint.restore_state(saved, self._parts.trained(), optimizers)
         if "meter" in saved.facts:
             self._resumed = saved
+        return saved.step
 
     def _refuse_poison(self, epoch: int) -> None:
         try:

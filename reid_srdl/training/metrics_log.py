@@ -22,7 +22,7 @@ class MetricsLog:
         self._rows: list[EpochRow] = []
         self._whole = True
 
-    def phase_opened(self, name: str, kind: str, rows: list[EpochRow]) -> None:
+    def phase_opened(self, name: str, share: float, rows: list[EpochRow]) -> None:
         """Writes the file anew with the epochs that are known to be done."""
         self._rows += rows
         unseal(self._path)

@@ -115,8 +115,14 @@ class Progress:
 class Monitor(Protocol):
     """Listens to a trainer. Every call returns at once and changes nothing."""
 
-    def phase_opened(self, name: str, kind: str, rows: list[EpochRow]) -> None:
-        """A phase begins or goes on; ``rows`` are the epochs that an earlier process did."""
+    def phase_opened(self, name: str, share: float, rows: list[EpochRow]) -> None:
+        """A phase begins or goes on.
+
+        Args:
+            name: the phase's.
+            share: how much of it an earlier process did, 0 to 1: it is read back.
+            rows: the epochs that are done.
+        """
 
     def progressed(self, progress: Progress) -> None:
         """Some steps are done; called about twice a second."""
@@ -134,9 +140,9 @@ class Monitors:
     def __init__(self, *monitors: Monitor) -> None:
         self._monitors = monitors
 
-    def phase_opened(self, name: str, kind: str, rows: list[EpochRow]) -> None:
+    def phase_opened(self, name: str, share: float, rows: list[EpochRow]) -> None:
         for monitor in self._monitors:
-            monitor.phase_opened(name, kind, rows)
+            monitor.phase_opened(name, share, rows)
 
     def progressed(self, progress: Progress) -> None:
         for monitor in self._monitors:

@@ -41,7 +41,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> str:
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     with Display() as display:
         display.planned(phases())
-        display.phase_opened("first", "fit", [row(1)])
+        display.phase_opened("first", 1 / 4, [row(1)])
         clock[0] += 10.0
         display.progressed(Progress("first", 2, 4, 5, 10, 100.0, NETWORK, 0.01))
         if display._bars is not None:
@@ -77,7 +77,7 @@ def test_long_phases_print_a_line_now_and_then(
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     with Display() as display:
         display.planned(phases())
-        display.phase_opened("first", "fit", [])
+        display.phase_opened("first", 0.0, [])
         for step in range(1, 9):
             clock[0] += 6.0
             display.progressed(Progress("first", 1, 4, step, 10, 100.0, NETWORK, 0.01))
@@ -86,3 +86,28 @@ def test_long_phases_print_a_line_now_and_then(
         ["first", "epoch", "1/4", "4/10"],
         ["first", "epoch", "1/4", "8/10"],
     ]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4])
+def test_what_was_read_back_is_no_work_of_this_process(
+    share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a resume: a fit and an extraction of an earlier process, then own work.
+
+    The work of the phases is as 4 to 1 to 8; half of the last one's takes 10 s after what was
+    read back, however long that took.
+    """
+    out, clock = io.StringIO(), [100.0]
+    monkeypatch.setattr(progress, "Console", lambda **_: Console(file=out, width=200))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with Display() as display:
+        display._work = {"first": 4.0, "knowledge": 1.0, "second": 8.0}
+        display.phase_opened("first", 1.0, [row(4)])
+        clock[0] += 7.0
+        display.phase_opened("knowledge", 1.0, [])
+        clock[0] += 30.0
+        display.phase_opened("second", share, [])
+        clock[0] += 10.0
+        assert display._left(share) == "?"  # nothing of its own is done yet
+        left = (1 - share) / 2
+        assert display._left(share + left) == "0:00:10"

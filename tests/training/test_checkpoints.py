@@ -147,6 +147,7 @@ def test_from_each_checkpoint_it_goes_on_to_the_same_bits(tmp_path: Path, case: 
         recorder = tiny.Recorder()
         assert tiny.same(whole, fitted(folder, recorder, **CASES[case])), step
         assert recorder.events[0] == f"open:fit:{step // 3}"
+        assert recorder.shares == {"fit": step / 6}
         assert not [told for told in recorder.warnings if "at chance" not in told]
 
 

@@ -65,11 +65,14 @@ def test_two_steps_are_nesterov_sgd(tmp_path: Path) -> None:
 
 
 def test_finished_phases_are_read_back(tmp_path: Path) -> None:
-    once = srdl(tiny.trainer(tmp_path), 4, SRDLOptions())["srdl"]
+    recorder = tiny.Recorder()
+    once = srdl(tiny.trainer(tmp_path, recorder), 4, SRDLOptions())["srdl"]
+    assert recorder.shares == {"first": 0.0, "knowledge": 0.0, "second": 0.0}
     recorder = tiny.Recorder()
     again = srdl(tiny.trainer(tmp_path, recorder), 4, SRDLOptions())["srdl"]
     assert tiny.same(tiny.weights(once), tiny.weights(again))
     assert recorder.events == ["open:first:2", "open:knowledge:0", "open:second:2"]
+    assert recorder.shares == {"first": 1.0, "knowledge": 1.0, "second": 1.0}
 
 
 def test_a_changed_setting_never_reuses_a_phase(tmp_path: Path) -> None:

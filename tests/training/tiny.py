@@ -49,12 +49,14 @@ class Recorder:
     def __init__(self) -> None:
         self.events: list[str] = []
         self.rows: list[EpochRow] = []
+        self.shares: dict[str, float] = {}  # of each phase, what was read back
         self.warnings: list[str] = []
 
     def happened(self, event: str) -> None:
         self.events.append(event)
 
-    def phase_opened(self, name: str, kind: str, rows: list[EpochRow]) -> None:
+    def phase_opened(self, name: str, share: float, rows: list[EpochRow]) -> None:
+        self.shares[name] = share
         self.happened(f"open:{name}:{len(rows)}")
 
     def progressed(self, progress: Progress) -> None:
