@@ -91,7 +91,7 @@ def _configured(given: dict[str, Any]) -> None:
     file = given["config"]
     options = {one.key: given[one.parameter] for one in marked("train")}
     told = {key: value for key, value in options.items() if value not in (None, ())}
-    configured(told, ROOT / file if file else None, given["set_"] or [], None)
+    configured(told, ROOT / file if file else None, given["set"] or [], None)
 
 
 def test_the_check_of_command_lines_can_fail() -> None:

@@ -2,69 +2,50 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-import typer
-
-from reid_srdl.cli.options import Json
+from reid_srdl.cli.options import Json, argument, option
 
 EXAMPLE = (
     "Examples:  reid-srdl compare runs/vanilla runs/srdl   |   "
     "reid-srdl compare a.csv b.csv --resamples 99999 --json"
 )
 _SIDE = "A run's folder, or a .csv or .json of reid-srdl eval --per-query."
-
-
-class By(StrEnum):
-    """What is drawn anew."""
-
-    IDENTITY = "identity"
-    QUERY = "query"
+_STATISTICS = "Statistics"
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(metavar="A", help=_SIDE, show_default=False)],
-    b: Annotated[
-        Path, typer.Argument(metavar="B", help="What is compared with A.", show_default=False)
-    ],
+    a: Annotated[Path, argument(_SIDE, "A")],
+    b: Annotated[Path, argument("What is compared with A.", "B")],
     dataset: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Of runs on joint sets: which of the sets; default: the one that there is.",
+        option(
+            None,
+            "Of runs on joint sets: which of the sets; default: the one that there is.",
+            "NAME",
         ),
     ] = None,
     by: Annotated[
-        By,
-        typer.Option(
-            rich_help_panel="Statistics",
-            help="Draw identities with all their queries, which are not independent, or queries.",
+        Literal["identity", "query"],
+        option(
+            _STATISTICS,
+            "Draw identities with all their queries, which are not independent, or queries.",
         ),
-    ] = By.IDENTITY,
+    ] = "identity",
     resamples: Annotated[
         int,
-        typer.Option(
-            min=99,
-            metavar="N",
-            rich_help_panel="Statistics",
-            help="Draws of the bootstrap, and of the permutation test.",
-        ),
+        option(_STATISTICS, "Draws of the bootstrap, and of the permutation test.", "N", min=99),
     ] = 9999,
     confidence: Annotated[
         float,
-        typer.Option(
+        option(
+            *(_STATISTICS, "Of the intervals; the verdict's test takes 1 - FRACTION.", "FRACTION"),
             min=0.5,
             max=0.999,
-            metavar="FRACTION",
-            rich_help_panel="Statistics",
-            help="Of the intervals; the verdict's test takes 1 - FRACTION.",
         ),
     ] = 0.95,
-    seed: Annotated[
-        int, typer.Option(min=0, rich_help_panel="Statistics", help="Of all draws.")
-    ] = 0,
+    seed: Annotated[int, option(_STATISTICS, "Of all draws.", min=0)] = 0,
     json: Json = False,
 ) -> None:
     """Compare two results over the same queries: is B - A more than chance?
@@ -78,7 +59,7 @@ def compare(
     from reid_srdl.report.comparison import comparison_table, verdict
     from reid_srdl.report.say import present, tell_all
 
-    settings = Settings(by=by.value, resamples=resamples, confidence=confidence, seed=seed)
+    settings = Settings(by=by, resamples=resamples, confidence=confidence, seed=seed)
     comparison = judged(read_results(a, dataset), read_results(b, dataset), settings)
     tell_all("warning", comparison.warnings)
     tree = {"verdict": verdict(comparison), **comparison.model_dump(mode="json")}

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from reid_srdl.cli.options import EvalDevice, Form, Output
-from reid_srdl.config.option import OUTPUT, TESTED
+from reid_srdl.cli.options import EvalDevice, FinishedRuns, Form, Output, figure, option
+from reid_srdl.config.option import TESTED
 from reid_srdl.errors import UserError
 from reid_srdl.report.formats import Format
 
@@ -19,47 +17,27 @@ EXAMPLE = (
 
 
 def cross(
-    runs: Annotated[
-        list[Path], typer.Argument(help="Folders of finished runs.", show_default=False)
-    ],
-    dataset: Annotated[
-        list[str],
-        typer.Option(
-            "--dataset",
-            metavar="NAME",
-            help="A test set; repeat it.",
-            rich_help_panel=TESTED,
-            show_default=False,
-        ),
-    ],
+    runs: FinishedRuns,
+    dataset: Annotated[list[str], option(TESTED, "A test set; repeat it.", "NAME", "--dataset")],
     data_dir: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--data-dir",
-            metavar="DIR",
-            help="Where the data sets are, once for each --dataset in their order; default: where "
-            "runs were trained, or REID_SRDL_DATA.",
-            rich_help_panel=TESTED,
-            show_default=False,
+        option(
+            TESTED,
+            "Where the data sets are, once for each --dataset in their order; default: where runs "
+            "were trained, or REID_SRDL_DATA.",
+            *("DIR", "--data-dir"),
         ),
     ] = None,
     device: EvalDevice = "auto",
     form: Form = Format.TABLE,
     output: Output = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            rich_help_panel=OUTPUT,
-            help="Draw mAP over latency to FILE (.png, .svg or .pdf).",
-        ),
-    ] = None,
+    plot: Annotated[Path | None, figure("Draw mAP over latency to FILE")] = None,
 ) -> None:
     """Evaluate each network on each test set, in one table: Rank-1, mAP, size and speed.
 
     Sets that a network was trained on are marked. Each run keeps its evaluations.
     """
-    folders: list[Path | None] = [None] * len(dataset) if not data_dir else [*data_dir]
+    folders: list[Path | None] = [*data_dir] if data_dir else [None] * len(dataset)
     if len(folders) != len(dataset):
         raise UserError(
             f"--data-dir is given {len(folders)} times, --dataset {len(dataset)} times",
@@ -69,27 +47,20 @@ def cross(
     from reid_srdl.places import check_output
     from reid_srdl.report import cross as report
     from reid_srdl.report.figures import check_target
+    from reid_srdl.report.formats import publish
+    from reid_srdl.report.progress import Display
+    from reid_srdl.report.say import tell
 
     check_target(plot)
     if output is not None:
         check_output(output, "the table")
     from reid_srdl.jobs.cross import cross_runs
-    from reid_srdl.report.formats import publish
-    from reid_srdl.report.progress import Display
-    from reid_srdl.report.say import tell
 
+    sets = list(zip(dataset, folders, strict=True))
     with Display() as display:
-        crossed = cross_runs(
-            runs, list(zip(dataset, folders, strict=True)), device=device, steps=display.steps
-        )
-    publish(
-        [report.crossed_table(crossed)],
-        form,
-        output,
-        "the table",
-        rows=[report.crossed_rows(crossed)],
-        tree=crossed.as_json(),
-    )
+        crossed = cross_runs(runs, sets, device=device, steps=display.steps)
+    table, rows = report.crossed_table(crossed), report.crossed_rows(crossed)
+    publish([table], form, output, "the table", rows=[rows], tree=crossed.as_json())
     if plot is not None:
         report.plot_crossed(crossed, plot)
         tell(f"written: {plot}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from reid_srdl.cli.help import App
-from reid_srdl.cli.options import PlainJson
+from reid_srdl.cli.options import PlainJson, argument, option
 from reid_srdl.config.option import WHERE
 
 app = App(name="data", help="Fetch, make and check data sets.")
@@ -17,26 +17,16 @@ app.add_typer(make_app)
 
 _SIZE = "Size"
 
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir",
-        metavar="DIR",
-        rich_help_panel=WHERE,
-        help="The set's folder, its parent, its archive, or a folder that holds that. "
-        "Default: the environment variable REID_SRDL_DATA; for walkers, else ./data.",
-        show_default=False,
-    ),
-]
+_ELSE = "Default: the environment variable REID_SRDL_DATA, else ./data."
 
 
-def _pattern(flag: str, what: str) -> typer.models.OptionInfo:
-    info: typer.models.OptionInfo = typer.Option(
-        flag,
-        metavar="PATTERN",
-        help=f"Of people: a pattern searched in each image's path, whose group is the {what}.",
-    )
-    return info
+def _folder(help: str) -> Any:
+    return option(WHERE, help, "DIR")
+
+
+def _pattern(what: str) -> Any:
+    text = f"Of people: a pattern searched in each image's path, whose group is the {what}."
+    return option(None, text, "PATTERN")
 
 
 @make_app.command(
@@ -45,34 +35,15 @@ def _pattern(flag: str, what: str) -> typer.models.OptionInfo:
 )
 def walkers(
     data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            rich_help_panel=WHERE,
-            show_default=False,
-            help="Parent of the new folder 'walkers'. "
-            "Default: the environment variable REID_SRDL_DATA, else ./data.",
-        ),
+        Path | None, _folder(f"Parent of the new folder 'walkers'. {_ELSE}")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything drawn.")] = 0,
-    train_identities: Annotated[
-        int, typer.Option(rich_help_panel=_SIZE, help="People to train on.")
-    ] = 44,
-    test_identities: Annotated[
-        int, typer.Option(rich_help_panel=_SIZE, help="People to search for.")
-    ] = 40,
-    cameras: Annotated[
-        int, typer.Option(rich_help_panel=_SIZE, help="Cameras; each person is seen by 2 to 5.")
-    ] = 6,
-    images: Annotated[
-        int, typer.Option(rich_help_panel=_SIZE, help="Most images of a person by one camera.")
-    ] = 5,
-    junk: Annotated[
-        float, typer.Option(rich_help_panel=_SIZE, help="Junk boxes, as a share of the matches.")
-    ] = 0.15,
-    distractors: Annotated[
-        float, typer.Option(rich_help_panel=_SIZE, help="Distractors, as a share of the matches.")
-    ] = 0.3,
+    seed: Annotated[int, option(None, "Seed of everything drawn.", min=0)] = 0,
+    train_identities: Annotated[int, option(_SIZE, "People to train on.")] = 44,
+    test_identities: Annotated[int, option(_SIZE, "People to search for.")] = 40,
+    cameras: Annotated[int, option(_SIZE, "Cameras; each person is seen by 2 to 5.")] = 6,
+    images: Annotated[int, option(_SIZE, "Most images of a person by one camera.")] = 5,
+    junk: Annotated[float, option(_SIZE, "Junk boxes, as a share of the matches.")] = 0.15,
+    distractors: Annotated[float, option(_SIZE, "Distractors, as a share of the matches.")] = 0.3,
 ) -> None:
     """Draw people seen by street cameras, in Market-1501's layout (128 x 64 pixels)."""
     from reid_srdl.data.walkers.make import default_parent, make_walkers
@@ -80,14 +51,11 @@ def walkers(
     from reid_srdl.report.bars import bars
     from reid_srdl.report.say import say
 
-    options = Options(
-        train_identities, test_identities, cameras, images, junk=junk, distractors=distractors
-    )
+    people, parent = (train_identities, test_identities), data_dir or default_parent()
+    options = Options(*people, cameras, images, junk=junk, distractors=distractors)
     with bars() as tell:
         progress = (lambda done, total: tell("walkers", done, total)) if tell else None
-        folder, made = make_walkers(
-            data_dir or default_parent(), seed=seed, options=options, progress=progress
-        )
+        folder, made = make_walkers(parent, seed=seed, options=options, progress=progress)
     say(f"{folder}: made" if made else f"{folder}: there already, with this seed and these sizes")
 
 
@@ -96,10 +64,16 @@ def walkers(
     "Exit status: 0 where the set is ready to use, else 1."
 )
 def check(
-    name: Annotated[str, typer.Argument(help="A data set's name, e.g. market1501 or cifar100.")],
-    data_dir: DataDir = None,
-    camera: Annotated[str | None, _pattern("--camera", "camera")] = None,
-    person: Annotated[str | None, _pattern("--person", "person")] = None,
+    name: Annotated[str, argument("A data set's name, e.g. market1501 or cifar100.")],
+    data_dir: Annotated[
+        Path | None,
+        _folder(
+            "The set's folder, its parent, its archive, or a folder that holds that. Default: the "
+            "environment variable REID_SRDL_DATA; for walkers, else ./data."
+        ),
+    ] = None,
+    camera: Annotated[str | None, _pattern("camera")] = None,
+    person: Annotated[str | None, _pattern("person")] = None,
     json: PlainJson = False,
 ) -> None:
     """Count a data set, read every image, and name every file that is wrong."""
@@ -127,17 +101,8 @@ def check(
     "official checksums; nothing half-written is left."
 )
 def get(
-    name: Annotated[str, typer.Argument(help="cifar10, cifar100, mnist or tiny-imagenet.")],
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            rich_help_panel=WHERE,
-            show_default=False,
-            help="Folder for the files. Default: the environment variable REID_SRDL_DATA, "
-            "else ./data.",
-        ),
-    ] = None,
+    name: Annotated[str, argument("cifar10, cifar100, mnist or tiny-imagenet.")],
+    data_dir: Annotated[Path | None, _folder(f"Folder for the files. {_ELSE}")] = None,
 ) -> None:
     """Fetch a data set that anyone may fetch; of any other, say where to ask for it."""
     from reid_srdl.data.fetch import get_dataset

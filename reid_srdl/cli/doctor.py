@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
+from reid_srdl.cli.options import option
 from reid_srdl.config.option import OUTPUT
 
 EXAMPLE = "Example: REID_SRDL_DATA=/data reid-srdl doctor"
@@ -13,8 +12,7 @@ EXAMPLE = "Example: REID_SRDL_DATA=/data reid-srdl doctor"
 
 def doctor(
     as_json: Annotated[
-        bool,
-        typer.Option("--json", help="Print JSON alone; memory in bytes.", rich_help_panel=OUTPUT),
+        bool, option(OUTPUT, "Print JSON alone; memory in bytes.", flags="--json")
     ] = False,
 ) -> None:
     """Show what this machine has and what training on it will use.

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from reid_srdl.cli.generated import with_options
-from reid_srdl.cli.options import Device, FinishedRun
-from reid_srdl.config.option import ENGINE, OUTPUT
+from reid_srdl.cli.options import Device, FinishedRun, argument, option, written
+from reid_srdl.config.marked import section
+from reid_srdl.config.option import ENGINE
 
 EXAMPLE = "Example: reid-srdl embed runs/NAME crops -o features.npz"
 
@@ -22,20 +21,10 @@ EXAMPLE = "Example: reid-srdl embed runs/NAME crops -o features.npz"
 def embed(
     given: dict[str, Any],
     run: FinishedRun,
-    folder: Annotated[
-        Path, typer.Argument(help="Folder of images, in folders or not.", show_default=False)
-    ],
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", help="The .npz file to write.", rich_help_panel=OUTPUT),
-    ] = Path("features.npz"),
+    folder: Annotated[Path, argument("Folder of images, in folders or not.")],
+    output: Annotated[Path, written("The .npz file to write.")] = Path("features.npz"),
     network: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Which of the run's networks; default: its result.",
-            rich_help_panel=ENGINE,
-        ),
+        str | None, option(ENGINE, "Which of the run's networks; default: its result.", "NAME")
     ] = None,
     device: Device = "auto",
 ) -> None:
@@ -51,15 +40,8 @@ def embed(
     from reid_srdl.report.say import say, tell_all
 
     with Display() as display:
-        images, features = embed_folder(
-            run,
-            folder,
-            network=network,
-            flip=given.get("eval.flip"),
-            batch_size=given.get("eval.batch_size"),
-            device=device,
-            steps=display.steps,
-        )
+        how = {"network": network, "device": device, **section(given, "eval")}
+        images, features = embed_folder(run, folder, **how, steps=display.steps)
     write_embeddings(output, images.names, features)
     tell_all("note", (note.line for note in images.notes))
     say(f"{output}: {len(features):,} images, {features.shape[1]:,} dimensions")

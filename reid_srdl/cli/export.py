@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from reid_srdl.cli.generated import with_options
-from reid_srdl.cli.options import FinishedRun
+from reid_srdl.cli.options import FinishedRun, option, written
 from reid_srdl.config.option import OUTPUT, WHERE
 from reid_srdl.errors import UserError
 
@@ -22,46 +19,30 @@ EXAMPLE = (
 )
 
 
-class To(StrEnum):
-    """Which software reads the file."""
-
-    ANY = "any"
-    TORCHREID = "torchreid"
-
-
 @with_options("eval", only={"data.dir": WHERE}, default="the run's own, or {default}")
 def export(
     given: dict[str, Any],
     run: FinishedRun,
     output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            help="The file: .onnx, .pt2 for torch.export, .pth.tar for torchreid.",
-            rich_help_panel=OUTPUT,
-        ),
+        Path, written("The file: .onnx, .pt2 for torch.export, .pth.tar for torchreid.")
     ] = Path("model.onnx"),
     network: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Which of the run's networks, or of its phases'; default: its result.",
-            rich_help_panel=OUTPUT,
+        option(
+            OUTPUT, "Which of the run's networks, or of its phases'; default: its result.", "NAME"
         ),
     ] = None,
     logits: Annotated[
-        bool,
-        typer.Option("--logits", help="Give logits instead of features.", rich_help_panel=OUTPUT),
+        bool, option(OUTPUT, "Give logits instead of features.", flags="--logits")
     ] = False,
     to: Annotated[
-        To,
-        typer.Option(
-            help="any: a graph, pixels in and features out. torchreid: weights that its "
+        Literal["any", "torchreid"],
+        option(
+            OUTPUT,
+            "any: a graph, pixels in and features out. torchreid: weights that its "
             "load_pretrained_weights takes.",
-            rich_help_panel=OUTPUT,
         ),
-    ] = To.ANY,
+    ] = "any",
 ) -> None:
     """Write a run's network as a file that needs none of this project's code.
 
@@ -74,7 +55,7 @@ def export(
 
     check_output(output, "the exported network")
     place = given.get("data.dir")
-    if to is To.TORCHREID:
+    if to == "torchreid":
         if logits:
             what = "--logits: says nothing about torchreid, whose code decides that"
             raise UserError(what, "leave it out", usage=True)

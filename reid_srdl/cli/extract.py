@@ -5,18 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from reid_srdl.cli.generated import with_options
-from reid_srdl.cli.options import Device, Distractors, FinishedRun
+from reid_srdl.cli.options import Device, FinishedRun, option, written
+from reid_srdl.config.marked import section
 from reid_srdl.config.option import ENGINE, TESTED
+from reid_srdl.jobs.eval_options import EvalLine
 
 EXAMPLE = "Example: reid-srdl extract runs/NAME --data-dir DIR -o features.npz"
 
 
 @with_options(
     "eval",
-    only={"data.name": TESTED, "data.dir": TESTED, "eval.flip": ENGINE, "eval.batch_size": ENGINE},
+    only={"data.name": TESTED, "data.dir": TESTED, "eval.flip": ENGINE, "eval.batch_size": ENGINE}
+    | {"distractors": TESTED},
+    own=EvalLine,
     default="the run's own, or {default}",
 )
 def extract(
@@ -24,23 +26,18 @@ def extract(
     run: FinishedRun,
     output: Annotated[
         Path,
-        typer.Option(
-            "--output",
-            "-o",
-            help="The .npz file to write; a name without an ending: a folder of .npy files.",
-            rich_help_panel=TESTED,
+        written(
+            "The .npz file to write; a name without an ending: a folder of .npy files.", TESTED
         ),
     ] = Path("features.npz"),
     split: Annotated[
         int | None,
-        typer.Option(
+        option(
+            *(TESTED, "Which division, where the data set has several; default: the run's, or 0."),
+            *("N",),
             min=0,
-            metavar="N",
-            help="Which division, where the data set has several; default: the run's, or 0.",
-            rich_help_panel=TESTED,
         ),
     ] = None,
-    distractors: Distractors = None,
     device: Device = "auto",
 ) -> None:
     """Write the features of a data set's query, gallery and boxes, as a run's network sees them.
@@ -61,9 +58,8 @@ def extract(
             dataset=given.get("data.name"),
             data_dir=given.get("data.dir"),
             split=split,
-            distractors=distractors,
-            flip=given.get("eval.flip"),
-            batch_size=given.get("eval.batch_size"),
+            distractors=given.get("distractors"),
+            **section(given, "eval"),
             device=device,
             steps=display.steps,
         )

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from reid_srdl.config.marked import Command, Marked, marked
+from reid_srdl.config.marked import Command, CommandLine, Marked, marked
 from reid_srdl.config.option import PANELS
 from reid_srdl.config.schema import AnyConfig
 from reid_srdl.config.section import Section
@@ -21,8 +21,9 @@ def with_options(
     only: Mapping[str, str] | None = None,
     default: str = "{default}",
     schema: type[Section] = AnyConfig,
+    own: type[CommandLine] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a function the options that the schema marks for a command.
+    """Gives a function the options that the schema, and a section of its own, mark for a command.
 
     The function's first parameter gets what was given, by key; its others are options and
     arguments of its own. Values are read as the key's type; the schema says whether they may be.
@@ -32,14 +33,18 @@ def with_options(
         only: these keys' alone, with the heading that each stands under.
         default: what ``{default}`` in their help becomes, e.g. ``the run's own, or {default}``.
         schema: where the keys are marked.
+        own: where options are marked that are no keys; None: there are none.
     """
-    found = [one for one in marked(command, schema) if only is None or one.key in only]
+    every = [*marked(command, schema), *(marked(command, own) if own else ())]
+    found = [one for one in every if only is None or one.key in only]
+    borrowed = {one.parameter for one in found if only and "." not in one.key}
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        more = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         made = [_parameter(one, (only or {}).get(one.key), default) for one in found]
         keyword = inspect.Parameter.KEYWORD_ONLY
-        parameters = sorted([*made, *(one.replace(kind=keyword) for one in own)], key=_place)
+        parameters = [*made, *(one.replace(kind=keyword) for one in more)]
+        parameters.sort(key=lambda one: (_place(one), one.name in borrowed))
 
         def run(**values: Any) -> None:
             given = {one.key: values.pop(one.parameter) for one in found}

@@ -3,65 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
-
-from reid_srdl.cli.options import Channels, Normalisation, Told
+from reid_srdl.cli.generated import with_options
+from reid_srdl.cli.options import argument, option
 from reid_srdl.config.option import OUTPUT, TESTED
+from reid_srdl.jobs.eval_options import EvalLine
 
 EXAMPLE = (
     "Example: reid-srdl import model-best.pth.tar --model torchreid:osnet_x1_0 --name zoo, then: "
     "reid-srdl eval runs/zoo --dataset market1501 --data-dir DIR"
 )
 
+_TOLD = ("told", "normalisation", "channels")
 
+
+def _pixels(else_: int) -> Any:
+    text = f"Of its input; default: its code's, else {else_}."
+    return option(TESTED, text, "PIXELS", min=16, max=4096)
+
+
+@with_options("eval", only=dict.fromkeys(_TOLD, TESTED), own=EvalLine)
 def import_(
-    file: Annotated[Path, typer.Argument(help="Weights of another code.", show_default=False)],
+    given: dict[str, Any],
+    file: Annotated[Path, argument("Weights of another code.")],
     model: Annotated[
         str,
-        typer.Option(
-            metavar="NAME",
-            rich_help_panel=TESTED,
-            help="Which network it is: resnet50, densenet121, resnet32, torchvision:NAME, "
-            "timm:NAME or torchreid:NAME; onnx for an ONNX file.",
+        option(
+            TESTED,
+            "Which network it is: resnet50, densenet121, resnet32, torchvision:NAME, timm:NAME or "
+            "torchreid:NAME; onnx for an ONNX file.",
+            "NAME",
         ),
     ],
-    name: Annotated[str, typer.Option(rich_help_panel=OUTPUT, help="The run's name.")],
-    height: Annotated[
-        int | None,
-        typer.Option(
-            min=16,
-            max=4096,
-            metavar="PIXELS",
-            rich_help_panel=TESTED,
-            help="Of its input; default: its code's, else 256.",
-        ),
-    ] = None,
-    width: Annotated[
-        int | None,
-        typer.Option(
-            min=16,
-            max=4096,
-            metavar="PIXELS",
-            rich_help_panel=TESTED,
-            help="Of its input; default: its code's, else 128.",
-        ),
-    ] = None,
+    name: Annotated[str, option(OUTPUT, "The run's name.")],
+    height: Annotated[int | None, _pixels(256)] = None,
+    width: Annotated[int | None, _pixels(128)] = None,
     classes: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            rich_help_panel=TESTED,
-            help="The names of its classes, one a line, by the classifier's rows: for a teacher.",
+        option(
+            TESTED,
+            "The names of its classes, one a line, by the classifier's rows: for a teacher.",
+            "FILE",
         ),
     ] = None,
-    told: Told = None,
-    normalisation: Normalisation = None,
-    channels: Channels = None,
-    runs: Annotated[
-        Path, typer.Option(metavar="DIR", rich_help_panel=OUTPUT, help="Folder of the runs.")
-    ] = Path("runs"),
+    runs: Annotated[Path, option(OUTPUT, "Folder of the runs.", "DIR")] = Path("runs"),
 ) -> None:
     """Make a run's folder of a network that others trained, which all other commands take.
 
@@ -72,7 +58,7 @@ def import_(
     from reid_srdl.jobs.importing import import_network
     from reid_srdl.report.imported import print_imported
 
-    words = {"normalisation": normalisation, "channels": channels}
-    asked = ForeignFile(file, model, height, width, classes, told_of(told or [], words))
+    told = told_of(given.pop("told", ()), given)
+    asked = ForeignFile(file, model, height, width, classes, told)
     done = import_network(asked, runs=runs, name=name)
     print_imported(done.record, done.folder)

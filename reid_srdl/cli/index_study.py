@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from reid_srdl.cli.generated import with_options
-from reid_srdl.cli.options import Json
+from reid_srdl.cli.options import Json, argument, figure, option
 from reid_srdl.config.marked import section
-from reid_srdl.config.option import OUTPUT, RULES
+from reid_srdl.config.option import RULES
 
 INDEXES = "Indexes"
 EXAMPLE = (
@@ -24,31 +22,18 @@ EXAMPLE = (
 )
 def index_study(
     given: dict[str, Any],
-    features: Annotated[
-        Path, typer.Argument(help="Features: .npz or .mat, as for eval.", show_default=False)
-    ],
+    features: Annotated[Path, argument("Features: .npz or .mat, as for eval.")],
     index: Annotated[
         list[str] | None,
-        typer.Option(
-            "--index",
-            metavar="FACTORY",
-            rich_help_panel=INDEXES,
-            show_default=False,
-            help="A FAISS factory string, its run-time parameters after ';' (nprobe, efSearch); "
+        option(
+            INDEXES,
+            "A FAISS factory string, its run-time parameters after ';' (nprobe, efSearch); "
             "repeat it. Default: some that fit the features.",
+            "FACTORY",
         ),
     ] = None,
-    device: Annotated[
-        str, typer.Option(rich_help_panel=INDEXES, help="cpu, or cuda where FAISS sees a GPU.")
-    ] = "cpu",
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            rich_help_panel=OUTPUT,
-            help="Draw accuracy over speed to FILE (.png, .svg or .pdf).",
-        ),
-    ] = None,
+    device: Annotated[str, option(INDEXES, "cpu, or cuda where FAISS sees a GPU.")] = "cpu",
+    plot: Annotated[Path | None, figure("Draw accuracy over speed to FILE")] = None,
     json: Json = False,
 ) -> None:
     """Compare FAISS indexes with exact search: recall, Rank-1, truncated mAP, memory, time."""
@@ -61,13 +46,8 @@ def index_study(
 
     check_target(plot)
     protocol = changed(Protocol(), section(given, "eval"), "eval", elsewhere=["retrieved"])
-    study = study_indexes(
-        load_features(features),
-        index or (),
-        protocol,
-        retrieved=protocol.retrieved,
-        gpu=device.startswith("cuda"),
-    )
+    found, gpu = load_features(features), device.startswith("cuda")
+    study = study_indexes(found, index or (), protocol, retrieved=protocol.retrieved, gpu=gpu)
     tell_all("warning", report.advice_lines(study))
     present(report.study_table(study), report.study_json(study), as_json=json)
     if plot is not None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from reid_srdl.cli.options import Form, Output
+from reid_srdl.cli.options import Form, Output, argument, option
 from reid_srdl.report.formats import Format
 
 EXAMPLE = "Example: reid-srdl leaderboard runs --dataset market1501 --format latex"
@@ -15,14 +13,11 @@ EXAMPLE = "Example: reid-srdl leaderboard runs --dataset market1501 --format lat
 
 def leaderboard(
     runs: Annotated[
-        Path, typer.Argument(help="Folder of runs, one run, or a tree such as results/.")
+        Path, argument("Folder of runs, one run, or a tree such as results/.", default=True)
     ] = Path("runs"),
     form: Form = Format.TABLE,
     dataset: Annotated[
-        str | None,
-        typer.Option(
-            help="Only this data set; default: all.", metavar="NAME", rich_help_panel="Selection"
-        ),
+        str | None, option("Selection", "Only this data set; default: all.", "NAME")
     ] = None,
     output: Output = None,
 ) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from reid_srdl.cli.generated import with_options
-from reid_srdl.cli.options import Device, FinishedRun, PlainJson
+from reid_srdl.cli.options import Device, FinishedRun, PlainJson, argument, option
 from reid_srdl.config.marked import section
 from reid_srdl.config.option import OUTPUT, RULES
 from reid_srdl.errors import FileError
@@ -28,26 +26,24 @@ EXAMPLE = (
 def search(
     given: dict[str, Any],
     run: FinishedRun,
-    image: Annotated[Path, typer.Argument(help="Image of one person.", show_default=False)],
+    image: Annotated[Path, argument("Image of one person.")],
     gallery: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR",
-            rich_help_panel=WHERE,
-            help="Any folder of crops; default: the gallery of the run's own data set. Its "
-            "features are kept in RUN/search for the next time.",
+        option(
+            WHERE,
+            "Any folder of crops; default: the gallery of the run's own data set. Its features are "
+            "kept in RUN/search for the next time.",
+            "DIR",
         ),
     ] = None,
     device: Device = "auto",
-    top_k: Annotated[
-        int, typer.Option(min=1, metavar="N", rich_help_panel=OUTPUT, help="How many to show.")
-    ] = 10,
+    top_k: Annotated[int, option(OUTPUT, "How many to show.", "N", min=1)] = 10,
     threshold: Annotated[
         float | None,
-        typer.Option(
-            metavar="T",
-            rich_help_panel=OUTPUT,
-            help="Leave out what is farther than this distance; eval --verification finds one.",
+        option(
+            OUTPUT,
+            "Leave out what is farther than this distance; eval --verification finds one.",
+            "T",
         ),
     ] = None,
     json: PlainJson = False,

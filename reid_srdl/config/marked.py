@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Self, get_args, get_origin
 
+from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from reid_srdl.config.option import Option
 from reid_srdl.config.schema import AnyConfig
 from reid_srdl.config.section import Section, default_of, keys_of
 from reid_srdl.config.tree import place
+from reid_srdl.errors import UserError
 
 Command = Literal["train", "eval"]
 _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
@@ -29,7 +32,8 @@ class Marked:
     @property
     def parameter(self) -> str:
         """The name of the command's parameter: ``rerank_k1`` for ``--rerank-k1``."""
-        return self.option.flag.removeprefix("--").replace("-", "_")
+        name = self.option.flag.removeprefix("--").replace("-", "_")
+        return f"{name}_" if keyword.iskeyword(name) else name
 
     @property
     def kind(self) -> Any:
@@ -59,7 +63,7 @@ class Marked:
         """The schema's default as an option is written: ``0.1``, ``no-flip``."""
         value = default_of(self.field)
         if isinstance(value, bool):
-            return self.option.flags.split("/")[0 if value else 1].removeprefix("--")
+            return self.option.flags.split("/")[0 if value else -1].removeprefix("--")
         return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -71,9 +75,52 @@ def marked(command: Command, schema: type[Section] = AnyConfig) -> Iterator[Mark
                 yield Marked(key, field, mark)
 
 
-def flags(command: Command) -> dict[str, str]:
+def flags(command: Command, schema: type[Section] = AnyConfig) -> dict[str, str]:
     """Returns the options of a command by key: ``{"eval.rerank.k1": "--rerank-k1"}``."""
-    return {one.key: one.option.flag for one in marked(command)}
+    return {one.key: one.option.flag for one in marked(command, schema)}
+
+
+class CommandLine(Section):
+    """What a command line asks for; its other marked fields are options that are no keys.
+
+    Attributes:
+        given: the keys of the configuration that were given.
+    """
+
+    given: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, command: Command, given: Mapping[str, Any]) -> Self:
+        """Sorts what a command was given into keys of the configuration and fields.
+
+        Raises:
+            UserError: a field's value is out of its range.
+        """
+        own = {key: value for key, value in given.items() if key in cls.model_fields}
+        keys = {key: value for key, value in given.items() if key not in own}
+        try:
+            return cls(given=keys, **own)
+        except ValidationError as error:
+            (wrong, *_), flag = error.errors(), flags(command, cls)
+            what = f"{flag[str(wrong['loc'][0])]}: {wrong['msg']} (got {wrong['input']})"
+            raise UserError(
+                what, "the command's --help says what may be given", usage=True
+            ) from None
+
+    @classmethod
+    def options(cls, command: Command) -> dict[str, str]:
+        """Returns all options of the command by key or field."""
+        return {**flags(command), **flags(command, cls)}
+
+    def named(self, command: Command) -> set[str]:
+        """Returns the names of the options that were given, and are not as they are anyway."""
+        own = [
+            one.key
+            for one in marked(command, type(self))
+            if getattr(self, one.key) != default_of(one.field)
+        ]
+        known = self.options(command)
+        return {known[key] for key in (*self.given, *own)}
 
 
 def as_keys(text: str) -> str:

@@ -5,10 +5,11 @@ Results go to standard output; notes, warnings and where files stand go to stand
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,16 @@ def tell_all(what: str, lines: Iterable[object]) -> None:
     """Prints lines on standard error that begin alike: with ``note``, ``warning``, ``written``."""
     for line in lines:
         tell(f"{what}: {line}")
+
+
+@contextlib.contextmanager
+def telling_of_stop(line: str) -> Iterator[None]:
+    """Prints a line on standard error where Ctrl-C or a signal stops the work."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        tell(line)
+        raise
 
 
 def show(*tables: Table) -> None:

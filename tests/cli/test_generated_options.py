@@ -18,9 +18,10 @@ import reid_srdl
 from reid_srdl.cli import options
 from reid_srdl.cli.generated import with_options
 from reid_srdl.config import AnyConfig, Config, MethodOptions, TrainConfig
-from reid_srdl.config.marked import flags, marked
-from reid_srdl.config.option import HOW, PANELS, Option
+from reid_srdl.config.marked import CommandLine, flags, marked
+from reid_srdl.config.option import HOW, PANELS, WHAT, Option
 from reid_srdl.config.section import Section, keys_of
+from reid_srdl.errors import UserError
 from tests.small_set import write_small_set
 
 MARKED = """
@@ -51,8 +52,8 @@ def app_of(schema: type[Section]) -> tuple[Any, dict[str, Any]]:
     seen: dict[str, Any] = {}
 
     @with_options("train", schema=schema)
-    def train(given: dict[str, Any], config: options.ConfigFile = None) -> None:
-        seen.update(given, config=config)
+    def train(given: dict[str, Any], json: options.Json = False) -> None:
+        seen.update(given, json=json)
 
     app = typer.Typer(add_completion=False)
     app.command()(train)
@@ -68,8 +69,39 @@ def test_a_marked_field_becomes_an_option_with_type_range_and_default() -> None:
     record = by_name["rate"].get_help_record(command.make_context("x", []))
     assert record[0] == "--rate <float> [x>0, x<=2]"
     app(["--patience", "3", "--rate", "0.5"], standalone_mode=False)
-    assert seen == {"train.patience": 3, "train.rate": 0.5, "config": None}
+    assert seen == {"train.patience": 3, "train.rate": 0.5, "json": False}
     assert "--patience" not in {flag for _, flag in flags("train").items()}
+
+
+class Own(CommandLine):
+    """Options of train that are no keys."""
+
+    origin: Annotated[str | None, Option("--from", "From where.", WHAT, metavar="RUN")] = None
+    jobs: Annotated[int, Option("--jobs", "At once.", HOW)] = Field(1, ge=1)
+    loud: Annotated[bool, Option("--loud", "Say it.", HOW)] = False
+
+
+def test_a_section_of_its_own_gives_options_that_are_no_keys() -> None:
+    seen: list[Own] = []
+
+    @with_options("train", own=Own)
+    def train(given: dict[str, Any]) -> None:
+        seen.append(Own.of("train", given))
+
+    app = typer.Typer(add_completion=False)
+    app.command()(train)
+    app([], standalone_mode=False)
+    words = ["--from", "r", "--jobs", "2", "--loud", "--seed", "3", "--batch-size", "4"]
+    app(words, standalone_mode=False)
+    assert seen == [
+        Own(),
+        Own(given={"train.seed": 3, "optim.batch_size": 4}, origin="r", jobs=2, loud=True),
+    ]
+    assert seen[0].named("train") == set()
+    assert seen[1].named("train") == {"--from", "--jobs", "--loud", "--seed", "--batch-size"}
+    assert Own(jobs=1, loud=False).named("train") == set()  # as they are anyway
+    with pytest.raises(UserError, match=r"--jobs: .*greater than or equal to 1 \(got 0\)"):
+        app(["--jobs", "0"], standalone_mode=False)
 
 
 def test_names_meet_on_no_command_and_panels_are_known() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from reid_srdl.cli.train import _check_seeds
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.seeds import rows_of, seeded, train_at_once
 from reid_srdl.jobs.studies import process
 from reid_srdl.jobs.train import train
+from reid_srdl.jobs.train_input import TrainLine
 from reid_srdl.report.study_progress import StudyDisplay
 from tests.data.conftest import cache
 from tests.reports.runs import config, people
@@ -58,5 +58,5 @@ def test_what_says_nothing_about_several_seeds_is_refused() -> None:
         ({}, "0,1", None, True),
     ):
         with pytest.raises(UserError, match=r"--seeds?"):
-            _check_seeds(given, seeds, jobs, told)
-    _check_seeds({}, "0,1", 2, False)
+            TrainLine(given=given, seeds=seeds, jobs=jobs, plan=told).check(json=False)
+    TrainLine(seeds="0,1", jobs=2).check(json=False)

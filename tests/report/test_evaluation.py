@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from reid_srdl.cli.eval_kinds import Asked
 from reid_srdl.config import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate, evaluate_by
+from reid_srdl.jobs.eval_options import EvalLine
 from reid_srdl.jobs.splits import averaged
 from reid_srdl.report.evaluation import evaluation_table, splits_table
 from tests.retrieval.test_rerank import people
@@ -37,7 +37,7 @@ def test_splits_show_means_and_deviations() -> None:
 
 def test_splits_are_numbers() -> None:
     def asked(split: str | None) -> int | None:
-        return Asked({}, split, None, "cpu", None, None, 10, False).split_number()
+        return EvalLine(split=split).split_number
 
     assert (asked(None), asked("7")) == (None, 7)
     for text in ("-1", "first", "1.5"):

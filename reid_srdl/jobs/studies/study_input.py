@@ -1,0 +1,82 @@
+"""What ``reid-srdl study run`` and ``study show`` take besides the study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from reid_srdl.config.marked import CommandLine
+from reid_srdl.config.option import WHERE, Option
+
+WHAT = "What is run"
+
+
+class StudyLine(CommandLine):
+    """What the command line of a study asks for; ``show`` takes seeds, cells, scale and runs."""
+
+    seeds: Annotated[
+        str | None,
+        Option("--seeds", "These seeds; default: the study's.", WHAT, metavar="0,1,..."),
+    ] = None
+    cells: Annotated[
+        str | None, Option("--cells", "These cells; default: all.", WHAT, metavar="A,B,...")
+    ] = None
+    scale: Annotated[
+        float,
+        Option(
+            "--scale",
+            "A rehearsal with this share of the epochs, in a folder of its own; its numbers are "
+            "marked and not comparable with the paper. [default: 1.0]",
+            WHAT,
+        ),
+    ] = Field(1.0, ge=0, le=1)
+    estimate: Annotated[
+        bool,
+        Option(
+            "--estimate",
+            "Print images, time and disk of what is missing, by a few steps of each; train "
+            "nothing.",
+            WHAT,
+        ),
+    ] = False
+    data_dir: Annotated[
+        list[str] | None,
+        Option(
+            "--data-dir",
+            "Where data sets are, or one of them by its name; may be repeated. Default: "
+            "$REID_SRDL_DATA.",
+            WHERE,
+            metavar="[NAME=]DIR",
+            many=True,
+        ),
+    ] = None
+    runs: Annotated[
+        Path,
+        Option(
+            "--runs",
+            "Folder of all runs; the study's own stand in studies/STUDY below it. Any finished run "
+            "in it of the same configuration and seed counts, whoever trained it. [default: runs]",
+            WHERE,
+            metavar="DIR",
+        ),
+    ] = Path("runs")
+    jobs: Annotated[
+        int | None,
+        Option(
+            "--jobs",
+            "Runs at once. Default: 1 on CPU; on CUDA one for each 16 GiB of free memory and 2 "
+            "cores, at least 1 (a guess: a run that needs more fails, and goes on with fewer).",
+            WHERE,
+            metavar="N",
+        ),
+    ] = Field(None, ge=1)
+    compile: Annotated[
+        bool | None,
+        Option(
+            "--compile/--no-compile",
+            "Train what torch.compile makes of the networks; default: as the study says.",
+            WHERE,
+        ),
+    ] = None

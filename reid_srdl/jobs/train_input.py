@@ -1,0 +1,116 @@
+"""What ``reid-srdl train`` takes besides keys of the configuration, and what goes together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from reid_srdl.config.marked import CommandLine
+from reid_srdl.config.option import HOW, WHAT, WHERE, Option
+from reid_srdl.errors import UserError
+
+
+class TrainLine(CommandLine):
+    """What the command line of ``train`` asks for."""
+
+    config: Annotated[
+        Path | None,
+        Option("--config", "YAML file of keys; options given here go before it.", WHAT),
+    ] = None
+    assignments: Annotated[
+        list[str] | None,
+        Option(
+            "--set",
+            "Any key, e.g. optim.lr=0.05 or method.restart=off; may be repeated.",
+            HOW,
+            metavar="KEY=VALUE",
+            many=True,
+        ),
+    ] = None
+    origin: Annotated[
+        str | None,
+        Option(
+            "--from",
+            "Start a new run, configured as RUN, from what PHASE had trained by EPOCH; default: "
+            "the last epoch that is kept.",
+            WHAT,
+            metavar="RUN:PHASE[@EPOCH]",
+        ),
+    ] = None
+    seeds: Annotated[
+        str | None,
+        Option(
+            "--seeds",
+            "A run from each of these seeds, and their row in the leaderboard at the end.",
+            HOW,
+            metavar="0,1,...",
+        ),
+    ] = None
+    jobs: Annotated[
+        int | None,
+        Option(
+            "--jobs",
+            "With --seeds: runs at once, each a process of its own; default: 1.",
+            WHERE,
+            metavar="N",
+        ),
+    ] = Field(None, ge=1)
+    resume: Annotated[
+        Path | None,
+        Option(
+            "--resume",
+            "Go on with the run in this folder, by its own configuration.",
+            WHERE,
+            metavar="RUN",
+        ),
+    ] = None
+    offline: Annotated[
+        bool,
+        Option(
+            "--offline",
+            "Fetch nothing, as with REID_SRDL_OFFLINE=1; what is missing is an error.",
+            WHERE,
+        ),
+    ] = False
+    print_config: Annotated[
+        bool, Option("--print-config", "Print the whole configuration and stop.", WHERE)
+    ] = False
+    plan: Annotated[
+        bool,
+        Option(
+            "--plan",
+            "Print phases, cost and the time that they take, and stop; nothing is written.",
+            WHERE,
+        ),
+    ] = False
+
+    def check(self, *, json: bool) -> None:
+        """Refuses options that say nothing beside each other.
+
+        Args:
+            json: the plan is asked for as JSON.
+
+        Raises:
+            UserError: so.
+        """
+        more = self.named("train") - {"--resume", "--offline", "--device", "--data-dir"}
+        if json and not self.plan:
+            raise UserError("--json: is for --plan", "add --plan, or leave --json out", usage=True)
+        if self.resume is not None and more:
+            raise UserError(
+                "--resume: takes the run's own configuration, and --device and --data-dir alone",
+                "leave the other options out, or start another run with another --name",
+                usage=True,
+            )
+        if self.plan and self.print_config:
+            raise UserError("--plan and --print-config: one at a time", "leave one out", usage=True)
+        if self.seeds is None and self.jobs is not None:
+            what = "--jobs: is for --seeds"
+            raise UserError(what, "add --seeds, or leave --jobs out", usage=True)
+        if self.seeds is not None and "train.seed" in self.given:
+            raise UserError("--seed: beside --seeds", "leave one of them out", usage=True)
+        if self.seeds is not None and (self.plan or self.print_config):
+            what = "--seeds: --plan and --print-config tell of one run"
+            raise UserError(what, "give --seed for one of the seeds", usage=True)
