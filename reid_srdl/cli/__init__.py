@@ -7,7 +7,7 @@ import sys
 import typer
 
 from reid_srdl.cli import (
-    analyse_networks,
+    analyse,
     compare,
     cross,
     data,
@@ -66,11 +66,8 @@ app.command(epilog=search.EXAMPLE)(search.search)
 app.command("index-study", epilog=index_study.EXAMPLE)(index_study.index_study)
 app.command(epilog=leaderboard.EXAMPLE)(leaderboard.leaderboard)
 app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
-app.add_typer(analyse_networks.app)
-app.add_typer(data.app)
-app.add_typer(study.app)
-app.add_typer(runs.app)
-app.add_typer(runs.cache_app)
+for group in (analyse.app, data.app, study.app, runs.app, runs.cache_app):
+    app.add_typer(group)
 
 
 def main() -> None:

@@ -1,40 +1,65 @@
-"""``reid-srdl analyse``: width of the optimum, training cross-entropy, ensembles."""
+"""``reid-srdl analyse``: what finished networks are like."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from reid_srdl.cli.help import App
-from reid_srdl.cli.options import Device
+from reid_srdl.cli.options import Device, argument, option
 from reid_srdl.config.option import OUTPUT, WHERE
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from reid_srdl.errors import FileError
+    from reid_srdl.jobs.analyse.place import Place
 
 app = App(name="analyse", help="Analyse finished runs.")
 
 HOW = "How it is measured"
-NETWORKS = "Folders of finished runs; RUN:NAME means another network than the result, or a phase."
+_NETWORKS = "Folders of finished runs; RUN:NAME means another network than the result, or a phase."
+_FIGURE = "The figure (.png, .svg or .pdf); default: {} beside the first record."
 
+Networks = Annotated[list[str], argument(_NETWORKS, "RUN")]
+Runs = Annotated[list[Path], argument("Folders of finished runs.", "RUN")]
+Subset = Annotated[
+    int | None, option(HOW, "Draw N images of each split; default: all.", "N", min=1)
+]
+Seed = Annotated[int, option(HOW, "Of random draws.", min=0)]
+Dataset = Annotated[
+    str | None, option(WHERE, "Of imported networks, whose own data set nobody knows.", "NAME")
+]
 DataDir = Annotated[
     Path | None,
-    typer.Option(
-        metavar="DIR",
-        rich_help_panel=WHERE,
-        help="Where the data set is; default: the run's own, or $REID_SRDL_DATA.",
-    ),
+    option(WHERE, "Where the data set is; default: the run's own, or $REID_SRDL_DATA.", "DIR"),
 ]
-Dataset = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        rich_help_panel=WHERE,
-        help="Of imported networks, whose own data set nobody knows.",
-    ),
-]
-Json = Annotated[
-    bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print JSON alone, in nats.")
-]
+Plot = Annotated[Path | None, option(OUTPUT, _FIGURE.replace("{} ", ""), "FILE")]
+Json = Annotated[bool, option(OUTPUT, "Print JSON alone, in nats.", flags="--json")]
+
+
+@contextlib.contextmanager
+def analysing(
+    as_json: bool,
+    plot: Path | None,
+    data_dir: Path | None = None,
+    device: str = "cpu",
+    dataset: str | None = None,
+) -> Iterator[tuple[Place, list[tuple[BaseModel, Path | None]]]]:
+    """Yields where to analyse, and a list for the records and their files, which it shows then."""
+    from reid_srdl.report.figures import check_target
+
+    check_target(plot)
+    from reid_srdl.jobs.analyse.place import displayed
+    from reid_srdl.report.analysis_end import show_analysis
+
+    found: list[tuple[BaseModel, Path | None]] = []
+    refused: list[FileError] = []
+    with displayed(data_dir, device, refused.append, dataset) as place:
+        yield place, found
+    show_analysis(found, as_json=as_json, plot=plot, refused=refused)
 
 
 @app.command(
@@ -42,58 +67,34 @@ Json = Annotated[
     "reid-srdl analyse width runs/srdl:first --relative --subset 5000"
 )
 def width(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN", help=NETWORKS, show_default=False)],
-    directions: Annotated[
-        int, typer.Option(min=1, metavar="K", rich_help_panel=HOW, help="Random directions v.")
-    ] = 5,
-    steps: Annotated[
-        int, typer.Option(min=2, metavar="N", rich_help_panel=HOW, help="Distances, 0 included.")
-    ] = 21,
+    runs: Networks,
+    directions: Annotated[int, option(HOW, "Random directions v.", "K", min=1)] = 5,
+    steps: Annotated[int, option(HOW, "Distances, 0 included.", "N", min=2)] = 21,
     far: Annotated[
         float | None,
-        typer.Option(
+        option(
+            *(HOW, "The farthest distance; default: 5 as in the paper, 1 with --relative.", "D"),
             min=1e-9,
-            metavar="D",
-            rich_help_panel=HOW,
-            help="The farthest distance; default: 5 as in the paper, 1 with --relative.",
         ),
     ] = None,
     relative: Annotated[
         bool,
-        typer.Option(
-            "--relative",
-            rich_help_panel=HOW,
-            help="Distances in filter norms (Li et al. 2018): raw norms of networks that differ in "
-            "the scale of their weights do not compare.",
+        option(
+            HOW,
+            "Distances in filter norms (Li et al. 2018): raw norms of networks that differ in the "
+            "scale of their weights do not compare.",
+            flags="--relative",
         ),
     ] = False,
-    subset: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            rich_help_panel=HOW,
-            help="Draw N images of each split; default: all.",
-        ),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, rich_help_panel=HOW, help="Of the directions and the subset.")
-    ] = 0,
+    subset: Subset = None,
+    seed: Annotated[int, option(HOW, "Of the directions and the subset.", min=0)] = 0,
     again: Annotated[
-        bool,
-        typer.Option("--again", rich_help_panel=HOW, help="Measure what was measured already."),
+        bool, option(HOW, "Measure what was measured already.", flags="--again")
     ] = False,
     dataset: Dataset = None,
     data_dir: DataDir = None,
     device: Device = "auto",
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            rich_help_panel=OUTPUT,
-            help="The figure (.png, .svg or .pdf); default: width.svg beside the first record.",
-        ),
-    ] = None,
+    plot: Annotated[Path | None, option(OUTPUT, _FIGURE.format("width.svg"), "FILE")] = None,
     json: Json = False,
 ) -> None:
     """Draw the loss around optima: cross-entropy at theta + d v (SRDL paper, Fig 4).
@@ -102,51 +103,27 @@ def width(
     augmentation; test images for classification (re-id tests on other people). One forward pass of
     all images for each direction and distance; results are kept in RUN/analyses.
     """
-    from reid_srdl.report.figures import check_target
 
-    check_target(plot)
-    import numpy as np
+    with analysing(json, plot, data_dir, device, dataset) as (place, found):
+        import numpy as np
 
-    from reid_srdl.jobs.analyse.place import displayed
-    from reid_srdl.jobs.analyse.width import measure_width
-    from reid_srdl.report.analysis import plot_widths, width_table
-    from reid_srdl.report.analysis_end import Shown
+        from reid_srdl.jobs.analyse.width import measure_width
 
-    farthest = far or (1.0 if relative else 5.0)
-    shown = Shown(as_json=json)
-    with displayed(data_dir, device, shown.refused.append, dataset) as place:
-        done = [
-            measure_width(
-                run,
-                distances=np.linspace(0.0, farthest, steps).tolist(),
-                directions=directions,
-                subset=subset,
-                relative=relative,
-                seed=seed,
-                again=again,
-                place=place,
-            )
-            for run in runs
-        ]
-    widths, files = [one for one, _ in done], [file for _, file in done]
-    shown.show(widths, width_table(widths), files)
-    figure = plot or files[0].with_suffix(".svg")
-    plot_widths(widths, figure)
-    shown.end([figure])
+        how: dict[str, Any] = {"directions": directions, "subset": subset, "relative": relative}
+        how["distances"] = np.linspace(0.0, far or (1.0 if relative else 5.0), steps).tolist()
+        how |= {"seed": seed, "again": again, "place": place}
+        found += [measure_width(run, **how) for run in runs]
 
 
 @app.command(epilog="Example: reid-srdl analyse entropy runs/resnet110 runs/resnet32")
 def entropy(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUN", help="Folders of finished runs.", show_default=False),
-    ],
+    runs: Runs,
     measure: Annotated[
         bool,
-        typer.Option(
-            "--measure/--recorded",
-            rich_help_panel=HOW,
-            help="Measure in evaluation mode on clean images, too, or show the record alone.",
+        option(
+            HOW,
+            "Measure in evaluation mode on clean images, too, or show the record alone.",
+            flags="--measure/--recorded",
         ),
     ] = True,
     data_dir: DataDir = None,
@@ -154,39 +131,137 @@ def entropy(
     json: Json = False,
 ) -> None:
     """Show the training cross-entropy of each phase, beside the SRDL paper's (section 4.3)."""
-    from reid_srdl.jobs.analyse.entropy import training_entropies
-    from reid_srdl.jobs.analyse.place import displayed
-    from reid_srdl.report.analysis import entropy_table
-    from reid_srdl.report.analysis_end import Shown
 
-    shown = Shown(as_json=json)
-    with displayed(data_dir, device, shown.refused.append) as place:
-        done = [training_entropies(run, measure=measure, place=place) for run in runs]
-    entropies = [one for one, _ in done]
-    shown.show(entropies, entropy_table(entropies), [file for _, file in done if file])
-    shown.end()
+    with analysing(json, None, data_dir, device) as (place, found):
+        from reid_srdl.jobs.analyse.entropy import training_entropies
+
+        found += [training_entropies(run, measure=measure, place=place) for run in runs]
 
 
 @app.command(
     epilog="Example: reid-srdl analyse ensemble runs/srdl:srdl runs/srdl:first runs/vanilla"
 )
 def ensemble(
-    networks: Annotated[
-        list[str], typer.Argument(metavar="RUN", help=NETWORKS, show_default=False)
-    ],
+    networks: Networks,
     dataset: Dataset = None,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
     """Average the probabilities of networks of any classification runs on their test images."""
-    from reid_srdl.jobs.analyse.ensemble import judge_ensemble
-    from reid_srdl.jobs.analyse.place import displayed
-    from reid_srdl.report.analysis import ensemble_table
-    from reid_srdl.report.analysis_end import Shown
 
-    shown = Shown(as_json=json)
-    with displayed(data_dir, device, shown.refused.append, dataset) as place:
-        record, file = judge_ensemble(networks, place=place)
-    shown.show([record], ensemble_table(record), [file])
-    shown.end()
+    with analysing(json, None, data_dir, device, dataset) as (place, found):
+        from reid_srdl.jobs.analyse.ensemble import judge_ensemble
+
+        found.append(judge_ensemble(networks, place=place))
+
+
+@app.command(
+    epilog="Example: reid-srdl analyse noise runs/vanilla runs/srdl runs/srdl:first --relative"
+)
+def noise(
+    runs: Networks,
+    draws: Annotated[int, option(HOW, "Draws of the noise.", "K", min=1)] = 10,
+    steps: Annotated[int, option(HOW, "Deviations, 0 included.", "N", min=2)] = 9,
+    far: Annotated[
+        float | None,
+        option(
+            *(HOW, "The largest deviation; default: 0.05, 0.5 with --relative.", "SIGMA"), min=1e-9
+        ),
+    ] = None,
+    relative: Annotated[
+        bool,
+        option(
+            HOW,
+            "Deviations in units of each parameter tensor's root mean square.",
+            flags="--relative",
+        ),
+    ] = False,
+    subset: Subset = None,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    plot: Plot = None,
+    json: Json = False,
+) -> None:
+    """Measure loss and accuracy under Gaussian noise in all weights: theta + sigma e.
+
+    A flat optimum loses little. Training and test images as they are; re-id: training alone.
+    """
+
+    with analysing(json, plot, data_dir, device) as (place, found):
+        from reid_srdl.jobs.analyse.noise import measure_noise
+
+        sigma = far or (0.5 if relative else 0.05)
+        how: dict[str, Any] = {"draws": draws, "subset": subset, "relative": relative, "seed": seed}
+        how["deviations"] = [sigma * step / (steps - 1) for step in range(steps)]
+        found += [measure_noise(run, **how, place=place) for run in runs]
+
+
+@app.command(epilog="Example: reid-srdl analyse predictions runs/vanilla runs/srdl runs/srdl:first")
+def predictions(
+    runs: Networks,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    plot: Plot = None,
+    json: Json = False,
+) -> None:
+    """Measure the entropy of predictions on all test images of classification runs."""
+
+    with analysing(json, plot, data_dir, device) as (place, found):
+        from reid_srdl.jobs.analyse.predictions import measure_predictions
+
+        found += [measure_predictions(run, place=place) for run in runs]
+
+
+@app.command(epilog="Example: reid-srdl analyse agreement runs/vanilla runs/srdl runs/srdl:first")
+def agreement(
+    runs: Networks,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    plot: Plot = None,
+    json: Json = False,
+) -> None:
+    """Count where networks decide the same, and where they make the same errors, pair by pair."""
+
+    with analysing(json, plot, data_dir, device) as (place, found):
+        from reid_srdl.jobs.analyse.predictions import measure_agreement
+
+        found.append(measure_agreement(runs, place=place))
+
+
+@app.command(epilog="Example: reid-srdl analyse project runs/srdl --by tsne --at group2")
+def project(
+    runs: Networks,
+    by: Annotated[
+        Literal["pca", "tsne", "both"], option(HOW, "Principal components, t-SNE.")
+    ] = "both",
+    at: Annotated[
+        str, option(HOW, "features, or a stage's or a branch's name.", "NAME")
+    ] = "features",
+    perplexity: Annotated[float, option(HOW, "Of t-SNE.", min=1, max=1e4)] = 30.0,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    plot: Plot = None,
+    json: Json = False,
+) -> None:
+    """Project the features of all test images into the plane, by PCA and t-SNE."""
+
+    with analysing(json, plot, data_dir, device) as (place, found):
+        from reid_srdl.jobs.analyse.projection import project_features
+
+        ways: list[Any] = ["pca", "tsne"] if by == "both" else [by]
+        how: dict[str, Any] = {"at": at, "perplexity": perplexity, "seed": seed, "place": place}
+        found += [project_features(run, way, **how) for run in runs for way in ways]
+
+
+@app.command(epilog="Example: reid-srdl analyse gradients runs/srdl --plot gradients.svg")
+def gradients(runs: Runs, plot: Plot = None, json: Json = False) -> None:
+    """Show gradient norms of each layer along training, of runs with watch.gradients=true."""
+
+    with analysing(json, plot) as (place, found):
+        from reid_srdl.jobs.analyse.gradients import read_gradients
+
+        for run in runs:
+            found += zip(*read_gradients(run, place=place), strict=True)

@@ -6,16 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from reid_srdl.errors import UserError
+from reid_srdl.report.say import say, tell
 from reid_srdl.report.tables import Column, Row, Table
 
 
-class Folder(Protocol):
-    """A folder with its size in bytes and its state."""
+class Sized(Protocol):
+    """A file or folder with its size in bytes."""
 
     @property
     def path(self) -> Path: ...
     @property
     def size(self) -> int: ...
+
+
+class Folder(Sized, Protocol):
+    """A folder with its state."""
+
     @property
     def state(self) -> str: ...
 
@@ -29,6 +36,41 @@ def runs_table(found: Sequence[Folder], title: str) -> Table:
     )
     total = bytes_told(sum(one.size for one in found))
     return Table(f"{title}: {len(found):,} folders, {total}", columns, tuple(rows))
+
+
+class Wrong(Protocol):
+    """What is wrong with a file."""
+
+    @property
+    def what(self) -> str: ...
+    @property
+    def hint(self) -> str: ...
+    @property
+    def repaired(self) -> bool: ...
+
+
+def print_problems(run: Path, found: Sequence[Wrong]) -> None:
+    """Prints what is wrong with a run's files, or that nothing is.
+
+    Raises:
+        UserError: something is left that is wrong.
+    """
+    for problem in found:
+        say(f"{problem.what}{': repaired' if problem.repaired else ''}")
+        if not problem.repaired:
+            tell(f"hint:  {problem.hint}")
+    left = [problem for problem in found if not problem.repaired]
+    if left:
+        count = "1 file is" if len(left) == 1 else f"{len(left)} files are"
+        raise UserError(f"{run}: {count} not what the run wrote", left[0].hint)
+    say(f"{run}: every file is what the run wrote")
+
+
+def print_freed(freed: Sequence[Sized], what: str) -> None:
+    """Prints files with their sizes, and the sum."""
+    for one in freed:
+        say(f"{one.path}: {bytes_told(one.size)}")
+    say(f"{bytes_told(sum(one.size for one in freed))} {what}")
 
 
 def bytes_told(size: int) -> str:
