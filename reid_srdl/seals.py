@@ -65,7 +65,7 @@ def sealed(path: Path, allowed: Sequence[str] | None = None) -> Iterator[None]:
 
 def unseal(path: Path) -> None:
     """Forgets a file's seal, since the file will grow."""
-    if name_of(path) in read_seals(run_folder_of(path)):
+    if is_sealed(path):
         _change(path, ())
 
 
@@ -82,6 +82,15 @@ def check_seal(path: Path) -> None:
             f"{path}: damaged, or of another run: its content does not have its checksum",
             way_out(path),
         )
+
+
+def is_sealed(path: Path) -> bool:
+    """Says whether a file has a seal, so that `check_seal` tells its content from any other.
+
+    Raises:
+        UserError: the seals are damaged.
+    """
+    return name_of(path) in read_seals(run_folder_of(path))
 
 
 def way_out(path: Path) -> str:

@@ -28,9 +28,10 @@ from reid_srdl.records.trained_on import (
     read_trained_on,
     write_trained_on,
 )
-from reid_srdl.seals import LOCK, SEALS, check_seal, write_sealed
+from reid_srdl.seals import LOCK, SEALS, check_seal, is_sealed, write_sealed
 
 _RESTORE = "restore the file, or move the folder away and train again"
+_OTHER = "go on with it by the version that began it, or train again under another --name"
 
 
 class RunFolder:
@@ -69,8 +70,12 @@ class RunFolder:
     def read_config(self, methods: Mapping[str, type[MethodOptions]]) -> AnyConfig:
         """Reads the run's configuration.
 
+        A key that came after the run began has its default, if the run is still the same by its
+        fingerprint: so a run goes on under a newer version.
+
         Raises:
-            UserError: this is no run folder, or its configuration is damaged, cut or another's.
+            UserError: this is no run folder, or its configuration is damaged, cut or another's, or
+                means something else in this version.
         """
         if not self.config.is_file():
             raise UserError(
@@ -78,20 +83,30 @@ class RunFolder:
                 "name a folder that reid-srdl train wrote, e.g. runs/NAME",
             )
         check_seal(self.config)
+        sealed = is_sealed(self.config)  # then it is as it was written, by whichever version
+        known = self.read_trained_on()
         try:
             tree = read_yaml(self.config)
+        except UserError as error:
+            raise self._unreadable(error.what.removeprefix(f"{self.config}: "), sealed) from None
+        _load_method(tree, methods)
+        try:
             config = resolve(tree, methods)
         except UserError as error:
-            what = error.what.removeprefix(f"{self.config}: ")
-            raise UserError(f"{self.config}: {what}", _RESTORE) from None
-        known = self.read_trained_on()
-        if missing := _missing(config.model_dump(mode="json"), tree):
-            raise UserError(f"{self.config}: cut or damaged: {missing} is not in it", _RESTORE)
+            raise self._unreadable(error.what, sealed) from None
+        missing = _missing(config.model_dump(mode="json"), tree)
+        if missing and not sealed:
+            raise self._unreadable(f"cut or damaged: {missing} is not in it", sealed)
         unread = isinstance(config.method, UnreadOptions)  # whose defaults nobody knows
         if known is not None and not unread and fingerprint(config) != known.settings:
             what = f"not the configuration that {self.trained_on.name} says the run began with"
-            raise UserError(f"{self.config}: {what}", _RESTORE)
+            raise self._unreadable(what, sealed)
         return config
+
+    def _unreadable(self, what: str, sealed: bool) -> UserError:
+        if sealed:
+            return UserError(f"{self.config}: of another version of reid-srdl: {what}", _OTHER)
+        return UserError(f"{self.config}: {what}", _RESTORE)
 
     def read_trained_on(self) -> TrainedOn | None:
         """Reads what the run is trained on; None where nothing was written yet.
@@ -99,6 +114,7 @@ class RunFolder:
         Raises:
             UserError: the file is damaged, or gone although something was trained.
         """
+        check_seal(self.trained_on)
         known = read_trained_on(self.trained_on)
         if known is None and self.config.exists() and any(self.phases.glob("*.safetensors")):
             raise UserError(
@@ -193,6 +209,14 @@ class RunFolder:
         own = (".lock", LOCK, SEALS, *more)
         found = (path for path in self.path.iterdir() if path.name not in own)
         return (path for path in found if not is_leftover(path))
+
+
+def _load_method(tree: Mapping[str, Any], methods: Mapping[str, type[MethodOptions]]) -> None:
+    """Lets a file of one's own method that is gone or broken say so itself."""
+    section = tree.get("method")
+    name = section.get("name") if isinstance(section, Mapping) else None
+    if isinstance(name, str):
+        methods.get(name)
 
 
 def _missing(whole: Mapping[str, Any], tree: object, above: str = "") -> str:

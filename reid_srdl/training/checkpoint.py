@@ -93,6 +93,8 @@ def load(phase: Phase, folder: Path, warn: Callable[[str], None]) -> Saved | Non
         for line in refused:
             warn(f"{line}; {path.name} serves instead")
         return Saved(tensors, facts, path)
+    if not refused and (others := _of_other_keys(phase, folder)):
+        refused.append(f"{others[-1]}: made by other settings, or by another version of reid-srdl")
     for line in refused:
         warn(f"{line}; phase {phase.name!r} starts again from its beginning")
     return None
@@ -103,6 +105,12 @@ def files(phase: Phase, folder: Path) -> list[Path]:
     stem = phase.stem(folder)
     found = stem.parent.glob(f"{stem.name}.*.safetensors")
     return sorted(path for path in found if _STEPS.search(path.name))
+
+
+def _of_other_keys(phase: Phase, folder: Path) -> list[Path]:
+    """Returns checkpoints of a phase of this name that its key is not of."""
+    name = re.compile(rf"{re.escape(phase.name)}-[0-9a-f]{{16}}\.\d{{10}}\.safetensors")
+    return sorted(path for path in folder.glob("*.safetensors") if name.fullmatch(path.name))
 
 
 def state_of(
