@@ -11,6 +11,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.methods.reference import SofteningOptions, consult
 from reid_srdl.methods.srdl import Referenced
 from reid_srdl.methods.teachers import TeacherOptions, taught_by
+from reid_srdl.models import MODELS
 from reid_srdl.training.losses import Loss, Outputs
 
 if TYPE_CHECKING:
@@ -46,18 +47,25 @@ class Attention(Loss):
     beta: float
 
     def __call__(self, outputs: Outputs, batch: Batch) -> Terms:
-        """Returns the labels' terms, ``kl`` and ``attention``."""
+        """Returns the labels' terms, ``kl`` and ``attention``.
+
+        Raises:
+            UserError: no map has more than one place, so that all are equal.
+        """
         import torch
 
         from reid_srdl.training.map_terms import attention, of_one_size
         from reid_srdl.training.pair_terms import whole
 
-        each = []
+        each, places = [], 1
         for ours, theirs in self.stages:
             F_S = whole(outputs.own.stages[ours])  # noqa: N806 - the maps
             F_T = whole(outputs.frozen["teacher"].stages[theirs])  # noqa: N806
             Q_S, Q_T = map(attention, of_one_size(F_S, F_T))  # noqa: N806 - the paper's Q
             each.append((Q_S - Q_T).square().mean())
+            places = max(places, Q_S.shape[1])
+        if places == 1:
+            raise _without_places("the two networks")
         return {**self.taught(outputs, batch), "attention": self.beta * torch.stack(each).sum()}
 
 
@@ -65,10 +73,14 @@ def at(trainer: Planner, epochs: int, options: ATOptions) -> dict[str, Model]:
     """Trains a student by labels, a teacher's logits and its attention maps at every stage.
 
     Raises:
-        UserError: student and teacher have no stages, or not as many as each other.
+        UserError: student and teacher have no stages, or not as many as each other; or their maps
+            have one place each.
     """
     teacher = taught_by(trainer, options, epochs, online=True)
     student = trainer.new_model()
+    for network in (student.spec.name, teacher.spec.name):
+        if network in MODELS and not MODELS[network].places:
+            raise _without_places(network)
     ours, theirs = trainer.stages(student), trainer.stages(teacher)
     if len(ours) != len(theirs):
         raise UserError(
@@ -81,3 +93,12 @@ def at(trainer: Planner, epochs: int, options: ATOptions) -> dict[str, Model]:
     taught = Referenced(trainer.supervised, answers, options.temperature, options.standardise)
     loss = Attention(taught, tuple(zip(ours, theirs, strict=True)), options.beta)
     return {"at": trainer.fit(student, epochs=epochs, loss=loss, name="at", frozen=frozen)}
+
+
+def _without_places(networks: str) -> UserError:
+    """Returns the error of maps that are all equal: of one place, and of length one."""
+    return UserError(
+        f"at: the stages of {networks} have maps of one place: there is no attention to transfer",
+        "choose a network with maps of several places, e.g. resnet8, or another method, e.g. kd",
+        usage=True,
+    )

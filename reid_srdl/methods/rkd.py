@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from reid_srdl.data import find_entry
+from reid_srdl.errors import UserError
 from reid_srdl.methods.teachers import TeacherOptions, taught_by
 from reid_srdl.training.losses import LabelLoss, Loss, Outputs
 
@@ -69,7 +70,16 @@ def rkd(trainer: Planner, epochs: int, options: RKDOptions) -> dict[str, Model]:
     """Trains a student by labels and by how a teacher's features of the very crops stand apart.
 
     The teacher may know other identities, or have features of another length.
+
+    Raises:
+        UserError: a batch of two or one: its one distance is its own mean, and it has no angle.
     """
+    if (size := trainer.setting.optimisation.batch_size) < 3:
+        raise UserError(
+            f"rkd: batches of {size} make no relations: they take three images or more",
+            "raise optim.batch_size, or choose another method, e.g. kd",
+            usage=True,
+        )
     teacher = taught_by(trainer, options, epochs, online=True, logits=False)
     usual_D, usual_A = _WEIGHTS[find_entry(trainer.setting.data.name).task]  # noqa: N806
     lambda_D = usual_D if options.distance is None else options.distance  # noqa: N806

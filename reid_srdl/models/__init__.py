@@ -28,6 +28,8 @@ class ModelEntry:
             re-id literature; None where there is none.
         widths: the builder takes the first group's channels, too.
         sized: the network is made for one size of images: its builder takes that, too.
+        places: the maps of its stages have several places; False: one, so that they say nothing of
+            where something is.
     """
 
     builder: str
@@ -39,6 +41,7 @@ class ModelEntry:
     weights_file: str | None = None
     widths: bool = False
     sized: bool = False
+    places: bool = True
 
 
 _RESNET = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
@@ -133,6 +136,7 @@ MODELS: dict[str, ModelEntry] = {
         module="reid_srdl.models.perceptron",
         stages=_HIDDEN,
         sized=True,
+        places=False,
     ),
     "mlp-800": ModelEntry(
         "mlp_800",
@@ -140,6 +144,7 @@ MODELS: dict[str, ModelEntry] = {
         module="reid_srdl.models.perceptron",
         stages=_HIDDEN,
         sized=True,
+        places=False,
     ),
 }
 

@@ -6,7 +6,8 @@ import copy
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.experiment import experiment
-from reid_srdl.methods.at import ATOptions, at
+from reid_srdl.methods.at import ATOptions, Attention, at
 from reid_srdl.methods.dkd import DKDOptions, dkd
 from reid_srdl.methods.fitnet import FitNetOptions, fitnet
 from reid_srdl.methods.kd import KDOptions, kd
@@ -341,3 +342,41 @@ def test_what_makes_no_sense_is_refused_before_training(
     with pytest.raises(UserError) as caught:
         experiment(tree)
     assert told in caught.value.what + (caught.value.hint or "")
+
+
+def test_a_perceptron_has_no_attention_to_transfer() -> None:
+    tree: dict[str, Any] = {
+        "data": {"name": "mnist"},
+        "model": {"name": "mlp-800"},
+        "method": {"name": "at", "teacher": "mlp-1200"},
+    }
+    with pytest.raises(UserError, match="mlp-800 have maps of one place"):
+        experiment(tree)
+    tree["model"]["name"] = "resnet8"
+    with pytest.raises(UserError, match="mlp-1200 have maps of one place"):
+        experiment(tree)
+    tree["method"] = {"name": "fitnet", "teacher": "mlp-1200"}  # hints of one place are hints
+    experiment({**tree, "model": {"name": "mlp-800"}})
+
+
+def test_maps_of_one_place_are_refused_by_their_shapes_too() -> None:
+    def answer(size: int) -> Any:
+        return SimpleNamespace(stages={"a": torch.zeros(2, 3, size, size)})
+
+    loss = Attention(cast(Any, lambda outputs, batch: {}), (("a", "a"),), 1.0)
+    outputs: Any = SimpleNamespace(own=answer(4), frozen={"teacher": answer(1)})
+    with pytest.raises(UserError, match="maps of one place"):
+        loss(outputs, cast(Any, None))
+    outputs.frozen["teacher"] = answer(2)
+    assert loss(outputs, cast(Any, None)).keys() == {"attention"}
+
+
+def test_two_images_make_no_relations() -> None:
+    tree = {
+        "data": {"name": "cifar100"},
+        "optim": {"batch_size": 2},
+        "method": {"name": "rkd", "teacher": "resnet20"},
+        "model": {"name": "resnet20"},
+    }
+    with pytest.raises(UserError, match="batches of 2 make no relations"):
+        experiment(tree)
