@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
-
+from reid_srdl.records.dunnett import dunnett_p
 from reid_srdl.records.intervals import Estimate, estimate, paired_p
 from reid_srdl.records.studies.plan import CellPlan
 
@@ -67,26 +66,6 @@ def holm(p: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (m - rank) * p[place]))
         adjusted[place] = largest
     return adjusted
-
-
-def dunnett_p(samples: Sequence[Sequence[float]], control: Sequence[float]) -> list[float | None]:
-    """Returns the two-sided p-value of Dunnett's test of each sample against the control.
-
-    The test integrates by drawing points, from a seed of its own: equal runs, equal values.
-
-    Returns:
-        None for all where no group has any spread.
-    """
-    if not samples or not any(np.ptp(group) for group in (*samples, control)):
-        return [None] * len(samples)
-    from scipy.stats import dunnett
-
-    tested = dunnett(*map(np.asarray, samples), control=np.asarray(control), rng=_points())
-    return [float(p) for p in tested.pvalue]
-
-
-def _points() -> np.random.Generator:
-    return np.random.default_rng(0)
 
 
 def verdicts(
