@@ -22,7 +22,7 @@ from reid_srdl.texts import json_text
 
 SEALS = "checksums.json"
 LOCK = ".checksums.lock"
-_BELOW = ("weights", "evaluations", "analyses", "phases")
+_BELOW = ("weights", "evaluations", "analyses", "phases", "ranks")
 
 
 def run_folder_of(path: Path) -> Path:
@@ -102,7 +102,7 @@ def way_out(path: Path) -> str:
         return f"reid-srdl runs check {folder} --repair"
     if name.startswith("phases/"):
         return f"delete it, then: reid-srdl train --resume {folder} (the phase is done again)"
-    if name.startswith(("evaluations/", "analyses/")):
+    if name.startswith(("evaluations/", "analyses/", "ranks/")):
         return "delete it, and evaluate or analyse the run again"
     return "restore it from a copy, or train again under another --name"
 

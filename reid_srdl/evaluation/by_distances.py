@@ -70,6 +70,8 @@ def evaluate_given(
     protocol: Protocol | None = None,
     progress: Progress | None = None,
     verify: float | None = None,
+    *,
+    keep: bool = False,
 ) -> Scored:
     """Evaluates checked distances; see `evaluate_distances`.
 
@@ -89,7 +91,7 @@ def evaluate_given(
         return evaluate_drawn(
             images, protocol, shots, counting=counting, ranker=ranker, progress=progress
         )
-    scored = evaluate(images, protocol, ranker=ranker, progress=progress)
+    scored = evaluate(images, protocol, ranker=ranker, progress=progress, keep=keep)
     return scored if verify is None else verified_given(scored, given, protocol, verify)
 
 

@@ -12,6 +12,7 @@ from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation.cameras import words
 from reid_srdl.evaluation.conventions import CONVENTIONS, OF_FEATURES
+from reid_srdl.records.kept_ranks import KeptRanks
 from reid_srdl.retrieval.by_faiss.listing import RankList
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.labels import Labels
@@ -40,6 +41,7 @@ class Scored:
         undecided: pairs that float32 left to the definition.
         lists: returns the first k gallery images of each query, from the ranking that gave the
             scores; raises UserError where there are none of that length.
+        kept: the top of the ranking; None where nobody asked for it, or galleries are drawn.
     """
 
     evaluation: Evaluation
@@ -47,6 +49,7 @@ class Scored:
     multi: PerQuery | None
     undecided: int
     lists: Callable[[int], list[RankList]]
+    kept: KeptRanks | None = None
 
 
 def engine_of(engine: Literal["count", "faiss"] | Counting, device: str) -> Counting:

@@ -73,7 +73,7 @@ def check_lists(protocol: Protocol, k: int, gallery: int) -> None:
         raise UserError(
             "--top-k: a single-shot evaluation has no one ranking to list, each trial draws a "
             "gallery of its own",
-            "leave --top-k and --rank-lists out, or add --gallery all",
+            "leave --top-k, --rank-lists and --pictures out, or add --gallery all",
             usage=True,
         )
     if not 1 <= k <= gallery:

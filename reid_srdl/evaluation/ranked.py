@@ -13,6 +13,8 @@ from reid_srdl.errors import UserError
 from reid_srdl.evaluation.agreement import check_same
 from reid_srdl.evaluation.cameras import as_ruled, check_cameras, with_cameras
 from reid_srdl.evaluation.conventions import CONVENTIONS
+from reid_srdl.evaluation.keeping import Ranked
+from reid_srdl.evaluation.kept import keep as keep_top
 from reid_srdl.evaluation.parts import (
     Counting,
     Progress,
@@ -24,19 +26,19 @@ from reid_srdl.evaluation.parts import (
     unmatched_boxes,
 )
 from reid_srdl.evaluation.rank_lists import RankList, rank_lists
+from reid_srdl.evaluation.searched import Searched, streamed, whole
 from reid_srdl.group.processes import Alone, Group
+from reid_srdl.records.kept_ranks import KeptRanks
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.labels import Int64s, Labels, joined_labels
 from reid_srdl.retrieval.memory.mapped import is_mapped
 from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
 from reid_srdl.retrieval.multi_query import combinations, pool
-from reid_srdl.retrieval.ranks import Engine, ExactRanker, Lister, Ranker, without_junk
+from reid_srdl.retrieval.ranks import ExactRanker, Lister, Ranker
 from reid_srdl.retrieval.result import Evaluation
 from reid_srdl.retrieval.rows import Rows, joined, rows_of
-from reid_srdl.retrieval.streams.streaming import StreamedRanker
 from reid_srdl.retrieval.streams.stretches import (
-    StreamedGallery,
     count_distractors,
     read_rows,
     stretch_rows,
@@ -52,6 +54,7 @@ def evaluate(
     progress: Progress | None = None,
     ranker: Lister | None = None,
     group: Group | None = None,
+    keep: bool = False,
 ) -> Scored:
     """Evaluates features by the person re-identification protocol.
 
@@ -71,6 +74,7 @@ def evaluate(
             queries), and says so in the result's rules; ``engine`` is not used then.
         group: the processes that share the gallery, each with all the features (see `processes`);
             all return the same.
+        keep: keep the top of the ranking, too (in the first process).
 
     Raises:
         UserError: the features cannot be evaluated, are not the same in all processes, or no query
@@ -101,11 +105,12 @@ def evaluate(
         # One kernel for all, chosen for a stretch: memory must not depend on how many there are.
         counting = CountEngine(device, chosen_for=stretch_rows(features.gallery))
     if streams:
-        searched = _streamed(features, protocol, counting, group)
+        pids = features.query.labels.pids
+        searched = streamed(features.gallery, pids, protocol, counting, group)
     else:
-        searched = _whole(features, protocol, ranker or ExactRanker(counting))
+        searched = whole(features.gallery, protocol, ranker or ExactRanker(counting))
     check_cameras(features.query.labels, searched.labels, protocol.same_camera)
-    test = _Test(features, protocol, searched)
+    test = _Test(features, protocol, searched, keep=keep and group.rank == 0)
     undecided = counting.undecided
     single, multi = test.results(progress)
     nobody = count_distractors(features.query.labels, features.gallery.pids)
@@ -121,7 +126,7 @@ def evaluate(
             return rank_lists(features, protocol, k)
         return rank_lists(features, protocol, k, ranker, (searched.gallery, searched.labels))
 
-    return Scored(evaluation, single, multi, int(group.summed(decided)[0]), lists)
+    return Scored(evaluation, single, multi, int(group.summed(decided)[0]), lists, test.kept())
 
 
 def _beyond(protocol: Protocol, ranker: Ranker | None) -> str:
@@ -137,31 +142,6 @@ def _beyond(protocol: Protocol, ranker: Ranker | None) -> str:
 
 
 @dataclass(frozen=True)
-class _Searched:
-    """What is searched: the gallery as ``ranker`` wants it."""
-
-    ranker: Ranker
-    gallery: Rows
-    labels: Labels
-
-
-def _whole(features: Features, protocol: Protocol, ranker: Ranker) -> _Searched:
-    rows = rows_of(features.gallery.features, normalize=normalizes(protocol))
-    junk_ignored = CONVENTIONS[protocol.rules].junk_ignored
-    return _Searched(
-        ranker, *without_junk(rows, features.gallery.labels, junk_ignored=junk_ignored)
-    )
-
-
-def _streamed(features: Features, protocol: Protocol, engine: Engine, group: Group) -> _Searched:
-    junk_ignored = CONVENTIONS[protocol.rules].junk_ignored
-    gallery = StreamedGallery(features.gallery, normalizes(protocol), junk_ignored)
-    positions, labels = gallery.relevant(features.query.labels.pids)
-    ranker = StreamedRanker(engine, gallery, positions, group)
-    return _Searched(ranker, gallery.rows(positions), labels)
-
-
-@dataclass(frozen=True)
 class _Asked:
     """A set of queries, and where their results belong."""
 
@@ -169,13 +149,17 @@ class _Asked:
     labels: Labels
     results: PerQuery
     to: Int64s
+    matches: list[Ranked] | None = None  # all of them, where they are kept
 
 
 class _Test:
     """One set of features under one protocol."""
 
-    def __init__(self, features: Features, protocol: Protocol, searched: _Searched) -> None:
+    def __init__(
+        self, features: Features, protocol: Protocol, searched: Searched, *, keep: bool
+    ) -> None:
         self._features, self._protocol, self._searched = features, protocol, searched
+        self._matches: list[Ranked] | None = [] if keep else None
         self._normalize = normalizes(protocol)
         zero = CONVENTIONS[protocol.rules].unmatched == "zero"
         self._unmatched = 0.0 if zero else math.nan
@@ -195,13 +179,20 @@ class _Test:
             raise unmatched_boxes()
         return single.results, None if multi is None else multi.results
 
+    def kept(self) -> KeptRanks | None:
+        """Returns the top of the ranking; `results` come first."""
+        if self._matches is None:
+            return None
+        there = self._features, self._protocol, self._searched
+        return keep_top(*there, self._matches, self._unmatched)
+
     def _single(self) -> _Asked:
         query = self._features.query
         names = None if query.names is None else tuple(query.names)
         results = no_results(query.labels.pids, query.labels.camids, names, self._unmatched)
         rows = rows_of(query.features, normalize=self._normalize)
         labels = as_ruled(query.labels, self._protocol.same_camera)
-        return _Asked(rows, labels, results, np.arange(len(query)))
+        return _Asked(rows, labels, results, np.arange(len(query)), self._matches)
 
     def _multi(self) -> _Asked:
         query, boxes = self._features.query, self._features.boxes
@@ -225,3 +216,5 @@ class _Test:
         for run in searched.ranker.ranks(rows, labels, searched.gallery, searched.labels, progress):
             for some, part in zip(asked, run.divided(stops), strict=True):
                 some.results.record(some.to[part.query], part.ranks, part.offsets)
+                if some.matches is not None:
+                    some.matches.append(Ranked.of(part, searched.positions))

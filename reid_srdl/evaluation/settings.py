@@ -32,6 +32,7 @@ def evaluate_by(
     progress: Progress | None = None,
     group: Group | None = None,
     verify: float | None = None,
+    keep: bool = False,
 ) -> Scored:
     """Evaluates features by a protocol, such as a configuration's ``eval`` section.
 
@@ -42,6 +43,7 @@ def evaluate_by(
         device, progress, group: as for `evaluate`.
         verify: a false positive rate: verify pairs, too, and find the threshold of one person at
             that rate; None: do not.
+        keep: keep the top of the ranking, too, see `records.kept_ranks`; drawn galleries have none.
 
     Raises:
         UserError: the settings contradict each other, or as `evaluate`.
@@ -70,6 +72,7 @@ def evaluate_by(
         progress=progress,
         ranker=_ranker(protocol, engine, device),
         group=group,
+        keep=keep,
     )
     return scored if verify is None else verified(scored, features, protocol, verify)
 

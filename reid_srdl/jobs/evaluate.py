@@ -111,7 +111,8 @@ def evaluate_run(
     )
     if judged.compute is None:
         return features, result, kept_file(run, [evaluated])
-    return features, result, keep(run, [evaluated], judged.compute, refused)
+    kept = keep(run, [evaluated], judged.compute, refused, ranks=result.kept)
+    return features, result, kept
 
 
 def patterns_of(config: AnyConfig, dataset: str, given: Mapping[str, str]) -> Patterns:

@@ -22,6 +22,7 @@ def evaluate_distances(
     runs: Path = Path("runs"),
     lists: int | None = None,
     progress: Progress | None = None,
+    keep: bool = False,
     refused: Callable[[FileError], None] = fail,
 ) -> tuple[Features, Scored, Path | None]:
     """Evaluates a file of distances and, where it has a name, records what came out.
@@ -33,6 +34,7 @@ def evaluate_distances(
         runs: the folder ``runs/name`` gets the record.
         lists: length of the rank lists that will be asked for; None: none.
         progress: told of the ranking's progress.
+        keep: keep the top of the ranking; a record does in any case.
         refused: told where the result cannot be recorded; by default that is an error.
 
     Returns:
@@ -55,7 +57,8 @@ def evaluate_distances(
         from reid_srdl.records.digests import distances_digest
 
         kept.check(distances_digest(given))
-    result = evaluate_given(given, settings, progress, settings.verify)
+    top = keep or kept is not None
+    result = evaluate_given(given, settings, progress, settings.verify, keep=top)
     if kept is not None:
         try:
             kept.write(given.images, result, "cpu")

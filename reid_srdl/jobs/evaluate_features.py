@@ -31,6 +31,7 @@ def evaluate_features(
     device: str = "auto",
     progress: Progress | None = None,
     group: Group | None = None,
+    keep: bool = False,
     refused: Callable[[FileError], None] = fail,
 ) -> tuple[Features, Scored, Path | None]:
     """Evaluates a file of features and, where it has a name, records what came out.
@@ -44,6 +45,7 @@ def evaluate_features(
         device: ``auto`` (the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
         progress: told of the ranking's progress.
         group: the processes that share the ranking; process 0 records.
+        keep: keep the top of the ranking; a record does in any case.
         refused: told where the result cannot be recorded; by default that is an error.
 
     Returns:
@@ -79,6 +81,7 @@ def evaluate_features(
         progress=progress,
         group=group,
         verify=settings.verify,
+        keep=keep or kept is not None,
     )
     if writes:
         assert kept is not None

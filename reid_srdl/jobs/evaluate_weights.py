@@ -74,5 +74,7 @@ def evaluate_weights(
             network, foreign.size, compute, settings.batch_size, settings.flip, steps
         ), data
 
-    judged = judge(opened, settings, lists=lists, steps=steps, progress=progress, group=group)
+    judged = judge(
+        opened, settings, lists=lists, steps=steps, progress=progress, group=group, keep=False
+    )
     return judged.features, judged.result

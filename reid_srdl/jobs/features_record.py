@@ -15,6 +15,7 @@ from reid_srdl.evaluation import Scored
 from reid_srdl.machine import available_cores, processor_name, versions
 from reid_srdl.records.digests import labels_digest
 from reid_srdl.records.evaluated import Evaluated, EvaluationData, settings_used
+from reid_srdl.records.kept_ranks import write_ranks
 from reid_srdl.records.queries import scored_queries
 from reid_srdl.records.run import DatasetFacts, Device, FeaturesRecord, Versions
 from reid_srdl.records.store import RECORD, read_any_record, write_record
@@ -55,6 +56,8 @@ class Kept:
         """Writes the record of an evaluation on a device; `check` comes first."""
         name = self._folder.name
         record = _record(name, features, self._digest, self._settings, result, device)
+        if result.kept is not None:
+            write_ranks(self._folder, record.evaluations[0], result.kept)
         write_record(self._folder, record)
 
 
@@ -75,7 +78,7 @@ def _folder(runs: Path, name: str) -> Path:
         return folder
     leftovers = (f".{RECORD}.", f".{SEALS}.")  # of a process that was killed while it wrote
     others = not folder.is_dir() or any(
-        path.name not in (RECORD, SEALS, LOCK) and not path.name.startswith(leftovers)
+        path.name not in (RECORD, SEALS, LOCK, "ranks") and not path.name.startswith(leftovers)
         for path in folder.iterdir()
     )
     if others:

@@ -64,6 +64,7 @@ def judge(
     steps: Steps | None = None,
     progress: Progress | None = None,
     group: Group | None = None,
+    keep: bool = True,
 ) -> JudgedNetwork:
     """Computes features in process 0 and evaluates them in all.
 
@@ -74,6 +75,7 @@ def judge(
         steps: told of the extraction's progress.
         progress: told of the ranking's progress.
         group: the processes that share the ranking.
+        keep: keep the top of the ranking.
 
     Raises:
         UserError: settings that contradict each other, or data that cannot be evaluated by them.
@@ -95,6 +97,7 @@ def judge(
         progress=progress,
         group=group,
         verify=settings.verify,
+        keep=keep,
     )
     return JudgedNetwork(features, result, content, None if extracted is None else extracted[1])
 

@@ -14,6 +14,7 @@ from reid_srdl.machine import versions
 from reid_srdl.records.digests import labels_digest
 from reid_srdl.records.evaluated import Evaluated, EvaluationData
 from reid_srdl.records.folder import RunFolder
+from reid_srdl.records.kept_ranks import KeptRanks, write_ranks
 from reid_srdl.records.later import LaterEvaluations, evaluation_name, write_later
 from reid_srdl.records.run import Device, Versions
 from reid_srdl.retrieval.features import Features
@@ -68,6 +69,8 @@ def keep(
     evaluated: Sequence[Evaluated],
     compute: Compute,
     refused: Callable[[FileError], None] = fail,
+    *,
+    ranks: KeptRanks | None = None,
 ) -> Path:
     """Records evaluations in the run's folder and returns their file.
 
@@ -76,6 +79,7 @@ def keep(
         evaluated: the evaluations.
         compute: where they were computed.
         refused: told where they cannot be recorded, so that no score is lost.
+        ranks: what the one evaluation keeps of its ranking.
     """
     kept = kept_file(run, evaluated)
     found = LaterEvaluations(
@@ -86,6 +90,8 @@ def keep(
         evaluations=tuple(evaluated),
     )
     try:
+        if ranks is not None:
+            write_ranks(run, evaluated[0], ranks)
         write_later(kept, found)
     except FileError as error:
         refused(error)

@@ -16,6 +16,7 @@ from reid_srdl.errors import FileError, UserError
 from reid_srdl.jobs.before import bytes_of, check_evaluable, check_networks, check_room
 from reid_srdl.jobs.first_weights import told_of_weights
 from reid_srdl.jobs.identity import check_source, named_teachers, trained_on
+from reid_srdl.jobs.keeping import keep_ranks
 from reid_srdl.jobs.people import drawn_split
 from reid_srdl.jobs.planning import RunPlan, measured_seconds, plan_run
 from reid_srdl.jobs.rehearsal import rehearse, run_program, told_as_own
@@ -128,15 +129,17 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
                 save_network(folder.weights(name), model.network, origin)
         with sealed(folder.metrics):
             pass  # it is whole now
+        judged = _judged(opened, trainer, models, config)
         record = summarise(
             config,
             opened.plan,
             compute=compute,
-            judged=_judged(opened, trainer, models, config),
+            judged=judged,
             facts=opened.task.facts,
             phases=trainer.phases,
             created=datetime.datetime.now(datetime.UTC),
         )
+        keep_ranks(folder.path, record.evaluations, judged)
         write_record(folder.path, record)
     return record
 

@@ -187,7 +187,7 @@ def _ranked(block: NDArray[Any], start: int, queries: Labels, index: PidIndex) -
     slots = [_slots(block[row], distances[i:j], position[i:j]) for row, i, j in ends]
     ahead = running(np.concatenate([np.empty(0, np.int64), *slots]), offsets)
     place = np.arange(len(ahead)) - np.repeat(offsets[:-1], sizes)
-    return Ranks(numbers[rows], offsets, 1 + place + ahead)
+    return Ranks(numbers[rows], offsets, 1 + place + ahead, position)
 
 
 def _slots(row: NDArray[Any], distances: NDArray[Any], position: Int64s) -> Int64s:

@@ -84,11 +84,14 @@ class Ranks:
         offsets: Q + 1; query[i] has ranks offsets[i] to offsets[i + 1].
         ranks: M ranks from 1, ascending within a query, ignored images left out; UNRETRIEVED for
             matches that an approximate search missed.
+        gallery: their M gallery positions; matches that rounding alone tells apart may have
+            changed places.
     """
 
     query: Int64s
     offsets: Int64s
     ranks: Int64s
+    gallery: Int64s
 
     def divided(self, stops: Sequence[int]) -> Iterator[Ranks]:
         """Yields the ranks of the queries up to each of ``stops``, numbered from the one before."""
@@ -100,6 +103,7 @@ class Ranks:
                 self.query[first:last] - start,
                 self.offsets[first : last + 1] - low,
                 self.ranks[low:high],
+                self.gallery[low:high],
             )
             start, first = stop, last
 
@@ -179,7 +183,8 @@ def match_ranks(
         targets = find_targets(chosen, gallery, same)
         slots = engine.slots(chosen, gallery, targets, advance)
         order = np.arange(len(slots)) - targets.offsets[targets.query]
-        yield Ranks(matched, targets.offsets, 1 + order + running(slots, targets.offsets))
+        ranks = 1 + order + running(slots, targets.offsets)
+        yield Ranks(matched, targets.offsets, ranks, targets.gallery)
 
 
 def without_junk(

@@ -152,8 +152,9 @@ class ReidTask:
             device=str(self._compute.device),
             progress=lambda done, total: self._steps("ranking", done, total),
             verify=settings.verify,
+            keep=True,
         )
-        return Judged(done.evaluation, scored_queries(done.single, done.multi))
+        return Judged(done.evaluation, scored_queries(done.single, done.multi), kept=done.kept)
 
 
 def _facts(

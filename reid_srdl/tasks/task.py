@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reid_srdl.data.batches import TrainingSet
+from reid_srdl.records.kept_ranks import KeptRanks
 from reid_srdl.records.metrics import Result
 from reid_srdl.records.queries import ScoredQueries
 from reid_srdl.records.run import DatasetFacts
@@ -25,11 +26,13 @@ class Judged:
         per_query: results of each query; None where the task has no queries.
         further: of a joint data set, whose first set this is: what it came to on the others, in
             their order.
+        kept: the top of the ranking; None where there is none.
     """
 
     result: Result
     per_query: ScoredQueries | None = None
     further: tuple[Judged, ...] = ()
+    kept: KeptRanks | None = None
 
 
 class Task(Protocol):

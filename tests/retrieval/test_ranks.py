@@ -213,7 +213,9 @@ def test_the_slots_of_shards_add_up() -> None:
 
 
 def test_ranks_divide_at_any_query() -> None:
-    whole = Ranks(np.array([1, 2, 5, 9]), np.array([0, 2, 3, 6, 7]), np.arange(7) * 10)
+    whole = Ranks(
+        np.array([1, 2, 5, 9]), np.array([0, 2, 3, 6, 7]), np.arange(7) * 10, np.arange(7)
+    )
     parts = list(whole.divided([2, 2, 9, 12]))
     assert [part.query.tolist() for part in parts] == [[1], [], [0, 3], [0]]
     assert [part.offsets.tolist() for part in parts] == [[0, 2], [0], [0, 1, 4], [0, 1]]

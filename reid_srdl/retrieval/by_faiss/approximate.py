@@ -241,8 +241,13 @@ def truncated_ranks(found: Retrieved, query_labels: Labels, gallery_labels: Labe
     hits = np.bincount(row, minlength=len(sizes))
     within = np.arange(len(row)) - np.repeat(np.cumsum(hits) - hits, hits)
     ranks[offsets[row] + within] = found.rank[row, column]
+    gallery = same.gallery[same.match]
+    for query in np.flatnonzero(sizes).tolist():
+        own = slice(offsets[query], offsets[query + 1])
+        first = found.positions[query, found.match[query]]
+        gallery[own] = np.append(first, np.setdiff1d(gallery[own], first))
     matched = np.flatnonzero(sizes)
-    return Ranks(matched, np.append(offsets[matched], offsets[-1]), ranks)
+    return Ranks(matched, np.append(offsets[matched], offsets[-1]), ranks, gallery)
 
 
 def _counted(

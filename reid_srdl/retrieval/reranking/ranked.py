@@ -50,8 +50,9 @@ def reranked(
     values = _VALUES if final.estimated else _PAIRS
     rows = max(1, min(_QUERIES, values // len(gallery)))
     runs = [query[slice(*part)] for part in parts(len(query), rows, threads())]
-    ranks = np.concatenate(list(each(counter.ranks, runs)))
-    yield Ranks(query, np.append(0, np.cumsum(sizes)), ranks)
+    found = list(each(counter.ranks, runs))
+    ranks, matches = (np.concatenate(side) for side in zip(*found, strict=True))
+    yield Ranks(query, np.append(0, np.cumsum(sizes)), ranks, matches)
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,8 @@ class _Counter:
         self._count = shared.count
         self._scratch = Scratch()
 
-    def ranks(self, query: Int64s) -> Int64s:
-        """Returns the ranks of the matches of some queries that have one, query after query."""
+    def ranks(self, query: Int64s) -> tuple[Int64s, Int64s]:
+        """Returns the ranks of the matches of some queries that have one, and who these are."""
         run = self._run(query)
         row = run.matches.row
         if self._final.estimated:
@@ -150,7 +151,7 @@ class _Counter:
         before = np.arange(len(row)) - np.searchsorted(row, row)  # matches of the same query
         ranks: Int64s = 1 + before + groups.below[groups.of]
         ranks += self._rivals_ahead(run, groups, rivals)
-        return ranks
+        return ranks, run.matches.column
 
     def _run(self, query: Int64s) -> _Run:
         shared = self._shared.of(query)
