@@ -19,6 +19,23 @@ def leaderboard(
     dataset: Annotated[
         str | None, option("Selection", "Only this data set; default: all.", "NAME")
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only runs of this setting, e.g. model=resnet50 or optim.lr=0.05; may be "
+            "repeated.",
+            metavar="KEY=VALUE",
+            rich_help_panel="Selection",
+        ),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            help="Sort rows by a column of --format json, e.g. single_mAP, work or parameters.",
+            metavar="KEY",
+            rich_help_panel="Selection",
+        ),
+    ] = None,
     output: Output = None,
 ) -> None:
     """Compare finished runs: Rank-1 and mAP (%), parameters, cost, gains over vanilla.
@@ -29,13 +46,15 @@ def leaderboard(
     NAME) stand below the runs that were judged on the same test images.
     """
     from reid_srdl.records.leaderboard import leaderboard as rank
+    from reid_srdl.records.selection import selected
     from reid_srdl.records.store import of_dataset, read_records
     from reid_srdl.report.formats import publish
     from reid_srdl.report.leaderboard import leaderboard_tables
     from reid_srdl.report.say import tell_all
 
     records, problems = read_records(runs)
-    board = rank(records if dataset is None else of_dataset(records, dataset, runs))
-    tables = leaderboard_tables(board)
+    chosen = records if dataset is None else of_dataset(records, dataset, runs)
+    board = rank(selected(chosen, where or []))
+    tables = leaderboard_tables(board, sort)
     tell_all("note", (*problems, *(board.notes if form.raw else ())))
     publish(tables, form, output, "the leaderboard")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from reid_srdl.records.facts import DatasetFacts
 from reid_srdl.records.statistics import Measure
@@ -53,6 +54,7 @@ class Gain:
         row, baseline: the two rows that are compared.
         paired: True where both have the same seeds and the differences are taken seed by seed.
         scores: gain as a fraction, by the task's metrics.
+        p: of the paired t-test, by metric, where at least five seeds pair.
     """
 
     label: str
@@ -60,6 +62,7 @@ class Gain:
     baseline: Row
     paired: bool
     scores: Scores
+    p: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

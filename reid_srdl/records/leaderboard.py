@@ -22,6 +22,7 @@ from reid_srdl.config import PLACES
 from reid_srdl.records.board import Gain, Leaderboard, Row, Scores
 from reid_srdl.records.foreign import ForeignRecord, foreign_rows
 from reid_srdl.records.imported import by_evaluation
+from reid_srdl.records.intervals import paired_p
 from reid_srdl.records.joint import by_set
 from reid_srdl.records.kept import KINDS, Kind, kept_name, kept_parts
 from reid_srdl.records.metrics import METRICS, score_of
@@ -36,6 +37,7 @@ from reid_srdl.records.run import (
 from reid_srdl.records.statistics import Measure, measure, paired_gain, unpaired_gain
 
 BASELINE = "vanilla"
+LEAST_SEEDS = 5  # that pair, before a test says anything
 _RECIPE = "recipe.name"
 
 _DIGITS = 8  # of a digest in a label
@@ -276,12 +278,16 @@ def _gain(group: _Group, table: Sequence[_Group]) -> Gain | None:
     baseline = chosen[0]
     scores: Scores = {}
     paired = True
+    p: dict[str, float] = {}
     for metric in METRICS[group.row.dataset.task]:
         ours, theirs = (_by_seed(side.records, metric) for side in (group, baseline))
         if not ours or not theirs:
             scores[metric] = None
         elif ours.keys() == theirs.keys():
-            scores[metric] = paired_gain(list(ours.values()), list(theirs.values()))
+            both = list(ours.values()), list(theirs.values())
+            scores[metric] = paired_gain(*both)
+            if len(ours) >= LEAST_SEEDS and (found := paired_p(*both)) is not None:
+                p[metric] = found
         else:
             paired = False
             scores[metric] = unpaired_gain(
@@ -290,7 +296,7 @@ def _gain(group: _Group, table: Sequence[_Group]) -> Gain | None:
     label = group.records[0].method.label
     apart = group.row.label.removeprefix(label)
     text = f"gain ({title(label)} - {baseline.records[0].method.label}){apart}"
-    return Gain(text, group.row, baseline.row, paired, scores)
+    return Gain(text, group.row, baseline.row, paired, scores, p)
 
 
 def _judged(group: _Group) -> set[int]:
