@@ -21,19 +21,18 @@ def leaderboard(
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Only runs of this setting, e.g. model=resnet50 or optim.lr=0.05; may be "
-            "repeated.",
-            metavar="KEY=VALUE",
-            rich_help_panel="Selection",
+        option(
+            "Selection",
+            "Only runs of this setting, e.g. model=resnet50 or optim.lr=0.05; may be repeated.",
+            "KEY=VALUE",
         ),
     ] = None,
     sort: Annotated[
         str | None,
-        typer.Option(
-            help="Sort rows by a column of --format json, e.g. single_mAP, work or parameters.",
-            metavar="KEY",
-            rich_help_panel="Selection",
+        option(
+            "Selection",
+            "Sort rows by a column of --format json, e.g. single_mAP, work or parameters.",
+            "KEY",
         ),
     ] = None,
     output: Output = None,

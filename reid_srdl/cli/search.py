@@ -46,6 +46,7 @@ def search(
             "T",
         ),
     ] = None,
+    picture: Annotated[Path | None, option(OUTPUT, "Draw what is found (.png).", "FILE")] = None,
     json: PlainJson = False,
 ) -> None:
     """Search a gallery for the people nearest to an image: names, identities, cameras, distances.
@@ -53,10 +54,13 @@ def search(
     Distances are Euclidean, or 1 - cos with --distance cosine. Junk (pid -1) takes no part.
     """
     from reid_srdl.jobs.search import search_run
+    from reid_srdl.report.pictures import check_picture, draw_answer
     from reid_srdl.report.progress import Display
     from reid_srdl.report.say import present, tell_all
     from reid_srdl.report.search import answer_table
 
+    if picture is not None:
+        check_picture(picture)
     refused: list[FileError] = []
     with Display() as display:
         answer = search_run(
@@ -73,4 +77,7 @@ def search(
         )
     tell_all("note", answer.notes)
     present(answer_table(answer), answer.as_json(), as_json=json)
+    if picture is not None:
+        draw_answer(picture, answer)
+        tell_all("written", [picture])
     tell_all("note", (f"{error.what}; the next search computes them again" for error in refused))

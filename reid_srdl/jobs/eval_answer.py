@@ -12,6 +12,7 @@ from reid_srdl.errors import FileError, UserError
 from reid_srdl.group.processes import Group
 from reid_srdl.jobs.eval_input import Input
 from reid_srdl.jobs.eval_options import EvalLine
+from reid_srdl.jobs.pictures import draw_lists, wish_of
 from reid_srdl.records import tables
 from reid_srdl.report.evaluation import evaluation_table, evaluation_warnings, splits_table
 from reid_srdl.report.evaluation_end import EvaluationEnd
@@ -43,7 +44,7 @@ class _Evaluation:
         self._refused: list[FileError] = []
         self._place: dict[str, Any] = {"device": asked.device, "steps": display.steps}
         self._ranking: dict[str, Any] = {
-            "lists": asked.k if asked.lists else None,
+            "lists": asked.length,
             "progress": lambda done, total: display.steps("ranking", done, total),
         }
 
@@ -70,6 +71,10 @@ class _Evaluation:
         if asked.lists is not None:
             lists = result.lists(asked.k)
             files[asked.lists] = partial(tables.write_rank_lists, features=features, lists=lists)
+        pictures = None
+        if (wish := wish_of(asked)) is not None and result.kept is not None:
+            run = path if self._source.kind == "run" else None
+            pictures = partial(draw_lists, wish, result.kept, run, kept, self._patterns())
         return EvaluationEnd(
             evaluation_table(result.evaluation, str(path)),
             result.evaluation.model_dump(mode="json"),
@@ -78,6 +83,7 @@ class _Evaluation:
             evaluation_warnings(result, features.gallery.labels),
             files,
             self._refused,
+            pictures,
         )
 
     def _scored(self) -> tuple[Features, Scored, Path | None]:
@@ -87,7 +93,8 @@ class _Evaluation:
             case "features":
                 from reid_srdl.jobs.evaluate_features import evaluate_features
 
-                return evaluate_features(path, **self._recorded(), **self._ranking, **shared)
+                told = {**self._recorded(), **self._ranking, **shared}
+                return evaluate_features(path, **told)
             case "distances":
                 from reid_srdl.jobs.evaluate_distances import evaluate_distances
 
@@ -146,17 +153,21 @@ class _Evaluation:
 
     def _images(self) -> dict[str, Any]:
         """What jobs that compute features take besides the source."""
-        asked, given = self._asked, section(self._asked.given, "data")
+        asked = self._asked
         return {
             **self._data(),
             **self._place,
             **self._ranking,
             "split": asked.split_number,
             "distractors": asked.distractors,
-            "patterns": {key: given[key] for key in ("camera", "person") if key in given},
+            "patterns": self._patterns(),
             "changes": asked.changes,
             "group": self._group,
         }
+
+    def _patterns(self) -> dict[str, Any]:
+        given = section(self._asked.given, "data")
+        return {key: given[key] for key in ("camera", "person") if key in given}
 
     def _recorded(self) -> dict[str, Any]:
         """What jobs that evaluate what other software made take: settings, and the record's place.
@@ -172,6 +183,7 @@ class _Evaluation:
             "name": place.get("name"),
             "runs": place.get("dir", Path("runs")),
             "refused": self._refused.append,
+            "keep": self._asked.pictures is not None,
         }
 
     def _foreign(self) -> ForeignFile:

@@ -54,7 +54,7 @@ _FEATURES = {"--distance", "--normalize", "--pooling", "--engine", "--device", "
 _FEATURES |= {"--retrieved", "--rerank", "--rerank-k1", "--rerank-k2", "--rerank-lambda"}
 _FEATURES |= {"--expand", "--expand-n", "--expand-alpha"}
 _GALLERY = {"--per-query", "--top-k", "--rank-lists", "--distractors", "--verification", "--fpr"}
-_GALLERY |= _PEOPLE
+_GALLERY |= _PEOPLE | {"--pictures"}
 _ALL = set(EvalLine.options("eval").values())
 _SCORES = "classification has top-1, top-5 and cross-entropy"
 
@@ -73,7 +73,10 @@ KINDS = {
         alone="a matrix of distances",
     ),
     "weights": InputKind(
-        (Silent("a file of weights", _RECORD, "reid-srdl import leaves a record"),)
+        (
+            Silent("a file of weights", _RECORD, "reid-srdl import leaves a record"),
+            Silent("a file of weights", {"--pictures"}, "import it, and evaluate the run"),
+        )
     ),
     "run": InputKind(
         (
@@ -164,6 +167,7 @@ def _check(kind: InputKind, asked: EvalLine, group: Group, sets: Sequence[str] =
 
 
 def _check_outputs(asked: EvalLine) -> None:
+    from reid_srdl.jobs.pictures import wish_of
     from reid_srdl.places import check_output
     from reid_srdl.records import tables
 
@@ -171,6 +175,7 @@ def _check_outputs(asked: EvalLine) -> None:
         if file is not None:
             tables.check_suffix(file)
             check_output(file, "the results")
+    wish_of(asked)
 
 
 def _run(run: Path, asked: EvalLine) -> Input:

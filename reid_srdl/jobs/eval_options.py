@@ -132,6 +132,32 @@ class EvalLine(CommandLine):
         ),
     ] = None
 
+    pictures: Annotated[
+        Path | None,
+        Option(
+            "--pictures",
+            "Draw rank lists into this folder: each query, its first ten, what it missed.",
+            *(OUTPUT, "eval", "DIR"),
+        ),
+    ] = None
+    worst: Annotated[
+        int | None,
+        Option(
+            "--worst",
+            "Draw the N queries of lowest average precision; default: 20.",
+            *(OUTPUT, "eval", "N"),
+        ),
+    ] = Field(None, ge=1)
+    best: Annotated[bool, Option("--best", "Draw the 20 best queries.", OUTPUT, "eval")] = False
+    random: Annotated[
+        bool,
+        Option("--random", "Draw 20 queries at random, always the same.", OUTPUT, "eval"),
+    ] = False
+    queries: Annotated[
+        str | None,
+        Option("--queries", "Draw these queries, by image name.", *(OUTPUT, "eval", "NAME,...")),
+    ] = None
+
     @property
     def lists(self) -> Path | None:
         """Where rank lists are written; None: nobody asked for them."""
@@ -141,6 +167,11 @@ class EvalLine(CommandLine):
     def k(self) -> int:
         """The length of the rank lists."""
         return self.top_k or 10
+
+    @property
+    def length(self) -> int | None:
+        """The length of the rank lists that are needed; None: none are."""
+        return self.k if self.lists else 1 if self.pictures else None
 
     @property
     def changes(self) -> dict[str, Any]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reid_srdl.config import AnyConfig, sets_of
 from reid_srdl.data import Patterns, load_dataset
 from reid_srdl.data.people.kept_split import split_text
 from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.records.folder import RunFolder
-from reid_srdl.tasks.data import TaskData
+
+if TYPE_CHECKING:
+    from reid_srdl.tasks.data import TaskData  # which waits for torch
 
 
 def drawn_split(found: TaskData) -> str | None:

@@ -23,6 +23,7 @@ class EvaluationEnd:
         warnings: what is told before the scores.
         files: what is written last, each by its function.
         refused: records that could not be written.
+        pictures: draws pictures, and returns their files and what could not be drawn.
     """
 
     table: Table
@@ -32,6 +33,7 @@ class EvaluationEnd:
     warnings: Sequence[str] = ()
     files: Mapping[Path, Callable[[Path], None]] = field(default_factory=dict)
     refused: Sequence[FileError] = ()
+    pictures: Callable[[], tuple[Sequence[Path], Sequence[str]]] | None = None
 
     def show(self, *, as_json: bool) -> None:
         """Prints the scores as tables or as JSON alone, and writes the files.
@@ -48,3 +50,7 @@ class EvaluationEnd:
         for path, write in self.files.items():
             write(path)
         tell_all("written", self.files)
+        if self.pictures is not None:
+            drawn, notes = self.pictures()
+            tell_all("note", notes)
+            tell_all("written", drawn)

@@ -1,0 +1,163 @@
+"""Rank lists of an evaluation with the images that they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_srdl.config import AnyConfig
+from reid_srdl.data import Patterns
+from reid_srdl.data.reid.crops import ReidData
+from reid_srdl.data.reid.distractors import with_distractors
+from reid_srdl.errors import UserError
+from reid_srdl.jobs.eval_options import EvalLine
+from reid_srdl.jobs.people import data_to_test
+from reid_srdl.methods import KNOWN
+from reid_srdl.places import check_output
+from reid_srdl.records.evaluated import EvaluationData
+from reid_srdl.records.folder import RunFolder
+from reid_srdl.records.kept_ranks import Images, KeptRanks
+from reid_srdl.records.later import read_later
+from reid_srdl.records.rank_choice import Choice, average_precisions, chosen
+from reid_srdl.report.pictures import write_pictures
+from reid_srdl.report.rank_lists import Paths, Shown, gone, shown_list
+
+
+@dataclass(frozen=True)
+class Files:
+    """The image files of queries and gallery; None where they are not there.
+
+    Attributes:
+        query, gallery: in the order of the data set.
+        note: why there are none.
+    """
+
+    query: Paths = None
+    gallery: Paths = None
+    note: str = ""
+
+
+def files_of(
+    run: Path,
+    kept: KeptRanks,
+    data: EvaluationData,
+    patterns: Mapping[str, str] | None = None,
+) -> Files:
+    """Finds the images that an evaluation of a run was of.
+
+    Args:
+        run: its folder.
+        kept: its ranks, which the images must fit.
+        data: what it was judged on, and where that stood.
+        patterns: what paths tell, where not the run's own.
+    """
+    folder = RunFolder(run)
+    try:
+        config = folder.read_config(KNOWN)
+        found = _listed(folder, config, data, patterns)
+    except UserError as error:
+        return Files(note=f"{run}: rank lists without images: {error.what}")
+    for part, images in ((found.query, kept.queries), (found.gallery, kept.images)):
+        if not _fits(part.pids, images):
+            what = f"{found.root}: other images than those that were evaluated"
+            return Files(note=f"{run}: rank lists without images: {what}")
+    return Files(found.query.paths, found.gallery.paths)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Pictures that are asked for: the folder they go to, and whose lists."""
+
+    folder: Path
+    choice: Choice
+
+
+def wish_of(asked: EvalLine) -> Wish | None:
+    """Returns which rank lists are to be drawn, and where to; None: no pictures are asked for.
+
+    Raises:
+        UserError: a choice without a folder, two choices, or a folder that is a file.
+    """
+    given = {
+        "--worst": asked.worst,
+        "--best": asked.best,
+        "--random": asked.random,
+        "--queries": asked.queries,
+    }
+    named = [flag for flag, value in given.items() if value]
+    if asked.pictures is None:
+        if named:
+            raise UserError(f"{named[0]}: of which pictures?", "add --pictures DIR", usage=True)
+        return None
+    if len(named) > 1:
+        raise UserError(f"{' and '.join(named)}: two choices", "give one of them", usage=True)
+    check_output(asked.pictures / "001.png", "the pictures")
+    names = tuple(filter(None, (asked.queries or "").split(",")))
+    choice = Choice(names, best=asked.best, random=asked.random, count=asked.worst or 20)
+    return Wish(asked.pictures, choice)
+
+
+def draw_lists(
+    wish: Wish,
+    kept: KeptRanks,
+    run: Path | None = None,
+    record: Path | None = None,
+    patterns: Mapping[str, str] | None = None,
+) -> tuple[list[Path], list[str]]:
+    """Draws rank lists and returns the files, and notes of what could not be drawn.
+
+    Args:
+        wish: whose lists, and where to.
+        kept: the ranking's top.
+        run, record: a run's folder and the file of this evaluation in it; None: only names are
+            known.
+        patterns: what paths tell, where not the run's own.
+
+    Raises:
+        UserError: a name that no query has.
+        FileError: the operating system refuses.
+    """
+    files = Files()
+    if run is not None and record is not None and record.is_file():
+        data = read_later(record).evaluations[0].data
+        files = files_of(run, kept, data, patterns)
+    lists, notes = shown_lists(kept, wish.choice, files)
+    return write_pictures(wish.folder, lists), notes
+
+
+def shown_lists(kept: KeptRanks, choice: Choice, files: Files) -> tuple[list[Shown], list[str]]:
+    """Returns the chosen queries' lists, and a line for each image that is gone.
+
+    Raises:
+        UserError: a name that no query has.
+    """
+    precision = average_precisions(kept)
+    lists = [
+        shown_list(kept, query, float(precision[query]), files.query, files.gallery)
+        for query in chosen(kept, choice)
+    ]
+    return lists, [*([files.note] if files.note else []), *gone(lists)]
+
+
+def _listed(
+    folder: RunFolder, config: AnyConfig, data: EvaluationData, given: Mapping[str, str] | None
+) -> ReidData:
+    own = Patterns(config.data.camera, config.data.person)
+    patterns = Patterns(**{"camera": own.camera, "person": own.person, **(given or {})})
+    place = None if data.folder is None else Path(data.folder)
+    found = data_to_test(folder, config, data.name, place, data.split or 0, patterns)
+    if data.distractors_folder is not None:
+        found = with_distractors(found, Path(data.distractors_folder))
+    return found
+
+
+def _fits(there: NDArray[np.int64], images: Images) -> bool:
+    if not len(images):
+        return True
+    return int(images.positions.max()) < len(there) and bool(
+        (there[images.positions] == images.pids).all()
+    )
