@@ -23,6 +23,7 @@ COMMANDS = (
     ["search"],
     ["index-study"],
     ["leaderboard"],
+    ["report"],
     ["analyse"],
     ["analyse", "width"],
     ["analyse", "entropy"],

@@ -18,6 +18,7 @@ from reid_srdl.cli import (
     import_,
     index_study,
     leaderboard,
+    report,
     runs,
     search,
     study,
@@ -65,6 +66,7 @@ app.command(epilog=cross.EXAMPLE)(cross.cross)
 app.command(epilog=search.EXAMPLE)(search.search)
 app.command("index-study", epilog=index_study.EXAMPLE)(index_study.index_study)
 app.command(epilog=leaderboard.EXAMPLE)(leaderboard.leaderboard)
+app.command(epilog=report.EXAMPLE)(report.report)
 app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
 for group in (analyse.app, data.app, study.app, runs.app, runs.cache_app):
     app.add_typer(group)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reid_srdl.records.statistics import measure
+from reid_srdl.records.statistics import Measure, measure
 
 _NO_SPREAD = 1e-12  # differences of equal fractions differ by rounding
 
@@ -42,13 +42,19 @@ def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
         ValueError: there are no values.
     """
     found = measure(values)
+    low, high = interval(found, confidence) or (None, None)
+    return Estimate(found.mean, found.sd, found.n, low, high)
+
+
+def interval(found: Measure, confidence: float = 0.95) -> tuple[float, float] | None:
+    """Returns Student's interval of a mean; None where no spread is known."""
     if found.sd is None:
-        return Estimate(found.mean, None, found.n, None, None)
+        return None
     from scipy.special import stdtrit
 
     t = float(stdtrit(found.n - 1, (1 + confidence) / 2))
     half = t * found.sd / np.sqrt(found.n)
-    return Estimate(found.mean, found.sd, found.n, found.mean - half, found.mean + half)
+    return found.mean - half, found.mean + half
 
 
 def paired_p(ours: Sequence[float], baseline: Sequence[float]) -> float | None:

@@ -116,7 +116,7 @@ def read_records(runs: StrPath) -> tuple[list[AnyRecord], list[str]]:
     if not runs.is_dir():
         raise UserError(f"{runs}: no such folder", _WHERE)
     if (runs / RECORD).exists():
-        return [_with_evaluations(runs)], []
+        return [read_with_evaluations(runs)], []
     records: list[AnyRecord] = []
     problems, unfinished = [], []
     for folder in run_folders(runs):
@@ -124,7 +124,7 @@ def read_records(runs: StrPath) -> tuple[list[AnyRecord], list[str]]:
             unfinished.append(folder.name)
             continue
         try:
-            records.append(_with_evaluations(folder))
+            records.append(read_with_evaluations(folder))
         except UserError as error:
             problems.append(f"{error.what} (left out)")
     if unfinished:
@@ -136,7 +136,7 @@ def read_records(runs: StrPath) -> tuple[list[AnyRecord], list[str]]:
     return records, problems
 
 
-def _with_evaluations(folder: Path) -> AnyRecord:
+def read_with_evaluations(folder: Path) -> AnyRecord:
     """Reads a record; an imported network's with its later evaluations, which are all it has."""
     record = read_any_record(folder)
     return with_evaluations(folder, record) if isinstance(record, ImportedRecord) else record

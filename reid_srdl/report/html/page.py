@@ -1,0 +1,143 @@
+"""A page of sections, rendered by jinja2 into one file that asks for nothing else."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from reid_srdl.records.statistics import Measure
+from reid_srdl.report.html.charts import Chart
+from reid_srdl.report.rank_lists import Shown, Tile
+from reid_srdl.report.tables import Column, Row, Table
+from reid_srdl.texts import plain
+
+if TYPE_CHECKING:
+    import jinja2
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_TILE = (80, 160)  # pixels of an image in the page
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page with a heading.
+
+    Attributes:
+        key: of the link to it.
+        title: its heading.
+        intro: what it shows, in a sentence.
+        tables, charts, lists: what stands in it.
+        exact: a title and JSON: the numbers as programs read them.
+        commands: what makes its numbers again.
+        sorts: its tables sort and filter.
+        notes: lines below.
+    """
+
+    key: str
+    title: str
+    intro: str = ""
+    tables: Sequence[Table] = ()
+    charts: Sequence[Chart] = ()
+    lists: Sequence[Shown] = ()
+    exact: Sequence[tuple[str, str]] = ()
+    commands: Sequence[tuple[str, str]] = ()
+    sorts: bool = False
+    notes: Sequence[str] = ()
+
+
+def render(title: str, told: str, sections: Sequence[Section]) -> str:
+    """Returns the page.
+
+    Args:
+        title: its title.
+        told: what it was made of, and when.
+        sections: its parts, in order.
+    """
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            title=title,
+            told=told,
+            sections=sections,
+            style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
+            script=Markup((_TEMPLATES / "tables.js").read_text(encoding="utf-8")),
+        )
+    )
+
+
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: plain(value) if type(value) is str else value,
+    )
+    found.filters["lines"] = _lines
+    found.globals |= {
+        "sort_key": sort_key,
+        "gain_class": gain_class,
+        "groups": groups,
+        "data_uri": _data_uri,
+    }
+    return found
+
+
+def _lines(text: str) -> Markup:
+    """Returns a text of several lines, each of which does no harm."""
+    return Markup("\n").join(plain(line) for line in text.splitlines())
+
+
+def sort_key(row: Row, column: Column) -> str:
+    """Returns what a cell is sorted by: its raw number, else its text."""
+    value = row.values.get(column.key)
+    if isinstance(value, Measure):
+        return repr(value.mean)
+    return "" if value is None else str(value)
+
+
+def gain_class(row: Row, column: Column) -> str:
+    """Returns how a cell of gains stands out: one above zero, or one below."""
+    value = row.values.get(column.key)
+    if not row.gain or not isinstance(value, Measure) or not value.mean:
+        return ""
+    return " above" if value.mean > 0 else " below"
+
+
+def groups(table: Table) -> list[tuple[str, int]]:
+    """Returns the headings over a table's columns, and how many each spans; none: empty."""
+    found: list[tuple[str, int]] = []
+    for column in table.shown:
+        if found and column.group and found[-1][0] == column.group:
+            found[-1] = column.group, found[-1][1] + 1
+        else:
+            found.append((column.group, 1))
+    return found if any(name for name, _ in found) else []
+
+
+def _data_uri(tile: Tile) -> str:
+    """Returns a tile's image as text; empty where there is none."""
+    return "" if tile.path is None else _encoded(tile)
+
+
+@cache
+def _encoded(tile: Tile) -> str:
+    from reid_srdl.report.pictures import picture
+
+    image = picture(tile, _TILE)
+    if image is None:
+        return ""
+    out = io.BytesIO()
+    image.save(out, format="JPEG", quality=80, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"

@@ -1,0 +1,130 @@
+"""What became of single queries: CMC, how average precision spreads, which cameras are hard."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_srdl.records.kept_ranks import CameraFigures
+from reid_srdl.records.queries import QueryScores
+from reid_srdl.report.html.charts import Chart, Series, distribution, heat_map, lines
+from reid_srdl.report.html.page import Section
+from reid_srdl.report.html.runs import Entry
+from reid_srdl.report.tables import Column, Row, Table
+
+RANKS = 20
+_MAPS = 8  # heat maps of the page
+
+
+def queries_section(found: Sequence[Entry]) -> Section | None:
+    """Returns what is known of single queries; None where nothing is."""
+    charts = [*_per_dataset(found), *_camera_maps(found)]
+    if not charts:
+        return None
+    intro = (
+        "CMC: the share of queries with a match among the first k; bands reach over seeds. A cell "
+        "of a camera map is the evaluation of one camera's queries in the gallery of one camera."
+    )
+    return Section("queries", "Queries", intro, charts=charts, tables=_cmc_tables(found))
+
+
+def cmc_of(scores: QueryScores) -> NDArray[np.float64]:
+    """Returns CMC(k) in percent for k from 1 to 20, over the scored queries."""
+    scored = ~np.isnan(scores.fractions("ap"))
+    first = np.array([math.inf if rank is None else rank for rank in scores.first_rank])[scored]
+    ranks = np.arange(1, RANKS + 1)
+    share: NDArray[np.float64] = 100 * (first[:, None] <= ranks).mean(axis=0)
+    return share
+
+
+def _single(entry: Entry) -> list[QueryScores]:
+    return [one.per_query.single_query for one in entry.evaluated if one.per_query is not None]
+
+
+def _with_queries(found: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """Returns the entries that keep their queries, by data set."""
+    by_dataset: dict[str, list[Entry]] = {}
+    for entry in found:
+        if _single(entry):
+            by_dataset.setdefault(entry.row.dataset.name, []).append(entry)
+    return by_dataset
+
+
+def _per_dataset(found: Sequence[Entry]) -> Iterator[Chart]:
+    for dataset, own in _with_queries(found).items():
+        series = []
+        for entry in own:
+            table = np.stack([cmc_of(one) for one in _single(entry)])
+            band = (table.min(axis=0), table.max(axis=0)) if len(table) > 1 else (None, None)
+            ranks = np.arange(1, RANKS + 1, dtype=np.float64)
+            series.append(Series(entry.name, ranks, table.mean(axis=0), *band))
+        yield lines(f"{dataset}: cumulative matching characteristic", series, "rank k", "%")
+        spread = []
+        for entry in own:
+            values = np.concatenate([one.fractions("ap") for one in _single(entry)])
+            spread.append((entry.name, values[~np.isnan(values)]))
+        title = f"{dataset}: average precision of single queries"
+        yield distribution(title, spread, "average precision, %", "Queries of all seeds together.")
+
+
+def _cmc_tables(found: Sequence[Entry]) -> list[Table]:
+    tables = []
+    chosen = (1, 5, 10, 20)
+    columns = (
+        Column("name", "network and method"),
+        *(Column(f"k{k}", f"Rank-{k}", "number", "%") for k in chosen),
+        Column("low", "AP below 10", "number", "% of queries"),
+    )
+    for dataset, own in _with_queries(found).items():
+        rows = []
+        for entry in own:
+            share = np.mean([cmc_of(one) for one in _single(entry)], axis=0)
+            ap = np.concatenate([one.fractions("ap") for one in _single(entry)])
+            low = 100 * float((ap[~np.isnan(ap)] < 0.1).mean())
+            told = {f"k{k}": f"{share[k - 1]:.1f}" for k in chosen}
+            rows.append(Row({"name": entry.name, **told, "low": f"{low:.1f}"}))
+        tables.append(Table(f"{dataset}: single queries, means over seeds", columns, tuple(rows)))
+    return tables
+
+
+def _camera_maps(found: Sequence[Entry]) -> Iterator[Chart]:
+    drawn = 0
+    for entry in found:
+        tables = [run.ranks.cameras for run in entry.runs if run.ranks and run.ranks.cameras]
+        if not tables or drawn == _MAPS:
+            continue
+        alike = [one for one in tables if _same_cameras(one, tables[0])]
+        drawn += 1
+        yield _camera_map(entry, alike)
+
+
+def _same_cameras(one: CameraFigures, other: CameraFigures) -> bool:
+    return one.mAP.shape == other.mAP.shape and bool((one.gallery == other.gallery).all())
+
+
+def _camera_map(entry: Entry, tables: Sequence[CameraFigures]) -> Chart:
+    first = tables[0]
+    known = [~np.isnan(one.mAP) for one in tables]
+    count = np.sum(known, axis=0)
+    total = np.sum([np.nan_to_num(one.mAP) for one in tables], axis=0)
+    values = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    ranks = np.sum([np.nan_to_num(one.rank1) for one in tables], axis=0) / np.maximum(count, 1)
+    told = [
+        [
+            f"queries of camera {q}, gallery of camera {g}: "
+            + (
+                f"mAP {100 * values[i, j]:.1f} %, Rank-1 {100 * ranks[i, j]:.1f} %, "
+                f"{first.queries[i, j]:,} queries"
+                if count[i, j]
+                else "nothing to score"
+            )
+            for j, g in enumerate(first.gallery.tolist())
+        ]
+        for i, q in enumerate(first.query.tolist())
+    ]
+    rows, columns = (list(map(str, side.tolist())) for side in (first.query, first.gallery))
+    title = f"{entry.row.dataset.name}, {entry.name}: mAP by cameras (%)"
+    return heat_map(title, rows, columns, values, told)

@@ -1,0 +1,78 @@
+"""What the report knows of runs, gathered by the leaderboard's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reid_srdl.records.board import Leaderboard, Row
+from reid_srdl.records.imported import by_evaluation
+from reid_srdl.records.joint import by_set
+from reid_srdl.records.kept_ranks import KeptRanks
+from reid_srdl.records.run import AnyRecord, Evaluated, ImportedRecord, RunRecord
+from reid_srdl.training.monitor import EpochRow
+
+
+@dataclass(frozen=True)
+class ReportRun:
+    """A finished run.
+
+    Attributes:
+        folder: where it stands.
+        record: its record.
+        epochs: its epochs, phase after phase; none where the file is not there.
+        ranks: what its result's evaluation kept; None where nothing was.
+        command: what trains it again; empty: nothing does.
+    """
+
+    folder: Path
+    record: AnyRecord
+    epochs: tuple[EpochRow, ...] = ()
+    ranks: KeptRanks | None = None
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the leaderboard with the runs behind it, and their evaluations on its data set."""
+
+    row: Row
+    runs: tuple[ReportRun, ...]
+    evaluated: tuple[Evaluated, ...]
+
+    @property
+    def name(self) -> str:
+        """How charts call it."""
+        return f"{self.row.network} {self.row.label}".strip()
+
+
+def entries(board: Leaderboard, runs: Sequence[ReportRun]) -> list[Entry]:
+    """Returns the leaderboard's rows with their runs; other weights of a network are left out."""
+    found = []
+    seen: set[tuple[str, str, tuple[str, ...]]] = set()
+    for row in board.rows:
+        key = row.dataset.name, row.experiment, row.runs
+        if key in seen:
+            continue
+        seen.add(key)
+        own = [
+            run
+            for run in runs
+            if run.record.name in row.runs and run.record.experiment == row.experiment
+        ]
+        judged = [one for run in own for one in _on(run.record, row.dataset.name)]
+        found.append(Entry(row, tuple(own), tuple(judged)))
+    return found
+
+
+def _on(record: AnyRecord, dataset: str) -> list[Evaluated]:
+    """Returns the evaluation of a run's result on a data set, if there is one."""
+    several: Sequence[AnyRecord] = (record,)
+    if isinstance(record, RunRecord):
+        several = by_set(record)
+    elif isinstance(record, ImportedRecord):
+        several = tuple(by_evaluation(record))
+    return [
+        one.evaluations[0] for one in several if one.dataset.name == dataset and one.evaluations
+    ]

@@ -1,0 +1,236 @@
+"""The report: one file that asks for nothing, with every number of the commands in its text."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reid_srdl.report.html.page import Section, render
+from reid_srdl.report.html.svg import Scale, element
+from reid_srdl.report.tables import Column, Row, Table
+from tests.browser import browser
+from tests.cli.run import assert_told, reid_srdl_here
+
+HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e&\"'_%$\\"
+
+
+def text_of(page: str) -> str:
+    """Returns what a reader sees with JavaScript off."""
+    bare = re.sub(r"<script.*?</script>|<style.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    return html.unescape(bare)
+
+
+@pytest.fixture(scope="module")
+def page(walkers: Path) -> Path:
+    path = walkers / "page.html"
+    from reid_srdl.cli import app
+    from reid_srdl.cli.outcome import run
+
+    runs = walkers / "r"
+    pair = [str(runs / "vanilla"), str(runs / "srdl")]
+    words = ["report", str(runs), "--study", "table4", "--compare", *pair, "-o", str(path)]
+    assert run(app, words) == 0
+    return path
+
+
+def numbers(tree: Any) -> list[Any]:
+    """Returns the numbers of a JSON tree."""
+    if isinstance(tree, dict):
+        return [number for value in tree.values() for number in numbers(value)]
+    if isinstance(tree, list):
+        return [number for value in tree for number in numbers(value)]
+    return [tree] if isinstance(tree, int | float) and not isinstance(tree, bool) else []
+
+
+COMMANDS = {
+    "leaderboard": ("leaderboard", "{r}", "--format", "json"),
+    "study": ("study", "show", "table4", "--runs", "{r}", "--format", "json"),
+    "compare": ("compare", "{r}/vanilla", "{r}/srdl", "--json"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
+def test_every_number_of_a_command_stands_in_the_text(
+    command: tuple[str, ...], walkers: Path, page: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = reid_srdl_here(*(word.format(r=walkers / "r") for word in command), streams=capsys)
+    assert done.returncode == 0, done.stderr
+    wanted = {repr(number) for number in numbers(json.loads(done.stdout))}
+    assert len(wanted) > 10
+    there = set(re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", text_of(page.read_text())))
+    assert wanted - there == set()
+
+
+def test_the_leaderboard_shows_the_cells_of_the_command(
+    walkers: Path, page: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = reid_srdl_here("leaderboard", walkers / "r", "--format", "markdown", streams=capsys)
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")][2:]
+    cells = [cell.strip("* ") for row in rows for cell in row.strip("|").split("|")]
+    text = text_of(page.read_text())
+    assert len(cells) > 20
+    assert [cell for cell in cells if cell.replace("\\", "") not in text] == []
+
+
+def test_the_file_asks_for_nothing(page: Path) -> None:
+    text = page.read_text()
+    asked = re.findall(r"(?:src|href)\s*=\s*[\"']?(.)|url\(\s*[\"']?(.)|(@import)", text)
+    assert {"".join(found) for found in asked} <= {"#", "d"}
+    assert 'src="data:image/jpeg;base64,' in text
+    assert len(text) < 10 << 20
+    assert text.count("<svg") > 5
+
+
+def test_it_holds_every_section(page: Path) -> None:
+    keys = re.findall(r'<section id="([a-z0-9-]+)"', page.read_text())
+    wanted = ["leaderboard", "gains", "compare-1", "study-1", "curves", "queries", "lists"]
+    assert keys == [*wanted, "settings", "machines", "again"]
+    text = text_of(page.read_text())
+    assert "reid-srdl train --dataset walkers --model resnet32" in text
+    assert "method.temperature" in text
+    assert "mAP by cameras" in text
+
+
+def test_the_command_of_a_run_trains_the_same_run(
+    walkers: Path, page: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import shlex
+
+    from reid_srdl.config import fingerprint, read_yaml, resolve
+    from reid_srdl.methods import KNOWN
+
+    told = re.findall(r"<b>srdl</b> <code>(.*?)</code>", page.read_text())
+    words = shlex.split(html.unescape(told[0]))
+    done = reid_srdl_here(*words[1:], "--print-config", streams=capsys)
+    assert done.returncode == 0, done.stderr
+    (walkers / "printed.yaml").write_text(done.stdout)
+    both = [
+        fingerprint(resolve(read_yaml(path), KNOWN))
+        for path in (walkers / "printed.yaml", walkers / "r/srdl/config.yaml")
+    ]
+    assert both[0] == both[1]
+
+
+def test_hostile_names_are_escaped_wherever_they_stand() -> None:
+    table = Table(HOSTILE, (Column("a", HOSTILE),), (Row({"a": HOSTILE}),), (HOSTILE,))
+    section = Section(
+        "x", HOSTILE, HOSTILE, [table], exact=[(HOSTILE, HOSTILE)], commands=[(HOSTILE, HOSTILE)]
+    )
+    text = render(HOSTILE, HOSTILE, [section])
+    assert "alert(1)" in text
+    assert "<script>alert" not in text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "<b" not in element("text", "<b>", x='"><b>')
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [(0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (-3, 12, [0, 5, 10]), (2, 2, None), (1e-9, 4e-9, None)],
+)
+def test_ticks_are_round_and_within(low: float, high: float, ticks: list[float] | None) -> None:
+    found = Scale(low, high, 0, 100).ticks()
+    assert all(low - 1e-12 <= value <= max(high, low + 1) for value in found)
+    if ticks is not None:
+        assert found == pytest.approx(ticks)
+
+
+def test_what_cannot_be_shown_is_told(
+    walkers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(walkers / "r", runs)
+    (runs / "srdl/record.json").unlink()
+    shutil.copytree(runs / "vanilla", runs / "older")
+    record = json.loads((runs / "older/record.json").read_text()) | {"schema_version": 1}
+    (runs / "older/record.json").write_text(json.dumps(record))
+    (runs / "vanilla/metrics.jsonl").write_text("{")
+    moved = tmp_path / "moved"
+    done = reid_srdl_here("report", runs, "-o", tmp_path / "r.html", streams=capsys)
+    assert done.returncode == 0, done.stderr
+    assert not moved.exists()
+    for words in ("srdl: without a record", "older/record.json", "metrics.jsonl: damaged"):
+        assert words in done.stderr
+    assert "vanilla" in (tmp_path / "r.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("report", "{r}", "-o", "{r}"), "is a directory"),
+        (("report", "{r}", "-o", "{t}/report.txt"), "not a page by its name"),
+        (("report", "{t}/nowhere", "-o", "{t}/r.html"), "no such folder"),
+        (("report", "{t}", "-o", "{t}/r.html"), "no finished run"),
+        (("report", "{r}", "--study", "tabel4", "-o", "{t}/r.html"), "tabel4"),
+    ],
+)
+def test_bad_input_is_answered_in_words(
+    words: tuple[str, ...],
+    told: str,
+    walkers: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = [word.format(r=walkers / "r", t=tmp_path) for word in words]
+    done = reid_srdl_here(*given, streams=capsys)
+    assert_told(done, status=done.returncode)
+    assert told.lower() in done.stderr.lower()
+    assert done.returncode in (1, 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_browser_shows_it(page: Path, tmp_path: Path) -> None:
+    with browser() as opened:
+        for width in (400, 1400):
+            view = opened.new_page(viewport={"width": width, "height": 900})
+            requests: list[str] = []
+            problems: list[str] = []
+            view.on("request", lambda request: requests.append(request.url))  # noqa: B023
+            view.on("console", lambda message: problems.append(message.text))  # noqa: B023
+            view.on("pageerror", lambda error: problems.append(str(error)))  # noqa: B023
+            view.goto(page.as_uri())
+            assert view.evaluate("document.documentElement.scrollWidth") <= width
+            _sort(view)
+            _filter(view)
+            view.hover("svg .dot >> nth=0")
+            colours = {
+                kind: view.eval_on_selector(
+                    f".tile.{kind} img", "e => getComputedStyle(e).borderColor"
+                )
+                for kind in ("match", "other")
+            }
+            assert colours == {"match": "rgb(26, 150, 65)", "other": "rgb(215, 25, 28)"}
+            assert view.eval_on_selector(".tile img", "e => e.naturalWidth") > 0
+            assert [url for url in requests if not url.startswith("data:")] == [page.as_uri()]
+            assert problems == []
+            view.pdf(path=str(tmp_path / "page.pdf"))
+            assert (tmp_path / "page.pdf").stat().st_size > 10_000
+            view.close()
+
+
+def _column(view: Any, number: int) -> list[str]:
+    script = f"rows => rows.filter(r => !r.hidden).map(r => r.cells[{number}].textContent)"
+    found: list[str] = view.eval_on_selector_all("#machines tbody tr", script)
+    return found
+
+
+def _sort(view: Any) -> None:
+    before = _column(view, 0)
+    view.click("#machines th button >> nth=0")
+    first = _column(view, 0)
+    view.click("#machines th button >> nth=0")
+    assert first == sorted(before)
+    assert _column(view, 0) == first[::-1]
+
+
+def _filter(view: Any) -> None:
+    view.fill("#machines input", "SRDL")
+    assert _column(view, 0) == ["srdl"]
+    view.fill("#machines input", "")
+    assert len(_column(view, 0)) == 2
