@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -37,6 +39,23 @@ def versions() -> dict[str, str | None]:
 def packages() -> dict[str, str | None]:
     """Returns the version of each package by its import name, without importing any."""
     return {name: _version(name, sources) for name, sources in _PACKAGES.items()}
+
+
+def installed(*distributions: str) -> dict[str, str | None]:
+    """Returns the version of each distribution, whether it is imported or not; None: not there."""
+    return {name: _version("", (name,)) for name in distributions}
+
+
+@cache
+def code_digest() -> str:
+    """Returns a hash of every Python file of this package, by its place and content."""
+    top = Path(__file__).parent
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(top.rglob("*.py")):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(top).as_posix()} {len(content)} ".encode())
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def available_cores() -> int:

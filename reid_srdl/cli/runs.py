@@ -45,12 +45,15 @@ def check(
 
 @app.command(epilog="Example: reid-srdl runs prune runs/NAME --dry-run")
 def prune(
-    run: Run,
+    run: Annotated[Path, argument("Folder of a run, or of all runs.", "RUN")],
     dry_run: Annotated[
         bool, option(None, "Say what would go, and change nothing.", flags="--dry-run")
     ] = False,
 ) -> None:
-    """Free what a finished run no longer needs: earlier checkpoints, and knowledge."""
+    """Free what a finished run no longer needs: earlier checkpoints, and knowledge.
+
+    Of a folder of runs: shared phases that no run has any more.
+    """
     from reid_srdl.jobs.runs import prune as freed_by
     from reid_srdl.report.runs import print_freed
 

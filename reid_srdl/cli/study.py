@@ -23,7 +23,7 @@ LIST_EXAMPLE = "Example:  reid-srdl study list"
 Study = Annotated[str, argument("A name from reid-srdl study list, or a YAML file.", "STUDY")]
 SHOWN = {"runs": WHERE, "seeds": WHAT, "cells": WHAT, "scale": WHAT}
 RUN = {**SHOWN, "estimate": WHAT, "train.device": WHERE, "train.precision": WHERE}
-RUN |= {"data_dir": WHERE, "jobs": WHERE, "compile": WHERE}
+RUN |= {"data_dir": WHERE, "jobs": WHERE, "compile": WHERE, "share": WHERE}
 
 
 @app.command(epilog=RUN_EXAMPLE)
@@ -55,7 +55,7 @@ def run(given: dict[str, Any], study: Study) -> None:
     tell_all("note", notes)
     shared, title = share_machine(device, asked.jobs), marked_title(plan.study.title, asked.scale)
     machine = device, precision, asked.compile, shared.threads, shared.jobs
-    where = Where(asked.runs, places, *machine)
+    where = Where(asked.runs, places, *machine, share=asked.share)
     if asked.estimate:
         from reid_srdl.jobs.studies.estimate import estimate
         from reid_srdl.report.estimate import estimate_table

@@ -36,6 +36,10 @@ def train(given: dict[str, Any], json: options.Json = False) -> None:
     from reid_srdl.jobs.experiment import configured
 
     chosen = configured(asked.given, asked.config, asked.assignments or (), asked.origin)
+    if asked.share is not None or asked.seeds is not None:
+        from reid_srdl.jobs.sharing import with_store
+
+        chosen = with_store(chosen, on=asked.share is not False)
     if asked.seeds is not None:
         _seeds(chosen, asked)
     elif asked.plan:

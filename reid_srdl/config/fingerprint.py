@@ -19,7 +19,7 @@ from reid_srdl.config.start import parse_start
 FORMAT = 1
 
 # Keys that hold paths of the machine, and all keys that say where or on what a run happens.
-PATHS = ("run.dir", "data.dir", "data.dirs", "model.weights")
+PATHS = ("run.dir", "run.shared", "data.dir", "data.dirs", "model.weights")
 PLACES = (
     *PATHS,
     *("run.name", "train.device", "train.threads", "train.checkpoint_minutes"),

@@ -388,8 +388,11 @@ class RunConfig(Section):
             "NAME",
         ),
     ] = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)
+    shared: Path | None = Field(
+        None, description="folder of phases that runs share, see --share; None: none are"
+    )
 
-    _expands = field_validator("dir")(at_home)
+    _expands = field_validator("dir", "shared")(at_home)
 
 
 M = TypeVar("M", bound=MethodOptions)

@@ -122,8 +122,13 @@ def check_room(plan: RunPlan, folder: Path) -> None:
 def bytes_of(plan: RunPlan) -> int:
     """Returns about how many bytes a plan's run writes: checkpoints, knowledge, weights."""
     weights = sum(_bytes(model.spec)[0] for model in plan.returned.values())
+    return weights + sum(bytes_of_phases(plan))
+
+
+def bytes_of_phases(plan: RunPlan) -> list[int]:
+    """Returns about how many bytes each phase of a plan's run writes."""
     adaptive = plan.setting.optimisation.name != "sgd"
-    return weights + sum(_bytes_of_phase(phase, adaptive=adaptive) for phase in plan.phases)
+    return [_bytes_of_phase(phase, adaptive=adaptive) for phase in plan.phases]
 
 
 def _bytes_of_phase(phase: Phase, *, adaptive: bool) -> int:

@@ -17,6 +17,7 @@ from reid_srdl.jobs.soundness import FIT_FILE, Problem, problems_of
 from reid_srdl.methods import KNOWN
 from reid_srdl.places import removing
 from reid_srdl.records.folder import RunFolder
+from reid_srdl.records.phase_store import FOLDER, PhaseStore, bytes_freed
 from reid_srdl.records.store import read_any_record, run_folders
 
 State = Literal["running", "finished", "stopped", "damaged", "not a run"]
@@ -53,7 +54,9 @@ def list_runs(top: Path) -> list[Listed]:
     others = [
         path
         for path in sorted(top.iterdir())
-        if path.is_dir() and not any(run == path or path in run.parents for run in runs)
+        if path.is_dir()
+        and not path.name.startswith(".")
+        and not any(run == path or path in run.parents for run in runs)
     ]
     others = [] if top in runs else others
     found = [Listed(path, _size(path), state_of(path)) for path in runs]
@@ -92,28 +95,56 @@ def check_run(path: Path, *, repair: bool = False) -> list[Problem]:
 
 
 def prune(path: Path, *, dry_run: bool = False) -> list[Freed]:
-    """Frees what a finished run no longer needs, and returns it.
+    """Frees what a finished run no longer needs, or shared phases that no run has, and returns it.
 
     The last checkpoint of each ``fit`` phase stays: ensembles, analyses and ``--from`` read it.
-    Earlier checkpoints and knowledge go, which the phases can extract again.
+    Earlier checkpoints and knowledge go, which the phases can extract again. Shared phases go once
+    no run below the folder of all runs has them any more; one that is being trained stays.
+
+    Args:
+        path: a run's folder, or the folder of all runs.
+        dry_run: nothing is removed.
 
     Raises:
         UserError: this is no finished run, or another process is writing to it.
     """
+    if state_of(path) == "not a run" and (path / FOLDER).is_dir():
+        return _freed(PhaseStore(path / FOLDER), [], dry_run)
     _check_is_run(path)
     if state_of(path) != "finished":
         raise UserError(
             f"{path}: the run is {state_of(path)}, it needs all that it has",
             f"finish it first: reid-srdl train --resume {path}",
         )
+    store = _store_of(path)
     if dry_run:
-        return list(_unneeded(path))
+        return _freed(store, list(_unneeded(path)), dry_run)
     with RunFolder(path).locked():
-        freed = list(_unneeded(path))
-        for one in freed:
-            with removing(one.path):
-                one.path.unlink()
+        return _freed(store, list(_unneeded(path)), dry_run)
+
+
+def _freed(store: PhaseStore | None, files: list[Path], dry_run: bool) -> list[Freed]:
+    """Removes files of a run, and entries of its store that no run has then; returns all of it."""
+    entries = list(store.unneeded(files)) if store is not None else []
+    stored = [path for _, paths in entries for path in paths]
+    freed = [Freed(path, size) for path, size in bytes_freed([*files, *stored]).items()]
+    if dry_run:
+        return freed
+    for path in files:
+        with removing(path):
+            path.unlink()
+    for key, _ in entries:
+        assert store is not None
+        store.free(key)
     return freed
+
+
+def _store_of(path: Path) -> PhaseStore | None:
+    """Returns the store that a run shares its phases in; None: there is none."""
+    if not RunFolder(path).config.exists():
+        return None
+    shared = RunFolder(path).read_config(KNOWN).run.shared
+    return None if shared is None or not shared.is_dir() else PhaseStore(shared)
 
 
 def caches() -> list[Freed]:
@@ -133,16 +164,16 @@ def clear_caches() -> list[Freed]:
     return found
 
 
-def _unneeded(path: Path) -> Iterator[Freed]:
+def _unneeded(path: Path) -> Iterator[Path]:
     last: dict[str, Path] = {}
     for file in sorted(RunFolder(path).phases.glob("*")):
         fit = FIT_FILE.fullmatch(file.name)
         if fit is None:
             if file.suffix == ".npy" or file.name.startswith("start-"):
-                yield Freed(file, file.stat().st_size)
+                yield file
             continue
         if before := last.get(fit["stem"]):
-            yield Freed(before, before.stat().st_size)
+            yield before
         last[fit["stem"]] = file
 
 

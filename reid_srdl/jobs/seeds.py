@@ -55,7 +55,14 @@ def train_at_once(
     first = configs[0]
     places = dict(sets_of(first.data))
     shared = share_machine(first.train.device, jobs)
-    where = Where(first.run.dir, places.get, threads=shared.threads, jobs=shared.jobs, logs=_LOGS)
+    where = Where(
+        first.run.dir,
+        places.get,
+        threads=shared.threads,
+        jobs=shared.jobs,
+        logs=_LOGS,
+        share=first.run.shared is not None,
+    )
     runs = [RunPlan(str(one.run.name), (), "", one.train.seed, one, (), None) for one in configs]
     return conduct(runs, {}, where, first.run.dir, listener)
 

@@ -56,7 +56,7 @@ def base_of(text: str) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"--from {text}: names no phase", str(error), usage=True) from None
     tree = RunFolder(expanded(start.run)).read_config(OPTIONS).model_dump(mode="json")
-    del tree["run"]["name"]
+    del tree["run"]["name"], tree["run"]["shared"]
     tree["model"]["start"] = text
     return tree
 

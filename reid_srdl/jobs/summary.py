@@ -21,7 +21,7 @@ from reid_srdl.models.branch import Branch
 from reid_srdl.models.build import build
 from reid_srdl.models.changes import Branches
 from reid_srdl.models.spec import NetworkSpec
-from reid_srdl.records.cost import NO_WORK, BranchFacts, NetworkFacts, Work
+from reid_srdl.records.cost import NO_WORK, BranchFacts, NetworkFacts, Timing, Work
 from reid_srdl.records.cost import Phase as PhaseFacts
 from reid_srdl.records.evaluated import Evaluated, own_data, settings_used
 from reid_srdl.records.naming import method_label
@@ -42,6 +42,7 @@ def summarise(
     facts: DatasetFacts,
     phases: Iterable[Phase],
     created: datetime.datetime,
+    taken: Mapping[str, str],
 ) -> RunRecord:
     """Gathers what a run's tables and figures need.
 
@@ -54,6 +55,7 @@ def summarise(
         facts: the data set.
         phases: the run's phases, in order, all finished.
         created: now, with its time zone.
+        taken: of each phase that another run did, by its name, which.
     """
     phases = tuple(phases)
     rows = [row for phase in phases for row in phase.rows]
@@ -67,6 +69,7 @@ def summarise(
     return RunRecord(
         **known,
         created=created,
+        timing=Timing(taken=dict(taken)),
         evaluations=tuple(
             one for name, done in judged.items() for one in _evaluated(config, facts, name, done)
         ),

@@ -13,13 +13,20 @@ from reid_srdl.config import AnyConfig, fingerprint, placed, sets_of
 from reid_srdl.data.augment import check_pad
 from reid_srdl.data.scratch import scratch_cache
 from reid_srdl.errors import FileError, UserError
-from reid_srdl.jobs.before import bytes_of, check_evaluable, check_networks, check_room
+from reid_srdl.jobs.before import (
+    bytes_of,
+    bytes_of_phases,
+    check_evaluable,
+    check_networks,
+    check_room,
+)
 from reid_srdl.jobs.first_weights import told_of_weights
 from reid_srdl.jobs.identity import check_source, named_teachers, trained_on
 from reid_srdl.jobs.keeping import keep_ranks
 from reid_srdl.jobs.people import drawn_split
 from reid_srdl.jobs.planning import RunPlan, measured_seconds, plan_run
 from reid_srdl.jobs.rehearsal import rehearse, run_program, told_as_own
+from reid_srdl.jobs.sharing import sharing_of, store_of
 from reid_srdl.jobs.starting import keep_start
 from reid_srdl.jobs.summary import known_before, summarise
 from reid_srdl.jobs.threads import fastest_threads, named_or_kept
@@ -48,6 +55,7 @@ from reid_srdl.training.metrics_log import MetricsLog
 from reid_srdl.training.monitor import EpochRow, Monitor, Monitors, Progress
 from reid_srdl.training.phases import Phase
 from reid_srdl.training.precision import Compute, choose
+from reid_srdl.training.sharing import Sharing
 from reid_srdl.training.trainer import Trainer
 from reid_srdl.training.values import Model
 
@@ -110,6 +118,8 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
 
     opened = _open(config, compute, known, listener)
     check_room(opened.plan, folder.path)
+    if (store := store_of(config)) is not None:
+        store.check()
     if opened.task.facts.task == "reid" and known.weights is None and config.model.start is None:
         listener.noted(_FROM_RANDOM)
     if threads is None:
@@ -121,7 +131,8 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
         if (record := _finished(folder, config, known, listener)) is not None:
             return record
         folder.begin(config, known.trained_on, drawn_split(known.found))
-        trainer = _trainer(config, opened, compute, folder, listener)
+        sharing = sharing_of(config, opened.plan.setting, compute, listener.noted, listener.warned)
+        trainer = _trainer(config, opened, compute, folder, listener, sharing)
         models = run_program(config, trainer, config.train.epochs)
         for name, model in models.items():
             origin = _origin(config, known, name, model)
@@ -138,6 +149,7 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
             facts=opened.task.facts,
             phases=trainer.phases,
             created=datetime.datetime.now(datetime.UTC),
+            taken=sharing.taken if sharing else {},
         )
         keep_ranks(folder.path, record.evaluations, judged)
         write_record(folder.path, record)
@@ -168,7 +180,11 @@ def resume(
     """
     path = as_path(path).resolve()
     config = RunFolder(path).read_config(OPTIONS)
-    place = config.run.model_copy(update={"dir": path.parent, "name": path.name})
+    shared = config.run.shared
+    if shared is not None and not shared.is_dir():
+        shared = None  # no run depends on what it shares
+    here = {"dir": path.parent, "name": path.name, "shared": shared}
+    place = config.run.model_copy(update=here)
     where = config.train.model_copy(update={"device": device or config.train.device})
     data = placed(config.data, [as_path(one) for one in data_dirs])
     moved = config.model_copy(update={"run": place, "train": where, "data": data})
@@ -206,8 +222,9 @@ def plan(config: AnyConfig, listener: Listener | None = None) -> dict[str, Any]:
         with told_as_own(config):
             seconds = measured_seconds(opened.plan, opened.task.training_set, compute)
     tree: dict[str, Any] = {key: _plain(value) for key, value in told.items()}
-    for phase in tree["phases"]:
+    for phase, disk in zip(tree["phases"], bytes_of_phases(opened.plan), strict=True):
         del phase["seconds"]
+        phase["disk"] = disk
         for network in phase["networks"].values():
             for key in (*_LEARNED, *(_JUDGED if config.data.validation else ())):
                 del network[key]
@@ -232,6 +249,9 @@ def resolve_run(config: AnyConfig, compute: Compute) -> AnyConfig:
         update={
             "train": config.train.model_copy(update=machine),
             "data": config.data.model_copy(update=directories),
+            "run": config.run.model_copy(
+                update={"shared": config.run.shared.resolve() if config.run.shared else None}
+            ),
         }
     )
     name = config.run.name or "-".join(
@@ -344,7 +364,12 @@ def _choose(config: AnyConfig) -> Compute:
 
 
 def _trainer(
-    config: AnyConfig, opened: _Opened, compute: Compute, folder: RunFolder, listener: Listener
+    config: AnyConfig,
+    opened: _Opened,
+    compute: Compute,
+    folder: RunFolder,
+    listener: Listener,
+    sharing: Sharing | None,
 ) -> Trainer:
     return Trainer(
         opened.plan.setting,
@@ -358,6 +383,7 @@ def _trainer(
         checkpoint_seconds=60 * config.train.checkpoint_minutes,
         judge=opened.task.judge_epoch,
         watch=config.watch.gradients,
+        sharing=sharing,
     )
 
 

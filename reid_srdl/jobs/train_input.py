@@ -57,6 +57,15 @@ class TrainLine(CommandLine):
             metavar="N",
         ),
     ] = Field(None, ge=1)
+    share: Annotated[
+        bool | None,
+        Option(
+            "--share/--no-share",
+            "Take phases over from other runs that did the very same, and leave one's own to "
+            "them, in .phases below --runs; default: with --seeds.",
+            WHERE,
+        ),
+    ] = None
     resume: Annotated[
         Path | None,
         Option(

@@ -131,6 +131,17 @@ class Phase(RecordPart):
         return next(iter(self.networks.values()))
 
 
+class Timing(RecordPart):
+    """What says who computed, and changes nothing that was computed: runs are equal without it.
+
+    Attributes:
+        taken: of each phase that was taken over from another run, by its name, that run. Its work,
+            its seconds and its place in the cost are those that it took there.
+    """
+
+    taken: dict[str, str] = Field(default_factory=dict)
+
+
 class Cost(RecordPart):
     """What the training cost.
 

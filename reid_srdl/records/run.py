@@ -1,7 +1,7 @@
 """The typed record of a finished run, of an imported network, or of features made elsewhere.
 
 It holds everything that a table, a study or a figure needs. What depends on the clock or on
-interruptions is called ``created``, ``seconds`` or ``images_per_second``.
+interruptions is called ``created``, ``seconds``, ``images_per_second`` or ``timing``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue, model_validator
 
-from reid_srdl.records.cost import NO_WORK, Cost, NetworkFacts, Phase, Work
+from reid_srdl.records.cost import NO_WORK, Cost, NetworkFacts, Phase, Timing, Work
 from reid_srdl.records.evaluated import Evaluated, EvaluationData, EvaluationsRecord
 from reid_srdl.records.facts import DatasetFacts, Device, MethodFacts, Versions
 from reid_srdl.records.metrics import Result
@@ -32,6 +32,7 @@ __all__ = [
     "NetworkRecord",
     "Phase",
     "RunRecord",
+    "Timing",
     "Versions",
     "Work",
 ]
@@ -99,6 +100,7 @@ class RunRecord(_Record):
         work: what all phases of this run computed; finished teachers' is in ``cost``.
         evaluations: what the method returned, the run's result first, then ensembles
             (``srdl+first``); ``result`` None where the evaluation was left out.
+        timing: which phases were taken over from other runs.
     """
 
     method: MethodFacts
@@ -109,6 +111,7 @@ class RunRecord(_Record):
     work: Work
     cost: Cost
     phases: tuple[Phase, ...] = ()
+    timing: Timing = Timing()
 
     @property
     def label(self) -> str:

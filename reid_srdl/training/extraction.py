@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -79,15 +79,14 @@ class Extraction:
         if saved is None or table is None:
             return LogitTable.create(self._path, self._shape)
         self._phase.seconds = saved.facts["seconds"]
-        first = 0
-        for rows, digest in saved.facts["blocks"]:
-            if _digest(table, first, rows) != digest:
-                self._loop.monitor.warned(
-                    f"{self._path}: damaged from row {first}; extracted again from there"
-                )
-                break
-            self._blocks.append((rows, digest))
-            first += rows
+        written = [(rows, digest) for rows, digest in saved.facts["blocks"]]
+        self._blocks = written[: _whole_blocks(table, written)]
+        if len(self._blocks) < len(written):
+            first = sum(rows for rows, _ in self._blocks)
+            self._loop.monitor.warned(
+                f"{self._path}: damaged from row {first}; extracted again from there"
+            )
+            table = table.apart()
         return table
 
     def _readable(self) -> LogitTable | None:
@@ -143,6 +142,30 @@ class Extraction:
             rate = (step * batch - first) / (time.perf_counter() - began)
             self._loop.monitor.progressed(Progress(self._phase.name, 1, 1, step, steps, rate))
             yield logits
+
+
+def check_blocks(path: Path, blocks: Sequence[tuple[int, str]]) -> None:
+    """Checks that a table's blocks are what was written.
+
+    Args:
+        path: the table.
+        blocks: rows and digest of each.
+
+    Raises:
+        UserError: one is not, or the table is gone.
+    """
+    if _whole_blocks(LogitTable(path), blocks) < len(blocks):
+        raise UserError(f"{path}: damaged: its content does not have its checksum", "delete it")
+
+
+def _whole_blocks(table: LogitTable, blocks: Sequence[tuple[int, str]]) -> int:
+    """Returns how many blocks, from the first, are what was written."""
+    first = 0
+    for count, (rows, digest) in enumerate(blocks):
+        if _digest(table, first, rows) != digest:
+            return count
+        first += rows
+    return len(blocks)
 
 
 def to_half(logits: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from reid_srdl.errors import UserError
+from reid_srdl.files import whole_file
 from reid_srdl.places import writing
 
 BLOCK_BYTES = 32 * 2**20
@@ -44,9 +46,13 @@ class LogitTable:
 
     @classmethod
     def create(cls, path: Path, shape: tuple[int, int]) -> LogitTable:
-        """Makes a table of N x C zeros, which take no room on the disk yet."""
+        """Makes a table of N x C zeros, which take no room on the disk yet.
+
+        What stood there stays as it is where it has another name, too: other runs may read it.
+        """
         with writing(path, "the knowledge"):
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
             np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
         return cls(path)
 
@@ -57,6 +63,14 @@ class LogitTable:
             return None
         table = cls(path)
         return table if table.shape == shape else None
+
+    def apart(self) -> LogitTable:
+        """Returns the table in a file of its own, to write to: other runs may read the old one."""
+        if self.path.stat().st_nlink == 1:
+            return self
+        with whole_file(self.path, "the knowledge") as temporary:
+            shutil.copyfile(self.path, temporary)
+        return LogitTable(self.path)
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from reid_srdl.training.phases import Fit, Phase
 from reid_srdl.training.plan import Planner
 from reid_srdl.training.precision import Compute
 from reid_srdl.training.setting import Setting
+from reid_srdl.training.sharing import Sharing
 from reid_srdl.training.teacher import Teacher
 from reid_srdl.training.values import Model, View
 
@@ -48,6 +50,7 @@ class Trainer(Planner):
         judge: scores a network, of a view's classes or of all, on the validation part; None: there
             is none.
         watch: gradients' norms stand in the metrics; it changes no weight and no key.
+        sharing: takes phases over from other runs, and leaves one's own to them; None: none.
     """
 
     def __init__(
@@ -64,8 +67,10 @@ class Trainer(Planner):
         checkpoint_seconds: float = 600.0,
         judge: Judge | None = None,
         watch: bool = False,
+        sharing: Sharing | None = None,
     ) -> None:
         super().__init__(setting)
+        self._sharing = sharing
         self._training_set, self._compute = training_set, compute
         self._weights, self._origin, self._extract_batch = weights, origin, extract_batch
         self._tables: dict[str, Tensor | LogitTable] = {}
@@ -122,7 +127,8 @@ class Trainer(Planner):
     def _fit(self, phase: Phase, fit: Fit) -> Mapping[str, Ends]:
         seed, device = self.setting.seed, self._compute.device
         parts = parts_of(fit, lambda model: model.network, device, seed=seed)
-        Fitting(self._loop, phase, fit, parts, self._images_of(fit_view(fit))).run()
+        with self._shared(phase):
+            Fitting(self._loop, phase, fit, parts, self._images_of(fit_view(fit))).run()
         ends: dict[str, dict[Kind | None, Network | None]] = {name: {} for name in fit.models}
         for kind, networks in ((None, parts.networks), *parts.kept.items()):
             for member, network in networks.items():
@@ -132,7 +138,14 @@ class Trainer(Planner):
     def _extract(self, phase: Phase, model: Model, flip: bool) -> None:
         images = self._images_of(model.view)
         extraction = Extraction(self._loop, phase, model.network, flip, images, self._extract_batch)
-        self._tables[phase.key] = extraction.run()
+        with self._shared(phase):
+            self._tables[phase.key] = extraction.run()
+
+    def _shared(self, phase: Phase) -> contextlib.AbstractContextManager[None]:
+        """Returns what a phase is done within, so that runs share it."""
+        if self._sharing is None:
+            return contextlib.nullcontext()
+        return self._sharing.of(phase, self._loop.folder)
 
     def _images_of(self, view: View | None) -> TrainingSet:
         if view is None:

@@ -63,6 +63,7 @@ def test_it_tells_what_is_computed_not_where() -> None:
     elsewhere = {
         "run.dir": "elsewhere",
         "run.name": "other",
+        "run.shared": "elsewhere/.phases",
         "data.dir": "/x",
         "data.dirs": ["/x"],
         "train.device": "cpu",

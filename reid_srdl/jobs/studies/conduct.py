@@ -12,6 +12,7 @@ from reid_srdl.config import AnyConfig, sets_of
 from reid_srdl.data import find_entry
 from reid_srdl.data.locate import locate
 from reid_srdl.errors import FileError, UserError
+from reid_srdl.jobs.sharing import with_store
 from reid_srdl.jobs.studies.content import with_data
 from reid_srdl.jobs.studies.process import RunProcess
 from reid_srdl.methods import KNOWN
@@ -37,6 +38,7 @@ class Where:
         threads: CPU threads of each run; None: all cores.
         jobs: runs at once.
         logs: folder of what they say, below their own.
+        share: phases that several runs need are done once, see `records.phase_store`.
     """
 
     runs: Path
@@ -47,6 +49,7 @@ class Where:
     threads: int | None = None
     jobs: int = 1
     logs: str = "logs"
+    share: bool = True
 
 
 class StudyListener(Protocol):
@@ -195,7 +198,7 @@ def placed(run: RunPlan, where: Where, folder: Path, teacher: Path | None = None
     if begun.config.exists():
         before = begun.read_config(KNOWN).train
         train |= {key: getattr(before, key) for key in ("precision", "threads", "compile")}
-    config = with_data(config, where.data_dir)
+    config = with_data(with_store(config, on=where.share, runs=where.runs), where.data_dir)
     return config.model_copy(
         update={
             "train": config.train.model_copy(update=train),

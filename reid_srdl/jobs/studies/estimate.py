@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reid_srdl.config import AnyConfig
+from reid_srdl.jobs.sharing import store_of
 from reid_srdl.jobs.studies.conduct import Where, placed
 from reid_srdl.jobs.train import Listener, plan
 from reid_srdl.records.studies.match import study_folder
@@ -39,6 +40,11 @@ def estimate(
 ) -> list[Estimate]:
     """Plans a run of each key of which some are missing, and times a few of its steps.
 
+    A phase that several missing runs share counts once, in the row that needs it first.
+
+    NOTE: all are planned with the study's first seed: phases are shared within a seed, and alike
+    with each. What finished runs have left in the store is counted all the same.
+
     NOTE: a run whose teacher is still to be trained is timed with a teacher of the same kind that
     is left out again, and with all of its own steps, whatever its budget.
 
@@ -55,26 +61,36 @@ def estimate(
     for run in study.runs:
         if run.name not in finished:
             missing.setdefault(run.key, []).append(run)
-    folder = study_folder(where.runs, study)
+    counted: dict[int, set[str]] = {seed: set() for seed in study.seeds}  # phases' keys
     found = []
-    for runs in missing.values():
-        config = placed(runs[0], where, folder)
-        if runs[0].teacher is not None:
-            config = _taught(config, study, runs[0].teacher)
+    for key, runs in missing.items():
+        planned = next(run for run in study.runs if run.key == key)
+        config = _placed(planned, study, where)
         tree = plan(config, listener)
-        left_out = {_TEACHER} if runs[0].teacher is not None else set()
-        name = runs[0].cells[0] if runs[0].cells else runs[0].name
-        seconds = tree["timing"]["phases"]
-        found.append(
-            Estimate(
-                name=name,
-                runs=len(runs),
-                images=len(runs) * _images(tree, left_out),
-                seconds=len(runs) * sum(seconds[key] for key in seconds.keys() - left_out),
-                disk=len(runs) * tree["disk"],
-            )
-        )
+        left_out = {_TEACHER} if planned.teacher is not None else set()
+        phases = [phase for phase in tree["phases"] if phase["name"] not in left_out]
+        of_phases = sum(phase["disk"] for phase in tree["phases"])
+        images, seconds, disk = 0, 0.0, len(runs) * (tree["disk"] - of_phases)
+        for phase in phases:
+            seeds = [run.seed for run in runs]
+            if store_of(config) is not None:
+                seeds = [seed for seed in seeds if phase["key"] not in counted[seed]]
+            for seed in seeds:
+                counted[seed].add(phase["key"])
+            images += len(seeds) * _images(phase, tree["cost"])
+            seconds += len(seeds) * tree["timing"]["phases"][phase["name"]]
+            disk += len(seeds) * phase["disk"]
+        name = planned.cells[0] if planned.cells else planned.name
+        found.append(Estimate(name, len(runs), images, seconds, disk))
     return found
+
+
+def _placed(run: RunPlan, study: Plan, where: Where) -> AnyConfig:
+    """Returns a run's configuration, in a folder that is not there, with a teacher to train."""
+    config = placed(run, where, study_folder(where.runs, study))
+    if run.teacher is not None:
+        config = _taught(config, study, run.teacher)
+    return config.model_copy(update={"run": config.run.model_copy(update={"name": None})})
 
 
 def _taught(config: AnyConfig, study: Plan, teacher: str) -> AnyConfig:
@@ -84,11 +100,7 @@ def _taught(config: AnyConfig, study: Plan, teacher: str) -> AnyConfig:
     return with_teacher(config.model_copy(update={"train": train}), network)
 
 
-def _images(tree: Mapping[str, Any], left_out: Collection[str]) -> int:
-    """Returns the images of all phases but some; of a view of the classes at most so many."""
-    cost, images = tree["cost"], 0.0
-    for phase in tree["phases"]:
-        if phase["name"] not in left_out:
-            share = cost["share"] if phase["kind"] == "fit" else 1
-            images += phase["epochs"] * cost["images"] * share
-    return round(images)
+def _images(phase: Mapping[str, Any], cost: Mapping[str, Any]) -> int:
+    """Returns the images of a phase; of a view of the classes at most so many."""
+    share = cost["share"] if phase["kind"] == "fit" else 1
+    return round(float(phase["epochs"]) * float(cost["images"]) * float(share))

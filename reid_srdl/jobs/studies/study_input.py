@@ -80,3 +80,12 @@ class StudyLine(CommandLine):
             WHERE,
         ),
     ] = None
+    share: Annotated[
+        bool,
+        Option(
+            "--share/--no-share",
+            "Do phases that several runs need once, such as the same teacher: finished ones are "
+            "kept in .phases below --runs; default: share.",
+            WHERE,
+        ),
+    ] = True

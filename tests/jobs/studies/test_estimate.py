@@ -60,3 +60,24 @@ def test_a_teacher_that_a_run_trains_counts_among_its_epochs() -> None:
     tree = {**STUDY["config"], "method": {"name": "kd", "teacher": "wide", "teacher_epochs": 3}}
     assert rehearse(experiment(tree)).epochs == EPOCHS + 3
     assert rehearse(experiment(tree | {"method": {"name": "vanilla"}})).epochs == EPOCHS
+
+
+def test_what_runs_share_counts_once_for_each_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REID_SRDL_CACHE", str(tmp_path / "cache"))
+    write_class_folder(tmp_path / "set", train=20, test=2)
+    names = ("ban", "cwtm")
+    cells = {name: {"label": name, "config": {"method": {"name": name}}} for name in names}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump({**STUDY, "cells": cells}))
+    plan = plan_study(read_study(tmp_path / "study.yaml"), experiment, rehearse)
+
+    def of(finished: list[str], share: bool = True) -> list[int]:
+        where = Where(tmp_path / "runs", lambda _: tmp_path / "set", threads=1, share=share)
+        return [one.images // IMAGES for one in estimate(plan, finished, where)]
+
+    whole = EPOCHS + 1  # two generations of two epochs, and what the first one knows
+    assert of([], share=False) == [SEEDS * whole, SEEDS * whole]
+    assert of([]) == [SEEDS * whole, SEEDS * EPOCHS // 2]
+    # the other one's row comes first now: it is the first that lacks a run
+    assert of(["ban-seed0"]) == [SEEDS * whole, EPOCHS // 2]
