@@ -24,6 +24,7 @@ COMMANDS = (
     ["index-study"],
     ["leaderboard"],
     ["report"],
+    ["curves"],
     ["analyse"],
     ["analyse", "width"],
     ["analyse", "entropy"],

@@ -10,6 +10,7 @@ from reid_srdl.cli import (
     analyse,
     compare,
     cross,
+    curves,
     data,
     doctor,
     embed,
@@ -66,6 +67,7 @@ app.command(epilog=cross.EXAMPLE)(cross.cross)
 app.command(epilog=search.EXAMPLE)(search.search)
 app.command("index-study", epilog=index_study.EXAMPLE)(index_study.index_study)
 app.command(epilog=leaderboard.EXAMPLE)(leaderboard.leaderboard)
+app.command(epilog=curves.EXAMPLE)(curves.curves)
 app.command(epilog=report.EXAMPLE)(report.report)
 app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
 for group in (analyse.app, data.app, study.app, runs.app, runs.cache_app):

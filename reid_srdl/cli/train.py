@@ -67,13 +67,14 @@ def _run(asked: TrainLine, config: AnyConfig | None = None) -> None:
 
     with telling_of_stop(_STOPPED), Display() as display:
         if config is not None:
-            record = job.train(config, display)
+            record = job.train(config, display, tensorboard=asked.tensorboard)
             folder = config.run.dir / record.name
         else:
             assert asked.resume is not None
             folder, given = asked.resume, asked.given
             moved = given.get("train.device"), given.get("data.dir", ())
-            record = job.resume(folder, display, device=moved[0], data_dirs=moved[1])
+            kept = {"device": moved[0], "data_dirs": moved[1], "tensorboard": asked.tensorboard}
+            record = job.resume(folder, display, **kept)
     print_run(record, folder)
 
 

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import datetime
-import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reid_srdl.config import PLACES, resolve
-from reid_srdl.config.fingerprint import changed_keys
-from reid_srdl.errors import UserError
 from reid_srdl.jobs.pictures import Files, files_of, shown_lists
+from reid_srdl.jobs.report_runs import Progress, read_runs
 from reid_srdl.jobs.studies.asked import asked_plan, found_runs
-from reid_srdl.methods import KNOWN
 from reid_srdl.records.comparison import Settings, compare
-from reid_srdl.records.kept_ranks import ranks_file, read_ranks
+from reid_srdl.records.kept_ranks import KeptRanks
 from reid_srdl.records.leaderboard import leaderboard
-from reid_srdl.records.naming import show
 from reid_srdl.records.per_query import read_results
 from reid_srdl.records.rank_choice import Choice
-from reid_srdl.records.run import AnyRecord, RunRecord
-from reid_srdl.records.store import RECORD, read_with_evaluations, run_folders
+from reid_srdl.records.run import RunRecord
 from reid_srdl.records.studies import gather as gather_study
 from reid_srdl.report.comparison import comparison_table, verdict
 from reid_srdl.report.html.boards import gains_section, leaderboard_section
@@ -35,10 +29,8 @@ from reid_srdl.report.study import study_tables
 from reid_srdl.report.study_export import study_json
 from reid_srdl.report.verdicts import verdict_table
 from reid_srdl.texts import json_text
-from reid_srdl.training.monitor import EpochRow
 
 _LISTS = 20  # rank lists of a page, all runs together
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -68,7 +60,7 @@ def report_sections(
     Raises:
         UserError: no finished run; or what `compare` and studies raise.
     """
-    runs, notes = _read(asked.runs, steps or (lambda what, done, total: None))
+    runs, notes = read_runs(asked.runs, steps or (lambda what, done, total: None))
     board = leaderboard([run.record for run in runs])
     found = entries(board, runs)
     sections: list[Section | None] = [leaderboard_section(board), gains_section(board)]
@@ -85,86 +77,6 @@ def report_sections(
     now = datetime.datetime.now(datetime.UTC)
     about = f"{len(runs)} runs, {len(board.rows)} rows; made on {now:%Y-%m-%d at %H:%M} UTC."
     return about, [one for one in sections if one is not None], notes
-
-
-def _read(places: Sequence[Path], steps: Progress) -> tuple[list[ReportRun], list[str]]:
-    """Reads the finished runs, each once, and tells what is left out."""
-    folders = list(dict.fromkeys(folder for place in places for folder in _folders(place)))
-    runs: list[ReportRun] = []
-    notes: list[str] = []
-    unfinished = 0
-    for number, folder in enumerate(folders, 1):
-        steps("reading runs", number, len(folders))
-        if not (folder / RECORD).exists():
-            unfinished += 1
-            notes += [f"{folder}: without a record, so not finished (left out)"] * (unfinished <= 5)
-            continue
-        try:
-            record = read_with_evaluations(folder)
-        except UserError as error:
-            notes.append(f"{error.what} (left out)")
-            continue
-        runs.append(_run(folder, record, notes))
-    if unfinished > 5:
-        notes.append(f"and {unfinished - 5:,} more without a record")
-    if not runs:
-        told = f": {'; '.join(notes)}" if notes else ""
-        raise UserError(
-            f"{', '.join(map(str, places))}: no finished run{told}",
-            "train one with reid-srdl train, or name the folder that holds your runs",
-        )
-    return runs, notes
-
-
-def _folders(place: Path) -> Iterator[Path]:
-    if not place.exists():
-        raise UserError(f"{place}: no such folder", "name the folder that holds your runs")
-    yield from run_folders(place.parent if place.name == RECORD else place)
-
-
-def _run(folder: Path, record: AnyRecord, notes: list[str]) -> ReportRun:
-    """Returns a run with its epochs and ranks; what is damaged is left out and told."""
-    ranks = None
-    if record.evaluations and record.result is not None:
-        try:
-            ranks = read_ranks(ranks_file(folder, record.evaluations[0]))
-        except UserError as error:
-            notes.append(f"{error.what} (no rank lists)")
-    epochs: tuple[EpochRow, ...] = ()
-    metrics = folder / "metrics.jsonl"
-    if metrics.is_file():
-        try:
-            told = metrics.read_text(encoding="utf-8").splitlines()
-            epochs = tuple(EpochRow.model_validate_json(line) for line in told)
-        except (OSError, ValueError):
-            notes.append(f"{metrics}: damaged (no curves)")
-    return ReportRun(folder, record, epochs, ranks, _command(record))
-
-
-def _command(record: AnyRecord) -> str:
-    """Returns the command that trains a run again: every key that differs from its default."""
-    if not isinstance(record, RunRecord):
-        return ""
-    try:
-        config = resolve(dict(record.config), KNOWN)
-    except UserError:
-        return ""
-    keys = {key: value for key, value in changed_keys(config) if key not in PLACES}
-    words = ["reid-srdl", "train"]
-    named = {
-        "--dataset": "data.name",
-        "--model": "model.name",
-        "--method": "method.name",
-        "--seed": "train.seed",
-    }
-    for flag, key in named.items():
-        value = keys.pop(key, None)
-        if value is not None:
-            words += [flag, show(value)]
-    keys.pop("recipe.name", None)
-    for key, value in keys.items():
-        words += ["--set", f"{key}={show(value)}"]
-    return shlex.join([*words, "--name", record.name])
 
 
 def _compared(a: Path, b: Path, number: int) -> Section:
@@ -199,11 +111,13 @@ def _lists(found: Sequence[Entry], count: int) -> tuple[Section | None, list[str
     """Returns the worst queries of each row's first run, at most 20 in all."""
     lists, notes, left = [], [], _LISTS
     for entry in found:
-        run = next((run for run in entry.runs if run.ranks is not None), None)
-        if run is None or run.ranks is None or not min(count, left):
+        if not min(count, left) or not entry.runs:
             continue
-        files = _files(run)
-        own, told = shown_lists(run.ranks, Choice(count=min(count, left)), files)
+        run = entry.runs[0]
+        kept = run.ranks()
+        if kept is None:
+            continue
+        own, told = shown_lists(kept, Choice(count=min(count, left)), _files(run, kept))
         lists += [_titled(run, shown) for shown in own]
         notes += told
         left -= len(own)
@@ -221,7 +135,7 @@ def _titled(run: ReportRun, shown: Shown) -> Shown:
     return replace(shown, title=f"{run.record.name}, {shown.title}")
 
 
-def _files(run: ReportRun) -> Files:
-    if run.ranks is None or not isinstance(run.record, RunRecord):
+def _files(run: ReportRun, kept: KeptRanks) -> Files:
+    if not isinstance(run.record, RunRecord):
         return Files()
-    return files_of(run.folder, run.ranks, run.record.evaluations[0].data)
+    return files_of(run.folder, kept, run.record.evaluations[0].data)

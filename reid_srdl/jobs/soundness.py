@@ -21,7 +21,11 @@ from reid_srdl.records.store import read_any_record
 from reid_srdl.seals import LOCK, SEALS, check_seal, name_of, read_seals, sealed, way_out
 
 FIT_FILE = re.compile(r"(?P<stem>.+-[0-9a-f]{16})\.[0-9]{10}\.safetensors")
-_OF_THEIR_OWN = ("phases/", "search/")  # they hold checksums
+_OF_THEIR_OWN = (
+    "phases/",
+    "search/",
+    "tensorboard/",
+)  # checksums of their own; events are nobody's
 _UNSEALED = {SEALS, LOCK, ".lock"}
 
 

@@ -56,6 +56,7 @@ from reid_srdl.training.monitor import EpochRow, Monitor, Monitors, Progress
 from reid_srdl.training.phases import Phase
 from reid_srdl.training.precision import Compute, choose
 from reid_srdl.training.sharing import Sharing
+from reid_srdl.training.tensorboard import TensorBoardLog
 from reid_srdl.training.trainer import Trainer
 from reid_srdl.training.values import Model
 
@@ -90,12 +91,15 @@ class Silence:
     def steps(self, what: str, done: int, total: int) -> None: ...
 
 
-def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
+def train(
+    config: AnyConfig, listener: Listener | None = None, *, tensorboard: bool = False
+) -> RunRecord:
     """Trains, evaluates and records one run; a run that was stopped goes on where it was.
 
     Args:
         config: the experiment; ``auto`` values are resolved here and kept in the run's folder.
         listener: told of the progress.
+        tensorboard: write events for TensorBoard into the run's folder, too.
 
     Returns:
         The run's record, read back where the run was finished already.
@@ -132,7 +136,8 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
             return record
         folder.begin(config, known.trained_on, drawn_split(known.found))
         sharing = sharing_of(config, opened.plan.setting, compute, listener.noted, listener.warned)
-        trainer = _trainer(config, opened, compute, folder, listener, sharing)
+        events = TensorBoardLog(folder.path) if tensorboard else None
+        trainer = _trainer(config, opened, compute, folder, listener, sharing, events)
         models = run_program(config, trainer, config.train.epochs)
         for name, model in models.items():
             origin = _origin(config, known, name, model)
@@ -152,6 +157,10 @@ def train(config: AnyConfig, listener: Listener | None = None) -> RunRecord:
             taken=sharing.taken if sharing else {},
         )
         keep_ranks(folder.path, record.evaluations, judged)
+        if events is not None:
+            for one in record.evaluations:
+                events.evaluated(one.network, one.result.model_dump() if one.result else {})
+            events.close()
         write_record(folder.path, record)
     return record
 
@@ -162,6 +171,7 @@ def resume(
     *,
     device: str | None = None,
     data_dirs: Sequence[StrPath] = (),
+    tensorboard: bool = False,
 ) -> RunRecord:
     """Goes on with the run in a folder, by the configuration that it keeps.
 
@@ -171,6 +181,7 @@ def resume(
         device: another device than the run began on.
         data_dirs: where the same data stand now, if elsewhere; the run remembers it. Of a joint
             set one place for all, or one for each.
+        tensorboard: as in `train`.
 
     Raises:
         UserError: the folder holds no run; and what ``train`` raises.
@@ -189,7 +200,7 @@ def resume(
     data = placed(config.data, [as_path(one) for one in data_dirs])
     moved = config.model_copy(update={"run": place, "train": where, "data": data})
     try:
-        return train(moved, listener)
+        return train(moved, listener, tensorboard=tensorboard)
     except UserError as error:
         if any(place is not None and not place.exists() for _, place in sets_of(data)):
             hint = f"if the data moved: reid-srdl train --resume {path} --data-dir DIR"
@@ -370,13 +381,16 @@ def _trainer(
     folder: RunFolder,
     listener: Listener,
     sharing: Sharing | None,
+    events: Monitor | None = None,
 ) -> Trainer:
     return Trainer(
         opened.plan.setting,
         training_set=opened.task.training_set,
         compute=compute,
         folder=folder.phases,
-        monitor=Monitors(MetricsLog(folder.metrics), listener),
+        monitor=Monitors(
+            MetricsLog(folder.metrics), listener, *([events] if events is not None else [])
+        ),
         weights=opened.weights,
         origin=keep_start(config),
         extract_batch=config.eval.batch_size,

@@ -83,6 +83,14 @@ class TrainLine(CommandLine):
             WHERE,
         ),
     ] = False
+    tensorboard: Annotated[
+        bool,
+        Option(
+            "--tensorboard",
+            "Write events for TensorBoard into RUN/tensorboard: losses, rates, scores.",
+            WHERE,
+        ),
+    ] = False
     print_config: Annotated[
         bool, Option("--print-config", "Print the whole configuration and stop.", WHERE)
     ] = False
@@ -104,7 +112,13 @@ class TrainLine(CommandLine):
         Raises:
             UserError: so.
         """
-        more = self.named("train") - {"--resume", "--offline", "--device", "--data-dir"}
+        more = self.named("train") - {
+            "--resume",
+            "--offline",
+            "--device",
+            "--data-dir",
+            "--tensorboard",
+        }
         if json and not self.plan:
             raise UserError("--json: is for --plan", "add --plan, or leave --json out", usage=True)
         if self.resume is not None and more:
@@ -118,6 +132,9 @@ class TrainLine(CommandLine):
         if self.seeds is None and self.jobs is not None:
             what = "--jobs: is for --seeds"
             raise UserError(what, "add --seeds, or leave --jobs out", usage=True)
+        if self.tensorboard and (self.jobs or 1) > 1:
+            what = "--tensorboard: is for one run after another"
+            raise UserError(what, "leave --jobs out", usage=True)
         if self.seeds is not None and "train.seed" in self.given:
             raise UserError("--seed: beside --seeds", "leave one of them out", usage=True)
         if self.seeds is not None and (self.plan or self.print_config):

@@ -26,5 +26,5 @@ def walkers(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for method in ("vanilla", "srdl"):
             words = ["train", *TRAIN.split(), "--set", "data.width=16", "--method", method]
             words += ["--data-dir", str(place / "d"), "--runs", str(place / "r"), "--name", method]
-            assert run(app, words) == 0
+            assert run(app, [*words, "--tensorboard"]) == 0
     return place

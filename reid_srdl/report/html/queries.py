@@ -13,6 +13,7 @@ from reid_srdl.records.queries import QueryScores
 from reid_srdl.report.html.charts import Chart, Series, distribution, heat_map, lines
 from reid_srdl.report.html.page import Section
 from reid_srdl.report.html.runs import Entry
+from reid_srdl.report.html.training import MOST
 from reid_srdl.report.tables import Column, Row, Table
 
 RANKS = 20
@@ -55,15 +56,16 @@ def _with_queries(found: Sequence[Entry]) -> dict[str, list[Entry]]:
 
 def _per_dataset(found: Sequence[Entry]) -> Iterator[Chart]:
     for dataset, own in _with_queries(found).items():
+        note = f"The first {MOST} of {len(own):,} rows." if len(own) > MOST else ""
         series = []
-        for entry in own:
+        for entry in own[:MOST]:
             table = np.stack([cmc_of(one) for one in _single(entry)])
             band = (table.min(axis=0), table.max(axis=0)) if len(table) > 1 else (None, None)
             ranks = np.arange(1, RANKS + 1, dtype=np.float64)
             series.append(Series(entry.name, ranks, table.mean(axis=0), *band))
-        yield lines(f"{dataset}: cumulative matching characteristic", series, "rank k", "%")
+        yield lines(f"{dataset}: cumulative matching characteristic", series, "rank k", "%", note)
         spread = []
-        for entry in own:
+        for entry in own[:MOST]:
             values = np.concatenate([one.fractions("ap") for one in _single(entry)])
             spread.append((entry.name, values[~np.isnan(values)]))
         title = f"{dataset}: average precision of single queries"
@@ -93,8 +95,11 @@ def _cmc_tables(found: Sequence[Entry]) -> list[Table]:
 def _camera_maps(found: Sequence[Entry]) -> Iterator[Chart]:
     drawn = 0
     for entry in found:
-        tables = [run.ranks.cameras for run in entry.runs if run.ranks and run.ranks.cameras]
-        if not tables or drawn == _MAPS:
+        if drawn == _MAPS:
+            return
+        kept = [run.ranks() for run in entry.runs]
+        tables = [one.cameras for one in kept if one is not None and one.cameras is not None]
+        if not tables:
             continue
         alike = [one for one in tables if _same_cameras(one, tables[0])]
         drawn += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,15 +21,15 @@ class ReportRun:
     Attributes:
         folder: where it stands.
         record: its record.
-        epochs: its epochs, phase after phase; none where the file is not there.
-        ranks: what its result's evaluation kept; None where nothing was.
+        epochs: reads its epochs, phase after phase; none where the file is not there.
+        ranks: reads what its result's evaluation kept; None where nothing was.
         command: what trains it again; empty: nothing does.
     """
 
     folder: Path
     record: AnyRecord
-    epochs: tuple[EpochRow, ...] = ()
-    ranks: KeptRanks | None = None
+    epochs: Callable[[], tuple[EpochRow, ...]]
+    ranks: Callable[[], KeptRanks | None]
     command: str = ""
 
 
@@ -49,6 +49,9 @@ class Entry:
 
 def entries(board: Leaderboard, runs: Sequence[ReportRun]) -> list[Entry]:
     """Returns the leaderboard's rows with their runs; other weights of a network are left out."""
+    by_name: dict[tuple[str, str], list[ReportRun]] = {}
+    for run in runs:
+        by_name.setdefault((run.record.name, run.record.experiment), []).append(run)
     found = []
     seen: set[tuple[str, str, tuple[str, ...]]] = set()
     for row in board.rows:
@@ -56,11 +59,7 @@ def entries(board: Leaderboard, runs: Sequence[ReportRun]) -> list[Entry]:
         if key in seen:
             continue
         seen.add(key)
-        own = [
-            run
-            for run in runs
-            if run.record.name in row.runs and run.record.experiment == row.experiment
-        ]
+        own = [run for name in row.runs for run in by_name.get((name, row.experiment), ())]
         judged = [one for run in own for one in _on(run.record, row.dataset.name)]
         found.append(Entry(row, tuple(own), tuple(judged)))
     return found

@@ -19,6 +19,7 @@ MEASURES: tuple[tuple[str, str, Value], ...] = (
     ("Validation", "%", lambda epoch, network: _percent(network.validation)),
     ("Learning rate", "lr", lambda epoch, network: epoch.lr),
 )
+MOST = 24  # rows in one chart
 _BAND = "Lines are means over seeds; bands reach from the lowest run to the highest."
 
 
@@ -31,10 +32,11 @@ def curves_section(found: Sequence[Entry]) -> Section | None:
     charts: list[Chart] = []
     for dataset in dict.fromkeys(entry.row.dataset.name for entry in found):
         own = [entry for entry in found if entry.row.dataset.name == dataset]
+        note = f"The first {MOST} of {len(own):,} rows." if len(own) > MOST else ""
         for title, up, value in MEASURES:
-            series = [one for entry in own for one in curves(entry, value)]
+            series = [one for entry in own[:MOST] for one in curves(entry, value)]
             if series:
-                charts.append(lines(f"{dataset}: {title}", series, "epoch", up))
+                charts.append(lines(f"{dataset}: {title}", series, "epoch", up, note))
     if not charts:
         return None
     return Section("curves", "Training", f"Each phase is a line of its own. {_BAND}", charts=charts)
@@ -43,7 +45,7 @@ def curves_section(found: Sequence[Entry]) -> Section | None:
 def curves(entry: Entry, value: Value) -> Iterator[Series]:
     """Yields a curve for each phase and network, over all epochs so far."""
     first = 0
-    runs = [run.epochs for run in entry.runs if run.epochs]
+    runs = [kept for run in entry.runs if (kept := run.epochs())]
     for phase in dict.fromkeys(row.phase for rows in runs for row in rows):
         of_phase = [[row for row in rows if row.phase == phase] for rows in runs]
         length = max(len(rows) for rows in of_phase)
