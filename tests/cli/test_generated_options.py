@@ -22,6 +22,8 @@ from reid_srdl.config.marked import CommandLine, flags, marked
 from reid_srdl.config.option import HOW, PANELS, WHAT, Option
 from reid_srdl.config.section import Section, keys_of
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.eval_options import EvalLine
+from reid_srdl.jobs.train_input import TrainLine
 from tests.small_set import write_small_set
 
 MARKED = """
@@ -105,8 +107,8 @@ def test_a_section_of_its_own_gives_options_that_are_no_keys() -> None:
 
 
 def test_names_meet_on_no_command_and_panels_are_known() -> None:
-    for command in ("train", "eval"):
-        found = list(marked(command))
+    for command, own in (("train", TrainLine), ("eval", EvalLine)):
+        found = [*marked(command), *marked(command, own)]
         assert len({one.parameter for one in found}) == len(found)
         assert {one.option.panel for one in found} <= set(PANELS)
     keys = dict(keys_of(AnyConfig))
