@@ -108,6 +108,20 @@ def check_input(path: Path, what: str = "this file") -> None:
             raise UserError(f"{path}: a device or a pipe, not a file", "name a file")
 
 
+def check_no_pipe(path: Path) -> None:
+    """Refuses a device or a pipe, whose end a reader might wait for in vain; all else passes.
+
+    Raises:
+        UserError: so.
+    """
+    try:
+        kind = path.stat().st_mode
+    except (OSError, ValueError):  # who opens it will tell
+        return
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+        raise UserError(f"{path}: a device or a pipe, not a file", "name a file")
+
+
 def read_text(path: Path, what: str = "this file") -> str:
     """Reads a text file in UTF-8.
 

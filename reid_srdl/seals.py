@@ -17,7 +17,7 @@ import filelock
 
 from reid_srdl.errors import UserError
 from reid_srdl.files import file_digest, write_text
-from reid_srdl.places import writing
+from reid_srdl.places import check_no_pipe, writing
 from reid_srdl.texts import json_text
 
 SEALS = "checksums.json"
@@ -114,6 +114,7 @@ def read_seals(folder: Path) -> dict[str, tuple[str, ...]]:
         UserError: the seals are damaged.
     """
     path = folder / SEALS
+    check_no_pipe(path)
     try:
         text = path.read_text(encoding="utf-8")
         tree = json.loads(text)

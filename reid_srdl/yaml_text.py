@@ -12,6 +12,37 @@ from reid_srdl.errors import UserError
 from reid_srdl.texts import shown
 
 _MOST_NODES, _MOST_DEPTH = 100_000, 50
+# Read by YAML 1.1 as octal and as base 60, which is hardly ever meant.
+_SURPRISING = re.compile(r"[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses what YAML would take in silence, and mean something else by."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+        """Refuses a key that stands twice: the first one would count for nothing."""
+        seen = set()
+        for key_node, _ in node.value:
+            key = (key_node.tag, key_node.value)
+            if isinstance(key_node, yaml.ScalarNode):
+                if key in seen and key_node.value != "<<":
+                    told = f"the key {key_node.value!r} stands twice"
+                    raise yaml.constructor.ConstructorError(None, None, told, key_node.start_mark)
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        """Refuses a number that YAML reads otherwise than people do."""
+        if _SURPRISING.fullmatch(node.value):
+            told = f"{node.value}: write a plain decimal number, or a text in quotes"
+            raise yaml.constructor.ConstructorError(None, None, told, node.start_mark)
+        if node.tag.endswith(":int"):
+            return int(self.construct_yaml_int(node))
+        return float(self.construct_yaml_float(node))
+
+
+for _kind in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _Loader.construct_number)
 
 
 def read_yaml_text(text: str, where: str, hint: str = "mend its syntax") -> Any:
@@ -23,11 +54,12 @@ def read_yaml_text(text: str, where: str, hint: str = "mend its syntax") -> Any:
         hint: what to do where it is not valid.
 
     Raises:
-        UserError: not YAML, a value that does not exist (a 31st of June), a number beyond 64 bits,
-            a character that no file name may hold, or nested or repeated beyond reason.
+        UserError: not YAML, a key that stands twice, a value that does not exist (a 31st of June),
+            a number beyond 64 bits or in a notation of its own, a character that no file name may
+            hold, or nested or repeated beyond reason.
     """
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _Loader)
     except RecursionError:
         raise UserError(f"{where}: nested too deeply", hint, usage=True) from None
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:

@@ -37,6 +37,11 @@ HOSTILE = {
     "an alias in itself": ("a: &a [*a]", "nested too deeply"),
     "aliases of aliases": (_ALIASES, "more than 100,000 values"),
     "two colons": ("a: b: c", "line 1"),
+    "a key twice": ("optim: {lr: 0.1, lr: 0.2}", "the key 'lr' stands twice"),
+    "a section twice": ("optim: {lr: 0.1}\ndata: {pad: 2}\noptim: {}", "line 3: the key 'optim'"),
+    "octal": ("epochs: 010", "010: write a plain decimal number"),
+    "base 60": ("epochs: 1:30", "1:30: write a plain decimal number"),
+    "base 60 with a point": ("lr: 1:30.5", "1:30.5: write a plain decimal number"),
 }
 
 
@@ -57,6 +62,10 @@ def test_plain_yaml_is_read() -> None:
     tree = {"optim": optim, "other": optim, "name": "café", "empty": None}
     assert read_yaml_text(text, "x.yaml") == tree
     assert read_yaml_text("", "x.yaml") is None
+    assert read_yaml_text("[0, 10, 0.5, -3, 1e-3, 0x10, '010', 2.0]", "x") == [
+        *(0, 10, 0.5, -3, "1e-3", 16, "010", 2.0)
+    ]
+    assert read_yaml_text("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}", "x")["b"] == {"x": 3, "y": 2}
     assert read_yaml_text("9223372036854775807", "x") == 2**63 - 1
 
 

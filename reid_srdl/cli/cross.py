@@ -58,7 +58,7 @@ def cross(
 
     sets = list(zip(dataset, folders, strict=True))
     with Display() as display:
-        crossed = cross_runs(runs, sets, device=device, steps=display.steps)
+        crossed = cross_runs(runs, sets, device=device, steps=display.steps, noted=display.noted)
     table, rows = report.crossed_table(crossed), report.crossed_rows(crossed)
     publish([table], form, output, "the table", rows=[rows], tree=crossed.as_json())
     if plot is not None:

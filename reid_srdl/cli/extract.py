@@ -62,6 +62,7 @@ def extract(
             **section(given, "eval"),
             device=device,
             steps=display.steps,
+            noted=display.noted,
         )
     save_features(output, features)
     counts = ", ".join(f"{len(part)} {name}" for name, part in features.parts())

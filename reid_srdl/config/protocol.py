@@ -65,6 +65,11 @@ class Rerank(Section):
         _ON,
     ] = Field(0.3, ge=0, le=1, alias="lambda")
 
+    def __str__(self) -> str:
+        """Says which, and by which numbers: ``k-reciprocal, k1 20, k2 6, lambda 0.3``."""
+        told = f", k1 {self.k1}, k2 {self.k2}, lambda {self.lambda_:g}"
+        return self.method if self.method == "none" else self.method + told
+
     def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
         """Yields it where V would be averaged over more than an image's neighbours and itself."""
         if self.method != "none" and self.k2 > self.k1 + 1:
@@ -94,6 +99,11 @@ class Expand(Section):
         _eval("--expand-alpha", CHANGES, "Its alpha; default: {default}."),
         If("method", "alpha-qe"),
     ] = Field(3.0, ge=0, le=100)
+
+    def __str__(self) -> str:
+        """Says which, and by which numbers: ``alpha-qe, n 10, alpha 3``."""
+        alpha = f", alpha {self.alpha:g}" if self.method == "alpha-qe" else ""
+        return self.method if self.method == "none" else f"{self.method}, n {self.n}{alpha}"
 
 
 class Protocol(Section):
@@ -190,6 +200,15 @@ class Protocol(Section):
     ] = Field(100, ge=1, le=_COUNT)
     rerank: Rerank = Field(default_factory=Rerank)
     expand: Expand = Field(default_factory=Expand)
+
+    def departures(self) -> dict[str, str]:
+        """Returns what sets the ranks apart from exact ones of the features as they are, in words.
+
+        >>> Protocol(index="LSH", retrieved=20).departures()
+        {'index': 'LSH, 20 retrieved', 'rerank': 'none', 'expand': 'none'}
+        """
+        index = "none" if self.index is None else f"{self.index}, {self.retrieved} retrieved"
+        return {"index": index, "rerank": str(self.rerank), "expand": str(self.expand)}
 
     @model_validator(mode="before")
     @classmethod

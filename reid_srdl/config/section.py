@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
 
@@ -26,6 +26,15 @@ class Section(BaseModel):
         validate_by_alias=True,
         serialize_by_alias=True,
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_truth(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuses true, or YAML's yes and on, for a number: it would be taken for 1."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and {int, float} & {kind, *get_args(kind)}:
+            raise ValueError("give a number, not true or false")
+        return value
 
     def contradictions(self) -> Iterator[tuple[str, str, tuple[str, Any] | None]]:
         """Yields a key of this section, what is wrong with its value, and a change that mends it.

@@ -42,6 +42,7 @@ class Scored:
         lists: returns the first k gallery images of each query, from the ranking that gave the
             scores; raises UserError where there are none of that length.
         kept: the top of the ranking; None where nobody asked for it, or galleries are drawn.
+        content: digest of the test images where they are known.
     """
 
     evaluation: Evaluation
@@ -50,6 +51,7 @@ class Scored:
     undecided: int
     lists: Callable[[int], list[RankList]]
     kept: KeptRanks | None = None
+    content: str | None = None
 
 
 def engine_of(engine: Literal["count", "faiss"] | Counting, device: str) -> Counting:

@@ -28,7 +28,7 @@ from reid_srdl.retrieval.metrics import PerQuery
 from reid_srdl.tasks.data import settings_on
 from reid_srdl.tasks.features import Extractor
 from reid_srdl.tasks.reid import check_data
-from reid_srdl.tasks.task import Steps
+from reid_srdl.tasks.task import Noted, Steps
 
 _IMAGES, _TURNS = 64, 5
 
@@ -50,6 +50,7 @@ def cross_runs(
     *,
     device: str = "auto",
     steps: Steps | None = None,
+    noted: Noted | None = None,
 ) -> Crossed:
     """Evaluates each run's network on each re-id set; each run keeps its evaluations.
 
@@ -61,6 +62,7 @@ def cross_runs(
         datasets: names and folders (None: where the run's was, or where sets are looked for).
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         steps: told of the progress.
+        noted: told what of each set was left out.
 
     Raises:
         UserError: nothing to cross, something twice, or a cell that cannot be evaluated; it is
@@ -70,12 +72,17 @@ def cross_runs(
     networks = [_opened(run, datasets, device, steps) for run in runs]
     speeds = _speeds([network.extractor for network in networks])
     settings = Settings()
-    rows = []
+    rows: list[CrossedNetwork] = []
     for network, speed in zip(networks, speeds, strict=True):
         cells = []
         for name, folder in datasets:
             features, scored, _ = evaluate_run(
-                network.run, dataset=name, data_dir=folder, device=device, steps=steps
+                network.run,
+                dataset=name,
+                data_dir=folder,
+                device=device,
+                steps=steps,
+                noted=None if rows else noted,
             )
             cells.append(_cell(name, name in network.own, (features, scored), settings))
         rows.append(

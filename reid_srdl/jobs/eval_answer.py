@@ -14,6 +14,7 @@ from reid_srdl.jobs.eval_input import Input
 from reid_srdl.jobs.eval_options import EvalLine
 from reid_srdl.jobs.pictures import draw_lists, wish_of
 from reid_srdl.records import tables
+from reid_srdl.records.digests import labels_digest
 from reid_srdl.report.evaluation import evaluation_table, evaluation_warnings, splits_table
 from reid_srdl.report.evaluation_end import EvaluationEnd
 from reid_srdl.report.progress import Display
@@ -40,9 +41,13 @@ def evaluated(source: Input, asked: EvalLine, group: Group) -> EvaluationEnd | N
 
 class _Evaluation:
     def __init__(self, source: Input, asked: EvalLine, group: Group, display: Display) -> None:
-        self._source, self._asked, self._group, self._display = source, asked, group, display
+        self._source, self._asked, self._group = source, asked, group
         self._refused: list[FileError] = []
-        self._place: dict[str, Any] = {"device": asked.device, "steps": display.steps}
+        self._place: dict[str, Any] = {
+            "device": asked.device,
+            "steps": display.steps,
+            "noted": display.noted,
+        }
         self._ranking: dict[str, Any] = {
             "lists": asked.length,
             "progress": lambda done, total: display.steps("ranking", done, total),
@@ -67,7 +72,9 @@ class _Evaluation:
         files = {}
         if asked.per_query is not None:
             write = partial(tables.write_per_query, single=result.single, multi=result.multi)
-            files[asked.per_query] = partial(write, protocol=result.evaluation.protocol)
+            sides = features.query, features.gallery, features.boxes
+            told = {"labels": labels_digest(sides), "content": result.content}
+            files[asked.per_query] = partial(write, protocol=result.evaluation.protocol, **told)
         if asked.lists is not None:
             lists = result.lists(asked.k)
             files[asked.lists] = partial(tables.write_rank_lists, features=features, lists=lists)
@@ -103,8 +110,7 @@ class _Evaluation:
             case "weights":
                 from reid_srdl.jobs.evaluate_weights import evaluate_weights
 
-                told = {**self._images(), "noted": self._display.noted}
-                return *evaluate_weights(self._foreign(), **told), None
+                return *evaluate_weights(self._foreign(), **self._images()), None
         return self._of_run()
 
     def _of_run(self, **data: str) -> tuple[Features, Scored, Path]:

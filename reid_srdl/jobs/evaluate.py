@@ -13,7 +13,7 @@ from reid_srdl.errors import FileError, fail
 from reid_srdl.evaluation import Progress, Scored
 from reid_srdl.group.processes import Group
 from reid_srdl.jobs.extract import opened_run, own_set
-from reid_srdl.jobs.judging import judge
+from reid_srdl.jobs.judging import judge, tell_left_out
 from reid_srdl.jobs.later import Tested, absolute, keep, kept_file
 from reid_srdl.jobs.networks import network_of, view_of
 from reid_srdl.methods import KNOWN
@@ -25,9 +25,9 @@ from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.queries import scored_queries
 from reid_srdl.retrieval.features import Features
 from reid_srdl.tasks.classification import ClassificationTask
-from reid_srdl.tasks.data import settings_on
+from reid_srdl.tasks.data import read_data, settings_on
 from reid_srdl.tasks.normalised import normalisation_of
-from reid_srdl.tasks.task import Steps
+from reid_srdl.tasks.task import Noted, Steps
 from reid_srdl.training.precision import choose
 from reid_srdl.training.values import Model
 
@@ -44,6 +44,7 @@ def evaluate_run(
     lists: int | None = None,
     device: str = "auto",
     steps: Steps | None = None,
+    noted: Noted | None = None,
     progress: Progress | None = None,
     group: Group | None = None,
     refused: Callable[[FileError], None] = fail,
@@ -62,6 +63,7 @@ def evaluate_run(
         lists: length of the rank lists that will be asked for; None: none.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         steps: told of the extraction's progress.
+        noted: told what of the data was left out.
         progress: told of the ranking's progress.
         group: the processes that share the ranking; process 0 extracts and records.
         refused: told where the result cannot be recorded; by default that is an error.
@@ -98,6 +100,7 @@ def evaluate_run(
         settings,
         lists=lists,
         steps=steps,
+        noted=noted,
         progress=progress,
         group=group,
     )
@@ -164,6 +167,7 @@ def evaluate_classes(
     batch_size: int | None = None,
     device: str = "auto",
     steps: Steps | None = None,
+    noted: Noted | None = None,
     refused: Callable[[FileError], None] = fail,
 ) -> tuple[dict[str, ClassScores], Path]:
     """Evaluates the networks of a classification run again, and keeps the result in the run.
@@ -174,7 +178,7 @@ def evaluate_classes(
         data_dir: the data set's folder.
         flip, batch_size: as in the ``eval`` section; None: the run's own.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        steps: told of the progress.
+        steps, noted: told of the progress, and what of the data was left out.
         refused: as in `evaluate_run`.
 
     Classes are matched by name.
@@ -196,12 +200,11 @@ def evaluate_classes(
     own = normalisation_of(
         read_spec(folder.weights(record.network)), find_entry(data.name).normalisation
     )
-    task = ClassificationTask(
-        config.model_copy(update={"eval": settings, "data": data}),
-        compute,
-        steps or (lambda what, done, total: None),
-        normalisation=own,
-    )
+    steps = steps or (lambda what, done, total: None)
+    config = config.model_copy(update={"eval": settings, "data": data})
+    found = read_data(config, steps)
+    tell_left_out(found.data, noted)
+    task = ClassificationTask(config, compute, steps, found, normalisation=own)
     names = [name for name in record.results if folder.weights(name).exists()]
     with compute.activated():
         models = {}

@@ -18,7 +18,7 @@ from reid_srdl.jobs.importing import configured
 from reid_srdl.jobs.judging import judge
 from reid_srdl.retrieval.features import Features
 from reid_srdl.tasks.features import Extractor
-from reid_srdl.tasks.task import Steps
+from reid_srdl.tasks.task import Noted, Steps
 from reid_srdl.training.precision import choose
 
 
@@ -34,7 +34,7 @@ def evaluate_weights(
     lists: int | None = None,
     device: str = "auto",
     steps: Steps | None = None,
-    noted: Callable[[str], None] = lambda line: None,
+    noted: Noted = lambda line: None,
     progress: Progress | None = None,
     group: Group | None = None,
 ) -> tuple[Features, Scored]:
@@ -48,7 +48,7 @@ def evaluate_weights(
         data_dir, split, distractors, patterns, lists, device, steps, progress, group: as in
             `jobs.evaluate.evaluate_run`.
         changes: keys of the ``eval`` section that differ from how the network's code judges it.
-        noted: told what of the file was left out or assumed, a line each.
+        noted: told what of the file and the data was left out or assumed, a line each.
 
     Raises:
         UserError: no data set is named, data that cannot be read, or as `ForeignFile.read`.
@@ -75,6 +75,13 @@ def evaluate_weights(
         ), data
 
     judged = judge(
-        opened, settings, lists=lists, steps=steps, progress=progress, group=group, keep=False
+        opened,
+        settings,
+        lists=lists,
+        steps=steps,
+        noted=noted,
+        progress=progress,
+        group=group,
+        keep=False,
     )
     return judged.features, judged.result

@@ -11,6 +11,7 @@ from reid_srdl.data.normalisation import IMAGENET, Normalisation
 from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.data.reid.distractors import with_distractors
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.judging import tell_left_out
 from reid_srdl.jobs.networks import network_of
 from reid_srdl.jobs.people import data_to_test
 from reid_srdl.methods import KNOWN
@@ -19,7 +20,7 @@ from reid_srdl.records.belonging import read_run
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.retrieval.features import Features
 from reid_srdl.tasks.features import Extractor, all_parts
-from reid_srdl.tasks.task import Steps
+from reid_srdl.tasks.task import Noted, Steps
 from reid_srdl.training.precision import Compute, choose
 
 
@@ -35,6 +36,7 @@ def features_of_run(
     device: str = "auto",
     network: str | None = None,
     steps: Steps | None = None,
+    noted: Noted | None = None,
 ) -> tuple[Features, Compute]:
     """Computes features with the network of a finished run; what is not given is as it trained.
 
@@ -49,6 +51,7 @@ def features_of_run(
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         network: which of the run's networks; by default its result.
         steps: told of the progress.
+        noted: told what of the data was left out.
 
     Returns:
         The features, and what computed them.
@@ -73,6 +76,7 @@ def features_of_run(
         network=network,
         steps=steps,
     )
+    tell_left_out(data, noted)
     return all_parts(extractor, data), extractor.compute
 
 

@@ -6,13 +6,14 @@ Where the network comes from, a run's folder or a file, makes no difference here
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from reid_srdl.config import EvalConfig
+from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.content import content_of_test
 from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.evaluation import (
@@ -29,7 +30,7 @@ from reid_srdl.group.processes import Alone, Group
 from reid_srdl.retrieval.features import Features
 from reid_srdl.tasks.features import Extractor, all_parts
 from reid_srdl.tasks.reid import check_data
-from reid_srdl.tasks.task import Steps
+from reid_srdl.tasks.task import Noted, Steps
 from reid_srdl.training.precision import Compute
 
 _DEVICE, _CONTENT = "device", "content"
@@ -62,6 +63,7 @@ def judge(
     *,
     lists: int | None = None,
     steps: Steps | None = None,
+    noted: Noted | None = None,
     progress: Progress | None = None,
     group: Group | None = None,
     keep: bool = True,
@@ -73,6 +75,7 @@ def judge(
         settings: how to evaluate.
         lists: length of the rank lists that will be asked for; None: none.
         steps: told of the extraction's progress.
+        noted: told what of the data was left out.
         progress: told of the ranking's progress.
         group: the processes that share the ranking.
         keep: keep the top of the ranking.
@@ -86,6 +89,7 @@ def judge(
     extracted = None
     if group.rank == 0:
         extractor, data = opened(partial(_check, settings, lists))
+        tell_left_out(data, noted)
         content = content_of_test(data, steps).digest
         extracted = all_parts(extractor, data), extractor.compute, content
     features, device, content = _shared(extracted, group)
@@ -99,7 +103,15 @@ def judge(
         verify=settings.verify,
         keep=keep,
     )
+    result = replace(result, content=content)
     return JudgedNetwork(features, result, content, None if extracted is None else extracted[1])
+
+
+def tell_left_out(data: ReidData | ClassData, noted: Noted | None) -> None:
+    """Tells what was left out of a data set, a line each."""
+    if noted is not None:
+        for note in data.notes:
+            noted(note.line)
 
 
 def _check(settings: EvalConfig, lists: int | None, data: ReidData) -> None:

@@ -18,7 +18,7 @@ from reid_srdl.models.origin import Origin
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.run import RunRecord
 from reid_srdl.records.store import read_any_record
-from reid_srdl.seals import LOCK, SEALS, check_seal, name_of, read_seals, sealed, way_out
+from reid_srdl.seals import LOCK, SEALS, name_of, read_seals, sealed, way_out
 
 FIT_FILE = re.compile(r"(?P<stem>.+-[0-9a-f]{16})\.[0-9]{10}\.safetensors")
 _OF_THEIR_OWN = (
@@ -57,6 +57,7 @@ def problems_of(path: Path, *, repair: bool) -> Iterator[Problem]:
     yield from (found for found in phases.values() if isinstance(found, Problem))
     whole = {name: found for name, found in phases.items() if not isinstance(found, Problem)}
     yield from _knowledge(path, whole)
+    told = []
     for name in sorted(seals):
         file = path / name
         gone = not file.is_file()
@@ -65,8 +66,9 @@ def problems_of(path: Path, *, repair: bool) -> Iterator[Problem]:
         done = repair and _repaired(file, seals[name], path, whole)
         what = f"{file}: " + ("gone" if gone else "damaged, or of another run")
         yield Problem(what, way_out(file), done)
+        told.append(f"{file}: ")
     yield from _strangers(path, seals)
-    yield from _record(path)
+    yield from (one for one in _record(path) if not one.what.startswith(tuple(told)))
 
 
 _NO_SEALS = "it was deleted, or the run is from before there were checksums"
@@ -128,11 +130,9 @@ def _record(path: Path) -> Iterator[Problem]:
     if not folder.record.exists() or not folder.config.exists():
         return
     try:
-        check_seal(folder.config)
         config, record = folder.read_config(KNOWN), read_any_record(path)
     except UserError as error:
-        if "its checksum" not in error.what:  # told already
-            yield Problem(error.what, error.hint)
+        yield Problem(error.what, error.hint)
         return
     theirs = record.config.get("train")
     seed = theirs.get("seed") if isinstance(theirs, dict) else None

@@ -19,7 +19,7 @@ from reid_srdl.methods import KNOWN
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.later import LaterEvaluations, read_later, write_later
 from reid_srdl.retrieval.result import Evaluation, Spread
-from reid_srdl.tasks.task import Steps
+from reid_srdl.tasks.task import Noted, Steps
 
 
 class SplitScores(BaseModel):
@@ -48,12 +48,13 @@ def evaluate_splits(
     changes: dict[str, Any] | None = None,
     device: str = "auto",
     steps: Steps | None = None,
+    noted: Noted | None = None,
     refused: Callable[[FileError], None] = fail,
 ) -> tuple[SplitScores, Path]:
     """Evaluates a run's network on every split of another data set.
 
     Args:
-        run, dataset, data_dir, changes, device, steps, refused: as in
+        run, dataset, data_dir, changes, device, steps, noted, refused: as in
             `jobs.evaluate.evaluate_run`; what is refused once is not tried again.
 
     Returns:
@@ -78,6 +79,7 @@ def evaluate_splits(
             changes=changes,
             device=device,
             steps=steps,
+            noted=None if results else noted,
             refused=lost.append,
         )
         results.append(result.evaluation)

@@ -322,6 +322,8 @@ def _identify(config: AnyConfig, listener: Listener) -> _Known:
         changes, width = changes_of(config.model), config.model.width
         check_weights(NetworkSpec(config.model.name, 2, size, 3, changes, width), weights)
     found = read_data(config, listener.steps)
+    for note in found.data.notes:
+        listener.noted(note.line)
     teachers = named_teachers(config, found)
     return _Known(found, weights, trained_on(config, found, weights, teachers))
 

@@ -10,6 +10,7 @@ from types import ModuleType
 from reid_srdl.config import MethodOptions
 from reid_srdl.errors import UserError
 from reid_srdl.methods.method import Method
+from reid_srdl.places import check_no_pipe
 from reid_srdl.texts import shown
 
 _HINT = "see docs/methods.md: NAME = Method(program, options, summary), in a file of Python"
@@ -80,6 +81,7 @@ def load(name: str) -> Method:
 
 def _source(name: str) -> bytes:
     path = name.rpartition(":")[0]
+    check_no_pipe(Path(path))
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:  # a name with a NUL byte is none of a file

@@ -36,7 +36,7 @@ def check_pair(a: Side, b: Side) -> tuple[str, ...]:
     known = a.labels is not None and b.labels is not None
     if not known and a.dataset and b.dataset and a.dataset != b.dataset:
         raise UserError(f"A is of {a.dataset}, B of {b.dataset}: other queries", _SAME)
-    told = list(_rule_warnings(a, b))
+    told = [*_rule_warnings(a, b), *_departures(a, b)]
     if a.train and b.train and a.train != b.train:
         told.append("trained on other data: the difference is also the data's")
     told += _check_queries("single", a.single, b.single)
@@ -80,6 +80,14 @@ def _rule_warnings(a: Side, b: Side) -> Iterator[str]:
         one, other = getattr(ours, key), getattr(theirs, key)
         if one != other:
             yield f"evaluated differently: {key} is {one} in A, {other} in B"
+
+
+def _departures(a: Side, b: Side) -> Iterator[str]:
+    for key in dict.fromkeys((*a.departures, *b.departures)):
+        one, other = (side.departures.get(key) for side in (a, b))
+        if one != other and {one, other} != {None, "none"}:
+            told = (one or "not named", other or "not named")
+            yield f"evaluated differently: {key} is {told[0]} in A, {told[1]} in B"
 
 
 def _check_queries(kind: str, a: QueryScores, b: QueryScores) -> Iterator[str]:

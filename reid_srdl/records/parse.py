@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from reid_srdl.errors import UserError
+from reid_srdl.places import check_no_pipe
 from reid_srdl.records.part import RecordPart
 from reid_srdl.seals import check_seal, way_out
 
@@ -21,8 +22,9 @@ def read_text(path: Path) -> str:
 
     Raises:
         FileNotFoundError: there is no such file.
-        UserError: it cannot be read, or is no text.
+        UserError: it cannot be read, is no text, or a pipe.
     """
+    check_no_pipe(path)
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

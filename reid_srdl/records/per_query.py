@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from reid_srdl.config import Protocol, RulesName
 from reid_srdl.errors import UserError
-from reid_srdl.places import StrPath, as_path
+from reid_srdl.places import StrPath, as_path, check_no_pipe
 from reid_srdl.records.imported import on_data, with_evaluations
 from reid_srdl.records.joint import on_set
 from reid_srdl.records.queries import QueryScores
@@ -23,6 +23,7 @@ from reid_srdl.records.store import RECORD, read_any_record
 from reid_srdl.retrieval.result import Evaluation
 
 _PROTOCOL = ("rules", "distance", "normalize", "pooling", "same_camera", "gallery")
+_DEPARTURES = ("index", "rerank", "expand")
 _AGAIN = "write it again with reid-srdl eval --per-query"
 _WHICH = "give a run's folder, or a .csv or .json of reid-srdl eval --per-query"
 
@@ -35,6 +36,8 @@ class Side:
         label: what tables call it, e.g. its path.
         single, multi: single- and multi-query results; multi None where there are none.
         protocol: the rules they follow; None where they are not known.
+        departures: what sets the ranks apart from exact ones, see `Protocol.departures`, where it
+            is known.
         dataset: the data set's name where it is known.
         labels: digest of the test images' identities and cameras where it is known.
         content: digest of the test images themselves where it is known.
@@ -49,6 +52,7 @@ class Side:
     labels: str | None = None
     content: str | None = None
     train: str | None = None
+    departures: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_results(path: StrPath, dataset: str | None = None) -> Side:
@@ -71,6 +75,7 @@ def read_results(path: StrPath, dataset: str | None = None) -> Side:
         raise UserError(f"{path}: no such run or file", _WHICH)
     if path.suffix not in (".csv", ".json"):
         raise UserError(f"{path}: neither a run nor per-query results", _WHICH, usage=True)
+    check_no_pipe(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -103,6 +108,7 @@ def _of_record(path: Path, dataset: str | None) -> Side:
         found.data.labels,
         found.data.content,
         None if trained_on is None else trained_on.train,
+        found.result.protocol.departures(),
     )
 
 
@@ -123,6 +129,11 @@ class _Row(BaseModel):
     pooling: Literal["mean", "max"] | None = None
     same_camera: Literal["ignore", "keep"] = "ignore"  # as others' files mean it
     gallery: Literal["all", "single-shot"] = "all"  # older files do not tell
+    index: str | None = None
+    rerank: str | None = None
+    expand: str | None = None
+    labels: str | None = None
+    content: str | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> _Row:
@@ -164,7 +175,25 @@ def _of_rows(path: Path, plain: list[dict[str, Any]]) -> Side:
     if not kinds["single"]:
         raise UserError(f"{path}: holds no single-query results", _WHICH)
     multi = _gathered(kinds["multi"]) if kinds["multi"] else None
-    return Side(str(path), _gathered(kinds["single"]), multi, _protocol(path, rows))
+    _check_one(path, rows)
+    return Side(
+        str(path),
+        _gathered(kinds["single"]),
+        multi,
+        _protocol(rows[0]),
+        labels=rows[0].labels,
+        content=rows[0].content,
+        departures={key: told for key in _DEPARTURES if (told := getattr(rows[0], key))},
+    )
+
+
+def _check_one(path: Path, rows: Sequence[_Row]) -> None:
+    for keys, what, hint in (
+        ((*_PROTOCOL, *_DEPARTURES), "by different rules", "keep one file per evaluation"),
+        (("labels", "content"), "of different test images", "keep one file per test set"),
+    ):
+        if len({tuple(getattr(row, key) for key in keys) for row in rows}) > 1:
+            raise UserError(f"{path}: holds results {what}", hint)
 
 
 def _gathered(rows: Sequence[_Row]) -> QueryScores:
@@ -183,9 +212,6 @@ def _gathered(rows: Sequence[_Row]) -> QueryScores:
     )
 
 
-def _protocol(path: Path, rows: Sequence[_Row]) -> Protocol | None:
-    told = {tuple(getattr(row, key) for key in _PROTOCOL) for row in rows}
-    if len(told) > 1:
-        raise UserError(f"{path}: holds results by different rules", "keep one file per evaluation")
-    values: Mapping[str, Any] = dict(zip(_PROTOCOL, told.pop(), strict=True))
+def _protocol(row: _Row) -> Protocol | None:
+    values: Mapping[str, Any] = {key: getattr(row, key) for key in _PROTOCOL}
     return None if None in values.values() else Protocol.model_validate(values)

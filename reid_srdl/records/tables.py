@@ -39,17 +39,27 @@ def check_suffix(path: Path) -> None:
 
 
 def write_per_query(
-    path: Path, single: PerQuery, multi: PerQuery | None = None, protocol: Protocol | None = None
+    path: Path,
+    single: PerQuery,
+    multi: PerQuery | None = None,
+    protocol: Protocol | None = None,
+    *,
+    labels: str | None = None,
+    content: str | None = None,
 ) -> None:
     """Writes AP, INP and first rank of each query, and the protocol, so that files can be compared.
 
     Columns: mode (single or multi), query (its position), name, pid, camid, ap, ap_trapezoid, inp,
-    first_rank, and the protocol's rules, distance, normalize, pooling, same_camera, gallery.
+    first_rank, the protocol's rules, distance, normalize, pooling, same_camera, gallery, index,
+    rerank, expand, and the digests of the test set's labels and of its images where they are known.
     Single-shot values are means over trials, and first_rank is a median. Queries without a match
     have no first rank (empty, or null), and no values where the rules leave them out; those of
     which no match was retrieved have no first rank.
     """
-    told = {} if protocol is None else protocol.model_dump(include=_PROTOCOL)
+    told: Row = {}
+    if protocol is not None:
+        told = protocol.model_dump(include=_PROTOCOL) | protocol.departures()
+    told |= {"labels": labels, "content": content}
     rows = list(_query_rows("single", single, told))
     if multi is not None:
         rows += _query_rows("multi", multi, told)

@@ -14,6 +14,7 @@ from reid_srdl.records.run import DatasetFacts
 from reid_srdl.training.fitting import Judge
 from reid_srdl.training.values import Model
 
+Noted = Callable[[str], None]  # told something worth a line, such as what was left out
 Steps = Callable[[str, int, int], None]
 
 

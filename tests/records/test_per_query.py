@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reid_srdl.config.protocol import Protocol
+from reid_srdl.config.protocol import Expand, Protocol, Rerank
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate
-from reid_srdl.records.per_query import read_results
+from reid_srdl.records.pairing import check_pair
+from reid_srdl.records.per_query import Side, read_results
 from reid_srdl.records.queries import QueryScores, ScoredQueries, scored_queries
 from reid_srdl.records.store import write_record
 from reid_srdl.records.tables import write_per_query
@@ -42,6 +43,37 @@ def test_files_read_back_as_they_were_written(tmp_path: Path, suffix: str, rules
     assert read.multi == told.multi_query
     assert np.array_equal(read.single.fractions("inp"), result.single.inp, equal_nan=True)
     assert (read.single.ap[4] is None) == (rules == "ours")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_files_tell_changed_ranks_and_test_images(tmp_path: Path, suffix: str) -> None:
+    rules = Protocol(rerank=Rerank(method="k-reciprocal", k1=5, k2=2))
+    result = evaluate(features())
+    path = tmp_path / f"q{suffix}"
+    told = {"labels": "a" * 32, "content": "b" * 32}
+    write_per_query(path, result.single, None, rules, **told)
+    read = read_results(path)
+    assert read.departures == rules.departures()
+    assert read.departures["rerank"] == "k-reciprocal, k1 5, k2 2, lambda 0.3"
+    assert (read.labels, read.content) == ("a" * 32, "b" * 32)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "key"),
+    [
+        (Protocol(), Protocol(rerank=Rerank(method="k-reciprocal")), "rerank"),
+        (Protocol(expand=Expand(method="aqe", n=5)), Protocol(), "expand"),
+        (Protocol(expand=Expand(method="aqe", n=5)), Protocol(expand=Expand(method="aqe")), "n 10"),
+        (Protocol(index="LSH", retrieved=5), Protocol(index="LSH", retrieved=6), "6 retrieved"),
+    ],
+)
+def test_compare_names_how_ranks_were_changed(one: Protocol, other: Protocol, key: str) -> None:
+    scores = per_query().single_query
+    a, b = (Side("x", scores, protocol=p, departures=p.departures()) for p in (one, other))
+    (line,) = [line for line in check_pair(a, b) if "evaluated differently" in line]
+    assert key in line
+    for alike in (a, Side("x", scores, protocol=one)):
+        assert not any("evaluated differently" in line for line in check_pair(alike, alike))
 
 
 def test_files_without_rules_are_read(tmp_path: Path) -> None:
@@ -101,6 +133,8 @@ def without(key: str) -> dict[str, Any]:
         ([row(mode="multi")], r"no single-query results"),
         ([], r"no single-query results"),
         ([row(rules="ours"), row(rules="official")], r"different rules"),
+        ([row(rerank="none"), row(rerank="k-reciprocal, k1 9")], r"different rules"),
+        ([row(content="a"), row(content="b")], r"different test images"),
     ],
 )
 def test_damaged_files_are_named(

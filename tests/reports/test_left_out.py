@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from reid_srdl.cli import app
 from reid_srdl.data import load_classes, load_dataset
 from reid_srdl.data.check import check_dataset
 from reid_srdl.data.reid.distractors import list_distractors
 from reid_srdl.data.reid.loose import list_gallery
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.evaluate import evaluate_classes
 from tests.data.classes.factory import write_class_folders, write_picture
 from tests.data.conftest import write_image
+from tests.reports.runs import Listener, classes, people, run, run_classes
 
 
 def spoil(folder: Path) -> dict[str, str]:
@@ -98,3 +102,26 @@ def test_12_nothing_left(tmp_path: Path) -> None:
     (tmp_path / "a.heic").write_bytes(b"x")
     with pytest.raises(UserError, match=r"1 file left out: a\.heic \(not an image type"):
         list_gallery(tmp_path)
+
+
+def test_12_training_and_evaluation_say_what_is_left_out(tmp_path: Path) -> None:
+    data = classes(tmp_path / "set")
+    write_picture(data / "train" / ".git" / "1.png")
+    heard, notes = Listener(), list[str]()
+    run_classes(data, tmp_path / "runs", "c", listener=heard, train={"epochs": 1})
+    evaluate_classes(tmp_path / "runs/c", device="cpu", noted=notes.append)
+    for lines in (heard.notes, notes):
+        assert any("train/.git" in line for line in lines), lines
+
+
+def test_12_an_evaluation_names_what_is_left_out_of_its_distractors(tmp_path: Path) -> None:
+    run(people(tmp_path / "w"), tmp_path / "runs", train={"epochs": 1}, eval={"enabled": False})
+    (tmp_path / "more").mkdir()
+    write_image(tmp_path / "more/0001_c1.jpg")
+    reasons = spoil(tmp_path / "more")
+    given = [str(tmp_path / "runs/r"), "--distractors", str(tmp_path / "more")]
+    features = ["--output", str(tmp_path / "f.npz")]
+    for words in (["eval", *given], ["extract", *given, *features]):
+        told = CliRunner().invoke(app, words)
+        assert told.exit_code == 0, told.output
+        assert all(f"{name} ({why})" in told.output for name, why in reasons.items()), told.output

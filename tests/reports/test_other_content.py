@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from reid_srdl.cli import app
 from reid_srdl.errors import UserError
 from reid_srdl.records.content import ContentFacts, PartFacts
 from reid_srdl.records.leaderboard import leaderboard
 from reid_srdl.records.pairing import check_pair
-from reid_srdl.records.per_query import Side
+from reid_srdl.records.per_query import Side, read_results
 from reid_srdl.records.run import RunRecord
 from reid_srdl.records.trained_on import TaughtBy, TrainedOn, check_same_content
 from reid_srdl.report.leaderboard import leaderboard_tables
@@ -130,3 +133,27 @@ def test_01_a_run_on_an_own_set_knows_its_name(tmp_path: Path, cache: Path) -> N
     assert made.dataset.title == "folder (birds)"
     made = runs.run_classes(runs.classes(tmp_path / "bugs"), tmp_path / "runs", "c")
     assert made.dataset.title == "class-folder (bugs)"
+
+
+def test_01_files_of_queries_tell_other_test_images_and_other_ranks(tmp_path: Path) -> None:
+    data = runs.people(tmp_path / "w")
+    runs.run(data, tmp_path / "runs", train={"epochs": 1}, eval={"enabled": False})
+    other = Path(shutil.copytree(data, tmp_path / "other"))
+    first, *_, last = sorted((other / "query").iterdir())
+    pixels = first.read_bytes()  # two images change places: names, labels and sizes stay
+    first.write_bytes(last.read_bytes())
+    last.write_bytes(pixels)
+
+    def scored(name: str, *words: str) -> Side:
+        file = str(tmp_path / name)
+        given = ["eval", str(tmp_path / "runs/r"), *words, "--per-query", file]
+        done = CliRunner().invoke(app, given)
+        assert done.exit_code == 0, done.output
+        return read_results(file)
+
+    plain = scored("a.csv", "--data-dir", str(data))
+    with pytest.raises(UserError, match="judged on other test images"):
+        check_pair(plain, scored("b.json", "--data-dir", str(other)))
+    changed = ("--rerank", "k-reciprocal", "--rerank-k1", "3", "--rerank-k2", "2")
+    (line,) = check_pair(plain, scored("c.csv", *changed))
+    assert "rerank is none in A, k-reciprocal, k1 3, k2 2, lambda 0.3 in B" in line

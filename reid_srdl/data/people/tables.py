@@ -13,6 +13,7 @@ from reid_srdl.data.notes import Finding, first_ten, printable
 from reid_srdl.data.people.folders import Patterns, check_camera
 from reid_srdl.data.people.rows import KINDS, NONE, SPLITS, Rows
 from reid_srdl.errors import UserError, did_you_mean
+from reid_srdl.places import check_no_pipe
 
 CSV, PARQUET = ".csv", ".parquet"
 REQUIRED = ("path", "person")
@@ -42,6 +43,7 @@ def read_table(file: Path, patterns: Patterns) -> Rows:
             "leave data.person out",
             usage=True,
         )
+    check_no_pipe(file)
     if file.suffix.lower() == PARQUET:
         return _read_parquet(file, patterns)
     try:
