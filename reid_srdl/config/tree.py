@@ -54,24 +54,35 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def place(tree: dict[str, Any], path: str, value: Any) -> None:
-    """Sets ``tree[a][b] = value`` for the path ``a.b``; a scalar in the way is replaced."""
+    """Sets ``tree[a][b] = value`` for the path ``a.b``.
+
+    Raises:
+        UserError: a value stands where a section should: it would be lost without a word.
+    """
     *sections, key = path.split(".")
-    for section in sections:
-        child = tree.get(section)
-        if not isinstance(child, dict):
+    for place, section in enumerate(sections, start=1):
+        child = tree.setdefault(section, {})
+        if child is None:
             child = tree[section] = {}
+        if not isinstance(child, dict):
+            above = ".".join(sections[:place])
+            what = f"{above}: a section, not a value (got {shown(child)})"
+            raise UserError(what, f"{above}: set a key of it, e.g. {path}", usage=True)
         tree = child
     tree[key] = value
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns ``base`` with the keys of ``over`` laid over it, section by section."""
+    """Returns ``base`` with the keys of ``over`` laid over it, section by section.
+
+    A value in place of a section stays: to read the tree tells it.
+    """
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
         if isinstance(value, Mapping) and isinstance(below, Mapping):
             merged[key] = merge(below, value)
-        else:
+        elif not isinstance(value, Mapping) or below is None:
             merged[key] = value
     return merged
 

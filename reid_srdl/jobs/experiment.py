@@ -96,7 +96,8 @@ def configured(
         from reid_srdl.jobs.starting import base_of
 
         base = base_of(origin)
-        name = tree.get("method", {}).get("name")
+        method = tree.get("method")
+        name = method.get("name") if isinstance(method, Mapping) else None
         if name not in (None, base["method"]["name"]):
             base["method"] = {}  # another method has other options
         tree = lay(base, tree)

@@ -209,3 +209,21 @@ def test_every_yaml_in_configs_loads() -> None:
         header = file.read_text().split("\n\n")[0]
         assert "reid-srdl train --config" in header, file
         assert "expected" in header.lower(), file
+
+
+def test_a_value_in_place_of_a_section_is_told_whatever_is_laid_over_it() -> None:
+    for tree in ({"optim": 1}, merge({"optim": 1}, {"optim": {"lr": 0.1}})):
+        with pytest.raises(UserError, match=r"optim: a section, not a value \(got 1\)"):
+            resolve(tree, OPTIONS)
+    with pytest.raises(UserError, match=r"optim: a section, not a value \(got 1\)"):
+        parse_assignments(["optim=1", "optim.lr=0.1"])
+    with pytest.raises(UserError, match=r"eval\.rerank: a section, not a value"):
+        parse_assignments(["eval.rerank=none", "eval.rerank.k1=9"])
+    assert parse_assignments(["optim=", "optim.lr=0.1"]) == {"optim": {"lr": 0.1}}
+
+
+@pytest.mark.parametrize("key", ["optim.lr", "train.epochs", "optim.clip", "data.images"])
+def test_a_truth_value_is_no_number(key: str) -> None:
+    for text in ("true", "yes", "off"):
+        with pytest.raises(UserError, match=rf"{key}: give a number, not true or false"):
+            resolve(parse_assignments([f"{key}={text}"]), OPTIONS)
