@@ -29,6 +29,7 @@ COMMANDS = (
     ["analyse", "width"],
     ["analyse", "entropy"],
     ["analyse", "ensemble"],
+    ["analyse", "activation"],
     ["doctor"],
     ["data"],
     ["data", "check"],
