@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from reid_srdl.errors import UserError
-from reid_srdl.records.kept_ranks import CameraFigures
+from reid_srdl.retrieval.kept import CameraFigures
 from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.retrieval.metrics import PerQuery, scores
 from reid_srdl.retrieval.ranks import Ranker

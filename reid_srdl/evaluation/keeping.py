@@ -8,17 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from reid_srdl.records.kept_ranks import (
-    IGNORED,
-    KEPT,
-    MATCH,
-    OTHER,
-    CameraFigures,
-    Images,
-    KeptRanks,
-)
 from reid_srdl.retrieval.by_faiss.listing import RankList
 from reid_srdl.retrieval.features import FeatureSet
+from reid_srdl.retrieval.kept import IGNORED, KEPT, MATCH, OTHER, CameraFigures, Images, KeptRanks
 from reid_srdl.retrieval.labels import Int64s, Labels
 from reid_srdl.retrieval.memory.mapped import forget
 from reid_srdl.retrieval.ranks import UNRETRIEVED, Ranks

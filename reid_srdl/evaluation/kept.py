@@ -12,8 +12,8 @@ from reid_srdl.evaluation.cameras import as_ruled
 from reid_srdl.evaluation.keeping import Ranked, ignored_most, kept_ranks
 from reid_srdl.evaluation.parts import normalizes
 from reid_srdl.evaluation.searched import Searched
-from reid_srdl.records.kept_ranks import KEPT, KeptRanks
 from reid_srdl.retrieval.features import Features
+from reid_srdl.retrieval.kept import KEPT, KeptRanks
 from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.retrieval.metrics import PerQuery, no_results
 from reid_srdl.retrieval.rows import rows_of

@@ -12,9 +12,9 @@ from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation.cameras import words
 from reid_srdl.evaluation.conventions import CONVENTIONS, OF_FEATURES
-from reid_srdl.records.kept_ranks import KeptRanks
 from reid_srdl.retrieval.by_faiss.listing import RankList
 from reid_srdl.retrieval.counting.count import CountEngine
+from reid_srdl.retrieval.kept import KeptRanks
 from reid_srdl.retrieval.labels import Labels
 from reid_srdl.retrieval.metrics import PerQuery
 from reid_srdl.retrieval.ranks import Engine, Ranker

@@ -28,9 +28,9 @@ from reid_srdl.evaluation.parts import (
 from reid_srdl.evaluation.rank_lists import RankList, rank_lists
 from reid_srdl.evaluation.searched import Searched, streamed, whole
 from reid_srdl.group.processes import Alone, Group
-from reid_srdl.records.kept_ranks import KeptRanks
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.features import Features, checked
+from reid_srdl.retrieval.kept import KeptRanks
 from reid_srdl.retrieval.labels import Int64s, Labels, joined_labels
 from reid_srdl.retrieval.memory.mapped import is_mapped
 from reid_srdl.retrieval.metrics import PerQuery, no_results, scores

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from reid_srdl.records.evaluated import Evaluated
-from reid_srdl.records.kept_ranks import KeptRanks, write_ranks
+from reid_srdl.records.kept_ranks import write_ranks
+from reid_srdl.retrieval.kept import KeptRanks
 from reid_srdl.tasks.task import Judged
 
 

@@ -14,10 +14,11 @@ from reid_srdl.machine import versions
 from reid_srdl.records.digests import labels_digest
 from reid_srdl.records.evaluated import Evaluated, EvaluationData
 from reid_srdl.records.folder import RunFolder
-from reid_srdl.records.kept_ranks import KeptRanks, write_ranks
+from reid_srdl.records.kept_ranks import write_ranks
 from reid_srdl.records.later import LaterEvaluations, evaluation_name, write_later
 from reid_srdl.records.run import Device, Versions
 from reid_srdl.retrieval.features import Features
+from reid_srdl.retrieval.kept import KeptRanks
 from reid_srdl.training.precision import Compute
 
 

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from reid_srdl.config import AnyConfig
 from reid_srdl.data import Patterns
-from reid_srdl.data.reid.crops import ReidData
+from reid_srdl.data.reid.crops import Crops, ReidData
 from reid_srdl.data.reid.distractors import with_distractors
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.eval_options import EvalLine
@@ -20,11 +17,11 @@ from reid_srdl.methods import KNOWN
 from reid_srdl.places import check_output
 from reid_srdl.records.evaluated import EvaluationData
 from reid_srdl.records.folder import RunFolder
-from reid_srdl.records.kept_ranks import Images, KeptRanks
 from reid_srdl.records.later import read_later
 from reid_srdl.records.rank_choice import Choice, average_precisions, chosen
 from reid_srdl.report.pictures import write_pictures
 from reid_srdl.report.rank_lists import Paths, Shown, gone, shown_list
+from reid_srdl.retrieval.kept import Images, KeptRanks
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class Files:
     """The image files of queries and gallery; None where they are not there.
 
     Attributes:
-        query, gallery: in the order of the data set.
+        query, gallery: by their positions in the data set as it was evaluated.
         note: why there are none.
     """
 
@@ -61,11 +58,7 @@ def files_of(
         found = _listed(folder, config, data, patterns)
     except UserError as error:
         return Files(note=f"{run}: rank lists without images: {error.what}")
-    for part, images in ((found.query, kept.queries), (found.gallery, kept.images)):
-        if not _fits(part.pids, images):
-            what = f"{found.root}: other images than those that were evaluated"
-            return Files(note=f"{run}: rank lists without images: {what}")
-    return Files(found.query.paths, found.gallery.paths)
+    return Files(_paths(found.query, kept.queries), _paths(found.gallery, kept.images))
 
 
 @dataclass(frozen=True)
@@ -155,9 +148,13 @@ def _listed(
     return found
 
 
-def _fits(there: NDArray[np.int64], images: Images) -> bool:
-    if not len(images):
-        return True
-    return int(images.positions.max()) < len(there) and bool(
-        (there[images.positions] == images.pids).all()
-    )
+def _paths(part: Crops, images: Images) -> dict[int, Path]:
+    """Returns the files of images; where some are gone since, by name, each where it would be."""
+    positions = images.positions.tolist()
+    last = max(positions, default=0)
+    if last < len(part) and (part.pids[images.positions] == images.pids).all():
+        return {position: part.paths[position] for position in positions}
+    known = {path.name: path for path in part.paths}
+    place = part.paths[0].parent
+    named = zip(positions, images.names.tolist(), strict=True)
+    return {position: known.get(name, place / name) for position, name in named if name}

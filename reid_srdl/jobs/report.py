@@ -11,7 +11,6 @@ from reid_srdl.jobs.pictures import Files, files_of, shown_lists
 from reid_srdl.jobs.report_runs import Progress, read_runs
 from reid_srdl.jobs.studies.asked import asked_plan, found_runs
 from reid_srdl.records.comparison import Settings, compare
-from reid_srdl.records.kept_ranks import KeptRanks
 from reid_srdl.records.leaderboard import leaderboard
 from reid_srdl.records.per_query import read_results
 from reid_srdl.records.rank_choice import Choice
@@ -28,6 +27,7 @@ from reid_srdl.report.rank_lists import Shown
 from reid_srdl.report.study import study_tables
 from reid_srdl.report.study_export import study_json
 from reid_srdl.report.verdicts import verdict_table
+from reid_srdl.retrieval.kept import KeptRanks
 from reid_srdl.texts import json_text
 
 _LISTS = 20  # rank lists of a page, all runs together

@@ -11,12 +11,13 @@ from reid_srdl.config import PLACES, resolve
 from reid_srdl.config.fingerprint import changed_keys
 from reid_srdl.errors import UserError
 from reid_srdl.methods import KNOWN
-from reid_srdl.records.kept_ranks import KeptRanks, ranks_file, read_ranks
+from reid_srdl.records.kept_ranks import ranks_file, read_ranks
 from reid_srdl.records.leaderboard import leaderboard
 from reid_srdl.records.naming import show
 from reid_srdl.records.run import AnyRecord, RunRecord
 from reid_srdl.records.store import RECORD, read_with_evaluations, run_folders
 from reid_srdl.report.html.runs import Entry, ReportRun, entries
+from reid_srdl.retrieval.kept import KeptRanks
 from reid_srdl.training.monitor import EpochRow
 
 Progress = Callable[[str, int, int], None]

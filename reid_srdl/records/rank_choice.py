@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError, did_you_mean
-from reid_srdl.records.kept_ranks import IGNORED, MATCH, KeptRanks
+from reid_srdl.retrieval.kept import IGNORED, MATCH, KeptRanks
 from reid_srdl.seeds import generator
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from reid_srdl.records.kept_ranks import IGNORED, MATCH, KeptRanks
+from reid_srdl.retrieval.kept import IGNORED, MATCH, KeptRanks
 from reid_srdl.texts import plain
 
 Kind = Literal["query", "match", "other", "ignored", "found"]
 FIRST = 10  # images beside the query
 MISSED = 5  # matches that stand farther down
 
-Paths = Sequence[Path] | None  # of the images of a part; None: they are not there
+Paths = Mapping[int, Path] | None  # of images by their position in a part; None: not there
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _of_gallery(
 
 
 def _tile(paths: Paths, position: int, name: str, lines: tuple[str, ...], kind: Kind) -> Tile:
-    return Tile(None if paths is None else paths[int(position)], name, lines, kind)
+    return Tile(None if paths is None else paths.get(int(position)), name, lines, kind)
 
 
 def gone(lists: Sequence[Shown], exists: Callable[[Path], bool] = Path.is_file) -> list[str]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reid_srdl.data.batches import TrainingSet
-from reid_srdl.records.kept_ranks import KeptRanks
 from reid_srdl.records.metrics import Result
 from reid_srdl.records.queries import ScoredQueries
 from reid_srdl.records.run import DatasetFacts
+from reid_srdl.retrieval.kept import KeptRanks
 from reid_srdl.training.fitting import Judge
 from reid_srdl.training.values import Model
 

@@ -13,8 +13,9 @@ from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate_by
 from reid_srdl.records.evaluated import Evaluated, EvaluationData
-from reid_srdl.records.kept_ranks import KeptRanks, ranks_file, read_ranks, write_ranks
+from reid_srdl.records.kept_ranks import ranks_file, read_ranks, write_ranks
 from reid_srdl.retrieval.features import Features, FeatureSet
+from reid_srdl.retrieval.kept import KeptRanks
 from reid_srdl.seals import read_seals
 
 ONE = Evaluated(network="vanilla", data=EvaluationData(name="walkers"), settings={"flip": False})

@@ -12,12 +12,14 @@ from PIL import Image
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.evaluation import evaluate_by
 from reid_srdl.feature_files.reading import load_features
+from reid_srdl.jobs.pictures import files_of, shown_lists
 from reid_srdl.records.evaluated import Evaluated
-from reid_srdl.records.kept_ranks import KeptRanks, ranks_file, read_ranks
+from reid_srdl.records.kept_ranks import ranks_file, read_ranks
 from reid_srdl.records.rank_choice import Choice, average_precisions, chosen
 from reid_srdl.records.store import read_record
 from reid_srdl.report.pictures import draw
 from reid_srdl.report.rank_lists import Shown, Tile, shown_list
+from reid_srdl.retrieval.kept import KeptRanks
 from tests.cli.run import assert_told, reid_srdl_here
 from tests.retrieval.test_rerank import people
 
@@ -81,7 +83,7 @@ def test_a_run_keeps_its_ranks_with_a_checksum(
     assert reid_srdl_here("runs", "check", walkers / "r/srdl", streams=capsys).returncode == 0
 
 
-def test_eval_draws_the_worst_and_names_images_that_are_gone(
+def test_eval_draws_the_worst_or_named_ones(
     walkers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "vanilla"
@@ -102,6 +104,31 @@ def test_eval_draws_the_worst_and_names_images_that_are_gone(
     assert (out / "one" / files[0].name).read_bytes() == files[0].read_bytes()
     wrong = reid_srdl_here("eval", run, "--pictures", out, "--queries", "x.jpg", streams=capsys)
     assert_told(wrong, "--queries x.jpg: no such query", status=2)
+
+
+def test_an_image_that_is_gone_is_named_and_the_list_drawn_without_it(
+    walkers: Path, tmp_path: Path
+) -> None:
+    run = walkers / "r/vanilla"
+    one = read_record(run).evaluations[0]
+    kept = read_ranks(ranks_file(run, one))
+    assert kept is not None
+    shutil.copytree(walkers / "d", tmp_path / "d")
+    data = one.data.model_copy(update={"folder": str(tmp_path / "d")})
+    (shown,), notes = shown_lists(kept, Choice(count=1), files_of(run, kept, data))
+    assert notes == []
+    assert all(tile.path is not None and tile.path.is_file() for tile in shown.tiles)
+    lost = shown.first[0]
+    assert lost.path is not None
+    lost.path.unlink()
+    (again,), notes = shown_lists(kept, Choice(count=1), files_of(run, kept, data))
+    assert notes == [f"{lost.path}: the image is gone; its name stands in its place"]
+    assert again == shown
+    assert draw(again).size == draw(shown).size
+    shutil.rmtree(tmp_path / "d")
+    (bare,), notes = shown_lists(kept, Choice(count=1), files_of(run, kept, data))
+    assert "rank lists without images" in notes[0]
+    assert [tile.path for tile in bare.tiles] == [None] * len(bare.tiles)
 
 
 def test_features_without_images_are_drawn_as_names(

@@ -12,9 +12,9 @@ import pytest
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import Scored, evaluate_by, evaluate_given
-from reid_srdl.records.kept_ranks import IGNORED, KEPT, MATCH, KeptRanks
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.given import checked_distances
+from reid_srdl.retrieval.kept import IGNORED, KEPT, MATCH, KeptRanks
 from tests.retrieval.brute import distance_table, random_features
 from tests.retrieval.test_rerank import people
 

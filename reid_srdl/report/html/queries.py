@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.records.kept_ranks import CameraFigures
 from reid_srdl.records.queries import QueryScores
 from reid_srdl.report.html.charts import Chart, Series, distribution, heat_map, lines
 from reid_srdl.report.html.page import Section
 from reid_srdl.report.html.runs import Entry
 from reid_srdl.report.html.training import MOST
 from reid_srdl.report.tables import Column, Row, Table
+from reid_srdl.retrieval.kept import CameraFigures
 
 RANKS = 20
 _MAPS = 8  # heat maps of the page

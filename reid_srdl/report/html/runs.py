@@ -9,8 +9,8 @@ from pathlib import Path
 from reid_srdl.records.board import Leaderboard, Row
 from reid_srdl.records.imported import by_evaluation
 from reid_srdl.records.joint import by_set
-from reid_srdl.records.kept_ranks import KeptRanks
 from reid_srdl.records.run import AnyRecord, Evaluated, ImportedRecord, RunRecord
+from reid_srdl.retrieval.kept import KeptRanks
 from reid_srdl.training.monitor import EpochRow
 
 
