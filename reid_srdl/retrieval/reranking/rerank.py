@@ -99,10 +99,15 @@ class KReciprocalRanker:
         final, shared = self._prepared(queries, gallery)
         everyone = np.arange(len(gallery))
         for query in range(len(queries)):
-            positions = everyone[counts(query, query_labels, gallery_labels, everyone)]
-            m = shared.of(np.array([query])).of(np.zeros_like(positions), positions)
-            distances = final.pairs(np.full_like(positions, query), positions, m)
-            first = np.lexsort((positions, distances))[:k]
+            own = shared.of(np.array([query]))
+            # Who shares a neighbour, and all where others may be as near as the last of these.
+            for some in (own.column, everyone):
+                positions = some[counts(query, query_labels, gallery_labels, some)]
+                m = own.of(np.zeros_like(positions), positions)
+                distances = final.pairs(np.full_like(positions, query), positions, m)
+                first = np.lexsort((positions, distances))[:k]
+                if len(first) == k and distances[first[-1]] < final.unshared:
+                    break
             match = gallery_labels.pids[positions[first]] == query_labels.pids[query]
             measure = f"k-reciprocal of {distance}"
             yield RankList(query, positions[first], distances[first], match, measure)
