@@ -21,6 +21,7 @@ from reid_srdl.models.network import Network
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.tensor_files import read_tensors, write_tensors
 from reid_srdl.records.kept import KINDS, Kind
+from reid_srdl.training.meter import Meter
 from reid_srdl.training.phases import Phase
 
 _KEPT = 2
@@ -156,19 +157,22 @@ def restore_state(
                 values[name] = _laid_out(value, parameter)
 
 
-def generator_state(device: torch.device) -> dict[str, Tensor]:
-    """Returns the states of the generators that a network may draw from."""
-    states = {"generator.cpu": torch.get_rng_state()}
+def state_within(meter: Meter, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Returns what an unfinished epoch adds: its meter, and the generators of a network's draws."""
+    measured, facts = meter.state()
+    tensors = {f"meter.{name}": value for name, value in measured.items()}
+    tensors["generator.cpu"] = torch.get_rng_state()
     if device.type == "cuda":
-        states["generator.cuda"] = torch.cuda.get_rng_state(device)
-    return states
+        tensors["generator.cuda"] = torch.cuda.get_rng_state(device)
+    return tensors, {"meter": facts}
 
 
-def restore_generators(tensors: Mapping[str, Tensor], device: torch.device) -> None:
-    """Puts the generators back into the state of a checkpoint."""
-    torch.set_rng_state(tensors["generator.cpu"])
-    if device.type == "cuda" and "generator.cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["generator.cuda"], device)
+def restore_within(saved: Saved, meter: Meter, device: torch.device) -> None:
+    """Puts what ``state_within`` returned into the meter and the generators."""
+    meter.restore(under(saved.tensors, "meter."), saved.facts["meter"])
+    torch.set_rng_state(saved.tensors["generator.cpu"])
+    if device.type == "cuda" and "generator.cuda" in saved.tensors:
+        torch.cuda.set_rng_state(saved.tensors["generator.cuda"], device)
 
 
 def network_in(path: Path, key: str | None, member: str, kind: Kind | None = None) -> Network:

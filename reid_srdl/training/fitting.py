@@ -155,9 +155,7 @@ class Fitting:
         meter = Meter(phase.name, epoch + 1, self._fit.epochs, steps, size, device, layers)
         torch.manual_seed(derive(loop.seed, phase.name, epoch, "network"))  # dropout and its kin
         if self._resumed is not None:
-            tensors, facts = self._resumed.tensors, self._resumed.facts
-            meter.restore(checkpoint.under(tensors, "meter."), facts["meter"])
-            checkpoint.restore_generators(tensors, device)
+            checkpoint.restore_within(self._resumed, meter, device)
             self._resumed = None
         return meter
 
@@ -244,11 +242,8 @@ class Fitting:
 
     def _save_within(self, meter: Meter) -> None:
         """Writes a checkpoint of an epoch whose row is not made yet."""
-        tensors, facts = meter.state()
-        tensors = {f"meter.{name}": value for name, value in tensors.items()}
-        tensors |= checkpoint.generator_state(self._loop.compute.device)
         done = self._phase.steps_before(len(self._phase.rows)) + meter.done
-        self._save(done, tensors, {"meter": facts})
+        self._save(done, *checkpoint.state_within(meter, self._loop.compute.device))
 
     def _save(self, steps: int, tensors: dict[str, Tensor], facts: dict[str, object]) -> None:
         finished = len(self._phase.rows) == self._fit.epochs
