@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from reid_srdl.training.monitor import EpochRow, NetworkRow, Progress
     from reid_srdl.training.phases import Phase
 
+_BAR = 18  # columns of a terminal for the bar, its percentage and what keeps them apart
 _QUIET_SECONDS = 20.0  # between lines about one piece of work
 
 
@@ -47,7 +48,7 @@ class Display:
         if self._console.is_terminal and self._shown:
             self._bars = Bars(
                 TextColumn("{task.description}", style="bold", markup=False),
-                BarColumn(),
+                BarColumn(bar_width=None),  # what the texts leave
                 TaskProgressColumn(),
                 TextColumn("{task.fields[facts]}", markup=False),
                 console=self._console,
@@ -107,14 +108,15 @@ class Display:
         """Moves the bar; elsewhere than on a terminal a line is printed now and then."""
         facts = [f"{progress.images_per_second:.0f} images/s", f"left {self._left(progress.share)}"]
         if progress.networks:
-            facts = [_told(progress.networks), f"lr {progress.lr:.4g}", *facts]
+            facts = [*_told(progress.networks).split("  "), f"lr {progress.lr:.4g}", *facts]
         what = progress.phase
         if progress.networks:
             what = f"{what} epoch {progress.epoch}/{progress.epochs}"
         if self._bars is not None:
             done = self._done(progress.share)
             total = sum(self._work.values()) or None
-            told = "  ".join(facts)
+            room = self._console.width - len(what) - _BAR
+            told = "  ".join(_fitting(facts, room))
             self._bars.update(self._bar, description=what, completed=done, total=total, facts=told)
         elif time.monotonic() - self._said >= _QUIET_SECONDS:
             self._said = time.monotonic()
@@ -140,6 +142,17 @@ class Display:
             return "?"
         seconds = (time.monotonic() - self._began) / own * (sum(self._work.values()) - done)
         return str(datetime.timedelta(seconds=round(max(seconds, 0.0))))
+
+
+def _fitting(facts: Sequence[str], room: int) -> list[str]:
+    """Returns the facts that fit in a line: the last, the time that is left, before all others."""
+    kept = [facts[-1]]
+    left = room - len(facts[-1])
+    for fact in facts[:-1]:
+        if len(fact) + 2 <= left:
+            kept.insert(-1, fact)
+            left -= len(fact) + 2
+    return kept
 
 
 def _told(networks: Mapping[str, NetworkRow]) -> str:

@@ -44,7 +44,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_record_stands_alone_and_says_all_of_it(place: Path) -> None:
     there = {path.name for path in (place / "runs/worse").iterdir()}
-    assert there - {LOCK} == {"record.json", SEALS}
+    assert there - {LOCK} == {"ranks", "record.json", SEALS}
     found = read_any_record(place / "runs/worse")
     assert isinstance(found, FeaturesRecord)
     (evaluated,) = found.evaluations

@@ -53,9 +53,9 @@ def test_events_are_those_of_the_epochs(tmp_path: Path) -> None:
 
     for _ in range(2):  # a process that goes on writes all anew
         log = TensorBoardLog(tmp_path)
-        log.phase_opened("first", "fit", [_row("first", 1, 4.0)])
+        log.phase_opened("first", 0.25, [_row("first", 1, 4.0)])
         log.epoch_finished(_row("first", 2, 3.0))
-        log.phase_opened("second", "fit", [])
+        log.phase_opened("second", 0.0, [])
         log.epoch_finished(_row("second", 1, 2.0))
         log.warned("second is at chance")
         log.evaluated("n", {"single_query": {"mAP": 0.25, "queries": 3}, "spread": None})

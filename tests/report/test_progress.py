@@ -111,3 +111,30 @@ def test_what_was_read_back_is_no_work_of_this_process(
         assert display._left(share) == "?"  # nothing of its own is done yet
         left = (1 - share) / 2
         assert display._left(share + left) == "0:00:10"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_one_line_holds_bar_and_time_at_any_width(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyte = pytest.importorskip("pyte", reason="pyte, a terminal in memory, is not installed")
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=width, height=20, highlight=False)
+    monkeypatch.setattr(progress, "Console", lambda **_: console)
+    screen = pyte.Screen(width, 20)
+    network = {"first": NetworkRow(terms={"ce": 12.34567}, accuracy=0.123)}
+    with Display() as display:
+        display.planned(phases())
+        display.phase_opened("first", 0.25, [row(1)])
+        display.progressed(Progress("first", 2, 4, 5, 10, 583.0, network, 0.0125))
+        assert display._bars is not None
+        display._bars.refresh()
+        pyte.Stream(screen).feed(out.getvalue().replace("\n", "\r\n"))
+    (line,) = [text for text in screen.display if "epoch 2/4" in text]
+    assert "first epoch 2/4" in line
+    assert "left 0:0" in line
+    assert "%" in line
+    assert "━" in line or "╸" in line
+    assert "…" not in line
+    assert "loss 12.3457" in line
+    assert ("accuracy 12.3%" in line) == (width >= 80)
