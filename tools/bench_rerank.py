@@ -115,7 +115,7 @@ def child(task: str, file: Path) -> dict[str, Any]:
         (seconds, cpu), score = taken(), mean_ap(final, features)
     else:
         from reid_srdl.evaluation import evaluate
-        from reid_srdl.retrieval.reranking.rerank import KReciprocalRanker
+        from reid_srdl.reranking.rerank import KReciprocalRanker
 
         ranker = None if task == "plain" else KReciprocalRanker()
         score = evaluate(features, ranker=ranker).evaluation.single_query.mAP

@@ -39,7 +39,7 @@ def _eval(flags: str, panel: str, help: str, metavar: str | None = None) -> Opti
 
 
 class Rerank(Section):
-    """What changes the distances before ranking: `retrieval.reranking.rerank`."""
+    """What changes the distances before ranking: `reranking.rerank`."""
 
     method: Annotated[
         Literal["none", "k-reciprocal"],
@@ -77,7 +77,7 @@ class Rerank(Section):
 
 
 class Expand(Section):
-    """What changes the queries before ranking: `retrieval.reranking.expansion`."""
+    """What changes the queries before ranking: `reranking.expansion`."""
 
     method: Annotated[
         Literal["none", "aqe", "alpha-qe"],
@@ -118,7 +118,7 @@ class Protocol(Section):
         pooling: how a multi-query's boxes become one feature.
         same_camera: ``ignore`` matches of the query's own camera, or ``keep`` them, see
             `evaluation.cameras`.
-        gallery: ``all`` of it, or ``single-shot`` (see `retrieval.single_shot`).
+        gallery: ``all`` of it, or ``single-shot`` (see `evaluation.single_shot`).
         trials, trial_seed: random galleries of a single-shot evaluation, and the seed of the draws.
         index: a FAISS factory string; None: exact.
         retrieved: images that an approximate index retrieves for each query.

@@ -10,14 +10,11 @@ from numpy.typing import ArrayLike
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation.checks import check_labels, check_settings
-from reid_srdl.evaluation.drawn import evaluate_drawn
-from reid_srdl.evaluation.parts import Progress, Scored, engine_of
+from reid_srdl.evaluation.parts import Progress, Scored
 from reid_srdl.evaluation.ranked import evaluate
-from reid_srdl.evaluation.settings import asked_of
 from reid_srdl.evaluation.verified import check_verification, verified_given
 from reid_srdl.group.processes import Alone
 from reid_srdl.retrieval.given import Distances, GivenRanker, checked_distances, labelled
-from reid_srdl.retrieval.single_shot import SingleShot
 
 P = TypeVar("P", bound=Protocol)
 
@@ -81,16 +78,9 @@ def evaluate_given(
     protocol = of_given(protocol or Protocol())
     if verify is not None:
         check_verification(protocol, Alone())
-    asked = asked_of(protocol, "count")
-    check_settings(asked)
+    check_settings(protocol, "count")
     images, ranker = given.images, GivenRanker(given.values)
-    check_labels(images.query.labels, images.gallery.labels, asked)
-    if protocol.gallery == "single-shot":
-        shots = SingleShot(protocol.trials, protocol.trial_seed)
-        counting = engine_of("count", "cpu")
-        return evaluate_drawn(
-            images, protocol, shots, counting=counting, ranker=ranker, progress=progress
-        )
+    check_labels(images.query.labels, images.gallery.labels, protocol)
     scored = evaluate(images, protocol, ranker=ranker, progress=progress, keep=keep)
     return scored if verify is None else verified_given(scored, given, protocol, verify)
 

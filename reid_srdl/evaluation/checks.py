@@ -5,132 +5,104 @@ Evaluation asks these itself; a job may ask them before it trains.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from reid_srdl.config import RulesName
+from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation.cameras import SameCamera, as_ruled, check_cameras, rule_of
+from reid_srdl.evaluation.cameras import as_ruled, check_cameras, rule_of
 from reid_srdl.evaluation.conventions import CONVENTIONS
-from reid_srdl.evaluation.parts import unmatched, unmatched_boxes
+from reid_srdl.evaluation.parts import EngineName, normalizes, unmatched, unmatched_boxes
 from reid_srdl.retrieval.labels import Labels
 from reid_srdl.retrieval.rules import PidIndex, counted, distractors
 
 _PAIRS = 1 << 22  # same-identity pairs held at once
 
 
-@dataclass(frozen=True)
-class Asked:
-    """The settings of an evaluation that depend on each other.
-
-    Attributes:
-        rules: whose conventions.
-        normalized: whether features are L2-normalised.
-        same_camera: whether matches of the query's own camera count.
-        drawn: whether galleries are drawn (single-shot).
-        engine: ``count`` or ``faiss``.
-        index, retrieved: a FAISS index, and how many images it retrieves; None: exact.
-        k1, k2: of k-reciprocal re-ranking; None: there is none.
-        expand, n: how queries are expanded, and by how many images; None: they are not.
-    """
-
-    rules: RulesName = "ours"
-    normalized: bool = False
-    same_camera: SameCamera = "ignore"
-    drawn: bool = False
-    engine: str = "count"
-    index: str | None = None
-    retrieved: int = 100
-    k1: int | None = None
-    k2: int = 6
-    expand: str | None = None
-    n: int = 10
-
-
-def check_settings(asked: Asked, dim: int | None = None) -> None:
+def check_settings(protocol: Protocol, engine: EngineName) -> None:
     """Checks settings against each other.
 
     Args:
-        asked: the settings.
-        dim: of the features, where it is known: some indexes do not fit all.
+        protocol: the settings.
+        engine: who computes exact ranks.
 
     Raises:
         UserError: they contradict each other; the hint names the option.
     """
-    convention = CONVENTIONS[asked.rules]
+    convention = CONVENTIONS[protocol.rules]
     for option, wanted, why in (
-        ("--rerank", asked.k1 is not None, convention.no_rerank),
-        ("--expand", asked.expand is not None, convention.no_expand),
+        ("--rerank", protocol.rerank.method != "none", convention.no_rerank),
+        ("--expand", protocol.expand.method != "none", convention.no_expand),
     ):
         if wanted and why is not None:
             raise _wrong(
-                f"{option} under the rules of {asked.rules}: {why}",
+                f"{option} under the rules of {protocol.rules}: {why}",
                 f"leave {option} out, or add --rules ours",
             )
-    _check_rerank(asked)
-    if asked.expand == "alpha-qe" and not asked.normalized:
+    _check_rerank(protocol)
+    if protocol.expand.method == "alpha-qe" and not normalizes(protocol):
         raise _wrong(
             "alpha-qe weighs by cosines, but features are raw",
             "add --normalize or --distance cosine, or choose --expand aqe",
         )
-    if asked.index is None:
+    if protocol.index is None:
         return
-    if asked.engine != "faiss":
+    if engine != "faiss":
         raise _wrong(
-            f"--index {asked.index}: the engine {asked.engine!r} has no index",
+            f"--index {protocol.index}: the engine {engine!r} has no index",
             "add --engine faiss",
         )
-    from reid_srdl.retrieval.by_faiss.approximate import check_name
+    from reid_srdl.by_faiss.building import check_name
 
-    check_name(asked.index, dim)
+    check_name(protocol.index)
 
 
-def _check_rerank(asked: Asked) -> None:
-    if asked.k1 is None:
+def _check_rerank(protocol: Protocol) -> None:
+    rerank = protocol.rerank
+    if rerank.method == "none":
         return
-    if asked.index is not None:
+    if protocol.index is not None:
         raise _wrong(
             "--rerank and --index: re-ranking needs all distances, an index has some",
             "leave --rerank or --index out",
         )
-    if not 1 <= asked.k2 <= asked.k1 + 1:
+    if not 1 <= rerank.k2 <= rerank.k1 + 1:
         raise _wrong(
-            f"k1 = {asked.k1}, k2 = {asked.k2}: k2 is not between 1 and k1 + 1",
-            f"choose --rerank-k2 from 1 to {asked.k1 + 1}, or a larger --rerank-k1",
+            f"k1 = {rerank.k1}, k2 = {rerank.k2}: k2 is not between 1 and k1 + 1",
+            f"choose --rerank-k2 from 1 to {rerank.k1 + 1}, or a larger --rerank-k1",
         )
 
 
-def check_labels(query: Labels, gallery: Labels, asked: Asked) -> None:
+def check_labels(query: Labels, gallery: Labels, protocol: Protocol) -> None:
     """Checks that queries have matches, and that there are as many images as the settings need.
 
     Args:
         query, gallery: the labels.
-        asked: the settings.
+        protocol: the settings.
 
     Raises:
         UserError: no query has a match, cameras do not tell which are left out, or there are too
             few images; the hint names the option.
     """
-    kept = counted(gallery, junk_ignored=_junk_ignored(asked))
+    kept = counted(gallery, junk_ignored=_junk_ignored(protocol))
     there = gallery.take(kept)
-    rule = rule_of(query.camids, asked.same_camera)
+    rule = rule_of(query.camids, protocol.same_camera)
     check_cameras(query, there, rule)
     query = as_ruled(query, rule)
-    sizes = _drawn_sizes(query, there) if asked.drawn else [(len(query), len(there))]
+    drawn = protocol.gallery != "all"
+    sizes = _drawn_sizes(query, there) if drawn else [(len(query), len(there))]
     for queries, images in sizes:
-        check_counts(queries, images, asked)
+        check_counts(queries, images, protocol)
     index = PidIndex(there)
     if not _matched(query, index):
         raise unmatched()
 
 
-def check_boxes(query: Labels, gallery: Labels, boxes: Labels, asked: Asked) -> None:
+def check_boxes(query: Labels, gallery: Labels, boxes: Labels, protocol: Protocol) -> None:
     """Checks that a multi-query has boxes and a match, where a set has boxes.
 
     Args:
         query, gallery, boxes: the labels.
-        asked: the settings.
+        protocol: the settings.
 
     Raises:
         UserError: none has both.
@@ -138,15 +110,15 @@ def check_boxes(query: Labels, gallery: Labels, boxes: Labels, asked: Asked) -> 
     mine = np.stack([query.pids, query.camids], axis=1)
     drawn = {tuple(pair) for pair in zip(boxes.pids.tolist(), boxes.camids.tolist(), strict=True)}
     boxed = np.array([tuple(pair) in drawn for pair in mine.tolist()], dtype=bool)
-    index = PidIndex(gallery.take(counted(gallery, junk_ignored=_junk_ignored(asked))))
-    rule = rule_of(query.camids, asked.same_camera)
+    index = PidIndex(gallery.take(counted(gallery, junk_ignored=_junk_ignored(protocol))))
+    rule = rule_of(query.camids, protocol.same_camera)
     wanted = as_ruled(query.take(np.flatnonzero(boxed)), rule)
     if not _matched(wanted, index):
         raise unmatched_boxes()
 
 
-def _junk_ignored(asked: Asked) -> bool:
-    return CONVENTIONS[asked.rules].junk_ignored
+def _junk_ignored(protocol: Protocol) -> bool:
+    return CONVENTIONS[protocol.rules].junk_ignored
 
 
 def _matched(query: Labels, index: PidIndex) -> bool:
@@ -155,26 +127,27 @@ def _matched(query: Labels, index: PidIndex) -> bool:
     return any(index.same_pid(run).match.any() for run in runs)
 
 
-def check_counts(queries: int, images: int, asked: Asked) -> None:
+def check_counts(queries: int, images: int, protocol: Protocol) -> None:
     """Checks numbers of images against what the settings need.
 
     Raises:
         UserError: there are too few; the hint names the option.
     """
-    if asked.expand is not None and not 1 <= asked.n <= images:
+    rerank, expand = protocol.rerank, protocol.expand
+    if expand.method != "none" and not 1 <= expand.n <= images:
         raise _wrong(
-            f"query expansion by {asked.n} of {images:,} images",
+            f"query expansion by {expand.n} of {images:,} images",
             f"choose --expand-n from 1 to {images}",
         )
     count = queries + images
-    if asked.k1 is not None and asked.k1 + 1 > count:
+    if rerank.method != "none" and rerank.k1 + 1 > count:
         raise _wrong(
-            f"k1 = {asked.k1}, k2 = {asked.k2} for {count:,} images",
+            f"k1 = {rerank.k1}, k2 = {rerank.k2} for {count:,} images",
             f"choose --rerank-k1 from 1 to {count - 1}",
         )
-    if asked.index is not None and asked.retrieved > images:
+    if protocol.index is not None and protocol.retrieved > images:
         raise _wrong(
-            f"{asked.retrieved} images per query are asked for, the gallery has {images:,} "
+            f"{protocol.retrieved} images per query are asked for, the gallery has {images:,} "
             "without junk",
             f"choose --retrieved from 1 to {images}",
         )

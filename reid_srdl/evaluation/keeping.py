@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from reid_srdl.retrieval.by_faiss.listing import RankList
 from reid_srdl.retrieval.features import FeatureSet
 from reid_srdl.retrieval.kept import IGNORED, KEPT, MATCH, OTHER, CameraFigures, Images, KeptRanks
 from reid_srdl.retrieval.labels import Int64s, Labels
+from reid_srdl.retrieval.lists import RankList
 from reid_srdl.retrieval.memory.mapped import forget
 from reid_srdl.retrieval.ranks import UNRETRIEVED, Ranks
 from reid_srdl.retrieval.rows import Rows
 from reid_srdl.retrieval.rules import PidIndex
-from reid_srdl.retrieval.streams.stretches import StreamedGallery
+from reid_srdl.retrieval.streams.stretches import Stream
 
 
 @dataclass(frozen=True)
@@ -42,31 +42,31 @@ def ignored_most(queries: Labels, gallery: Labels) -> int:
 
 
 def streamed_lists(
-    queries: Rows, labels: Labels, gallery: StreamedGallery, k: int, measure: str
+    queries: Rows, labels: Labels, gallery: Stream, k: int, measure: str
 ) -> Iterator[RankList]:
     """Yields each query's first k images of a gallery that is never in memory whole.
 
     The first k of all stand among the first k of each stretch. Squares are compared, since two of
     them may have one root.
     """
-    from reid_srdl.retrieval.by_faiss.listing import exact_lists
+    from reid_srdl.by_faiss.listing import exact_lists
 
     best: list[RankList | None] = [None] * len(queries)
     for start, stop in gallery.stretches(0, 1):
         stretch = gallery.stretch(start, stop)
         if not len(stretch):
             continue
-        rows = stretch.rows(gallery.part.features[start:stop], normalize=gallery.normalize)
+        rows = stretch.rows(gallery.images.features[start:stop], normalize=gallery.normalize)
         place = np.arange(start, stop) if stretch.kept is None else stretch.kept
         there = Labels(
-            np.asarray(gallery.part.pids[place], np.int64),
-            np.asarray(gallery.part.camids[place], np.int64),
+            np.asarray(gallery.images.pids[place], np.int64),
+            np.asarray(gallery.images.camids[place], np.int64),
         )
         halves = exact_lists(queries, labels, rows, there, min(k, len(rows)), "cosine")
         for found in halves:
             own = RankList(found.query, place[found.gallery], found.distances, found.match)
             best[found.query] = _merged(best[found.query], own, k)
-        forget(gallery.part.features)
+        forget(gallery.images.features)
     for one in best:
         if one is not None:
             far = one.distances if measure == "cosine" else np.sqrt(2 * one.distances)

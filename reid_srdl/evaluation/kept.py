@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from reid_srdl.config.protocol import Protocol
-from reid_srdl.evaluation.by_camera import camera_figures
+from reid_srdl.errors import UserError
+from reid_srdl.evaluation.by_camera import camera_figures, fitted
 from reid_srdl.evaluation.cameras import as_ruled
-from reid_srdl.evaluation.keeping import Ranked, ignored_most, kept_ranks
+from reid_srdl.evaluation.galleries import Gallery, streamed_of
+from reid_srdl.evaluation.keeping import Ranked, ignored_most, kept_ranks, streamed_lists
 from reid_srdl.evaluation.parts import normalizes
-from reid_srdl.evaluation.searched import Searched
+from reid_srdl.group.processes import Alone
 from reid_srdl.retrieval.features import Features
 from reid_srdl.retrieval.kept import KEPT, KeptRanks
-from reid_srdl.retrieval.labels import Int64s
+from reid_srdl.retrieval.labels import JUNK, Int64s, Labels
+from reid_srdl.retrieval.lists import Lister, RankList
 from reid_srdl.retrieval.metrics import PerQuery, no_results
-from reid_srdl.retrieval.rows import rows_of
+from reid_srdl.retrieval.rows import Rows, rows_of
+from reid_srdl.retrieval.streams.streaming import StreamedRanker
+from reid_srdl.retrieval.streams.stretches import Stream
 
 
 def keep(
     features: Features,
     protocol: Protocol,
-    searched: Searched,
+    gallery: Gallery,
     matches: Sequence[Ranked],
     unmatched: float,
 ) -> KeptRanks:
@@ -34,7 +40,7 @@ def keep(
     Args:
         features: queries and gallery.
         protocol: the rules; of same cameras as these queries have it.
-        searched: what was searched.
+        gallery: what was searched.
         matches: all matches with their ranks.
         unmatched: what a query without a match scores.
     """
@@ -42,24 +48,24 @@ def keep(
     asked = as_ruled(labels, protocol.same_camera)
     rows = rows_of(features.query.features, normalize=normalizes(protocol))
     if protocol.index is None:
-        k = KEPT + ignored_most(asked, searched.labels)
-        lists = searched.lists(rows, as_ruled(labels, "keep"), k, protocol)
+        k = KEPT + ignored_most(asked, gallery.labels)
+        lists = first_images(gallery, rows, as_ruled(labels, "keep"), k, protocol)
     else:
-        lists = searched.lists(rows, asked, KEPT, protocol)
+        lists = first_images(gallery, rows, asked, KEPT, protocol)
 
     def evaluate(queries: Int64s, camera: int) -> PerQuery:
-        there, own = searched.only(camera), asked.take(queries)
+        there, own = of_camera(gallery, camera), asked.take(queries)
         results = no_results(own.pids, own.camids, None, unmatched)
-        ranked = there.ranker.ranks(rows.select(queries), own, there.gallery, there.labels)
+        ranked = there.ranker.ranks(rows.select(queries), own, there.rows, there.labels)
         for run in ranked:
             results.record(run.query, run.ranks, run.offsets)
         return results
 
     cameras = camera_figures(
         labels.camids,
-        np.unique(searched.labels.camids).tolist(),
+        np.unique(gallery.labels.camids).tolist(),
         evaluate,
-        independent=searched.ranker.independent,
+        independent=gallery.ranker.independent,
     )
     return kept_ranks(
         features.query,
@@ -69,3 +75,40 @@ def keep(
         cameras,
         own_ignored=protocol.same_camera == "ignore",
     )
+
+
+def first_images(
+    gallery: Gallery, queries: Rows, labels: Labels, k: int, protocol: Protocol
+) -> Iterator[RankList]:
+    """Yields the first k images of each query, by positions among all images."""
+    if gallery.stream is not None:
+        yield from streamed_lists(queries, labels, gallery.stream, k, protocol.distance)
+        return
+    ranker: Lister = gallery.ranker  # type: ignore[assignment] # all of whole galleries can list
+    k = min(k, len(gallery.labels))
+    for found in ranker.lists(queries, labels, gallery.rows, gallery.labels, k, protocol.distance):
+        yield replace(found, gallery=gallery.positions[found.gallery])
+
+
+def of_camera(gallery: Gallery, camera: int) -> Gallery:
+    """Returns the gallery of one camera alone.
+
+    Raises:
+        UserError: rules by which junk counts, and a gallery that is never in memory whole.
+    """
+    if gallery.stream is not None:
+        return _stream_of(gallery, gallery.stream, camera)
+    own = np.flatnonzero(gallery.labels.camids == camera)
+    rows, labels = gallery.rows.select(own), gallery.labels.take(own)
+    return Gallery(fitted(gallery.ranker, len(own)), rows, labels, gallery.positions[own])
+
+
+def _stream_of(gallery: Gallery, stream: Stream, camera: int) -> Gallery:
+    """Returns a streamed gallery in which all other cameras' images are junk."""
+    if not stream.junk_ignored:
+        raise UserError("junk counts: a streamed gallery cannot leave cameras out", "")
+    assert isinstance(gallery.ranker, StreamedRanker)
+    camids = np.asarray(stream.images.camids)
+    pids = np.where(camids == camera, np.asarray(stream.images.pids), JUNK)
+    masked = replace(stream, images=replace(stream.images, pids=pids, camids=camids))
+    return streamed_of(masked, np.unique(gallery.labels.pids), gallery.ranker.engine, Alone())

@@ -5,22 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from typing import Protocol as TypingProtocol
 
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation.cameras import words
 from reid_srdl.evaluation.conventions import CONVENTIONS, OF_FEATURES
-from reid_srdl.retrieval.by_faiss.listing import RankList
+from reid_srdl.evaluation.single_shot import SingleShot
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.kept import KeptRanks
 from reid_srdl.retrieval.labels import Labels
+from reid_srdl.retrieval.lists import RankList
 from reid_srdl.retrieval.metrics import PerQuery
 from reid_srdl.retrieval.ranks import Engine, Ranker
 from reid_srdl.retrieval.result import Evaluation, Rules
 
 Progress = Callable[[int, int], None]
+EngineName = Literal["count", "faiss"]
 
 
 class Counting(Engine, TypingProtocol):
@@ -54,11 +56,11 @@ class Scored:
     content: str | None = None
 
 
-def engine_of(engine: Literal["count", "faiss"] | Counting, device: str) -> Counting:
+def engine_of(engine: EngineName | Counting, device: str) -> Counting:
     if engine == "count":
         return CountEngine(device)
     if engine == "faiss":
-        from reid_srdl.retrieval.by_faiss.search import SearchEngine
+        from reid_srdl.by_faiss.search import SearchEngine
 
         if device != "cpu" and not re.fullmatch(r"cuda(:\d+)?", device):
             raise UserError(
@@ -84,7 +86,11 @@ def rules_of(protocol: Protocol, ranker: Ranker, query: Labels, distractors: int
         left = tuple(w for w in conventions["not_reproduced"] if w not in OF_FEATURES)
         conventions["not_reproduced"] = left
     rules = Rules.model_validate(chosen | conventions)
-    told = {"same_camera_note": words(query, protocol.same_camera), **ranker.told()}
+    told: dict[str, Any] = {"same_camera_note": words(query, protocol.same_camera), **ranker.told()}
+    if protocol.gallery == "single-shot":
+        told |= SingleShot(protocol.trials, protocol.trial_seed).told(protocol.same_camera)
+        quirks = CONVENTIONS[protocol.rules].single_shot
+        told["not_reproduced"] = (*rules.not_reproduced, *quirks)
     return rules.model_copy(update=told)
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
+from reid_srdl.by_faiss.listing import exact_lists
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation.cameras import as_ruled, with_cameras
 from reid_srdl.evaluation.conventions import CONVENTIONS
-from reid_srdl.retrieval.by_faiss.listing import RankList, exact_lists
 from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.labels import Labels
-from reid_srdl.retrieval.ranks import Lister, without_junk
+from reid_srdl.retrieval.lists import Lister, RankList
+from reid_srdl.retrieval.ranks import without_junk
 from reid_srdl.retrieval.rows import Rows, rows_of
 from reid_srdl.retrieval.rules import counted
 

@@ -1,55 +1,54 @@
-"""Exact evaluation over whole galleries, in memory or as a stream."""
+"""One evaluation: queries, their ranks in a gallery, and the scores that follow.
+
+`queries` says who is searched for, `galleries` where, `ranks` finds the ranks of all matches, and
+`scores` averages. The same four serve whole, drawn and streamed galleries, one process or many.
+"""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation.agreement import check_same
-from reid_srdl.evaluation.cameras import as_ruled, check_cameras, with_cameras
-from reid_srdl.evaluation.conventions import CONVENTIONS
+from reid_srdl.evaluation.cameras import check_cameras, with_cameras
+from reid_srdl.evaluation.exact import ExactRanker
+from reid_srdl.evaluation.galleries import Gallery, streamed, whole
 from reid_srdl.evaluation.keeping import Ranked
 from reid_srdl.evaluation.kept import keep as keep_top
 from reid_srdl.evaluation.parts import (
     Counting,
+    EngineName,
     Progress,
     Scored,
     engine_of,
-    normalizes,
     rules_of,
     unmatched,
     unmatched_boxes,
 )
-from reid_srdl.evaluation.rank_lists import RankList, rank_lists
-from reid_srdl.evaluation.searched import Searched, streamed, whole
+from reid_srdl.evaluation.queries import Queries, queries, score_of_none
+from reid_srdl.evaluation.rank_lists import rank_lists
+from reid_srdl.evaluation.single_shot import averaged
 from reid_srdl.group.processes import Alone, Group
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.features import Features, checked
-from reid_srdl.retrieval.kept import KeptRanks
-from reid_srdl.retrieval.labels import Int64s, Labels, joined_labels
+from reid_srdl.retrieval.labels import joined_labels
+from reid_srdl.retrieval.lists import Lister, RankList
 from reid_srdl.retrieval.memory.mapped import is_mapped
-from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
-from reid_srdl.retrieval.multi_query import combinations, pool
-from reid_srdl.retrieval.ranks import ExactRanker, Lister, Ranker
-from reid_srdl.retrieval.result import Evaluation
-from reid_srdl.retrieval.rows import Rows, joined, rows_of
-from reid_srdl.retrieval.streams.stretches import (
-    count_distractors,
-    read_rows,
-    stretch_rows,
-)
+from reid_srdl.retrieval.metrics import PerQuery
+from reid_srdl.retrieval.ranks import Ranker
+from reid_srdl.retrieval.result import Evaluation, Rules
+from reid_srdl.retrieval.rows import joined
+from reid_srdl.retrieval.streams.stretches import count_distractors, stretch_rows
 
 
 def evaluate(
     features: Features,
     protocol: Protocol | None = None,
     *,
-    engine: Literal["count", "faiss"] | Counting = "count",
+    engine: EngineName | Counting = "count",
     device: str = "cpu",
     progress: Progress | None = None,
     ranker: Lister | None = None,
@@ -74,7 +73,7 @@ def evaluate(
             queries), and says so in the result's rules; ``engine`` is not used then.
         group: the processes that share the gallery, each with all the features (see `processes`);
             all return the same.
-        keep: keep the top of the ranking, too (in the first process).
+        keep: keep the top of the ranking, too (in the first process; not of drawn galleries).
 
     Raises:
         UserError: the features cannot be evaluated, are not the same in all processes, or no query
@@ -88,133 +87,136 @@ def evaluate(
     """
     protocol, group = protocol or Protocol(), group or Alone()
     if asked := _beyond(protocol, ranker):
-        raise UserError(f"{asked}: evaluate ranks whole galleries by distance", "use evaluate_by")
+        raise UserError(f"{asked}: evaluate ranks by distance", "use evaluate_by")
     counting = engine_of(engine, device)
-    counts = ranker is None and isinstance(counting, CountEngine)
+    streams = _streams(
+        features, protocol, group, ranker is None and isinstance(counting, CountEngine)
+    )
+    features = checked(features, mapped_values=not streams)
+    check_same(features, group)
+    labels = features.query.labels
+    protocol = with_cameras(protocol, labels)
+    if streams:
+        if engine == "count":
+            # One kernel, chosen for a stretch: memory must not depend on how many there are.
+            counting = CountEngine(device, chosen_for=stretch_rows(features.gallery))
+        gallery = streamed(features.gallery, protocol, counting, group, labels)
+    else:
+        gallery = whole(features.gallery, protocol, ranker or ExactRanker(counting))
+    check_cameras(labels, gallery.labels, protocol.same_camera)
+    undecided = counting.undecided
+    matches: list[Ranked] | None = None
+    if keep and group.rank == 0 and gallery.shots is None:
+        matches = []
+    found = ranks(queries(features, protocol, matches), gallery, progress)
+    rules = rules_of(
+        protocol, gallery.ranker, labels, count_distractors(labels, features.gallery.pids)
+    )
+    evaluation, tables = scores(found, rules)
+    decided = np.array([counting.undecided - undecided])
+
+    def lists(k: int) -> list[RankList]:
+        if streams:  # which hold no whole gallery, and rank by the definition
+            return rank_lists(features, protocol, k)
+        return rank_lists(features, protocol, k, ranker, (gallery.rows, gallery.labels))
+
+    kept = None
+    if matches is not None:
+        kept = keep_top(features, protocol, gallery, matches, score_of_none(protocol))
+    return Scored(evaluation, *tables, int(group.summed(decided)[0]), lists, kept)
+
+
+def _beyond(protocol: Protocol, ranker: Ranker | None) -> str:
+    """Names what a protocol asks for that `evaluate` does not do by itself."""
+    asked = {
+        "an index": protocol.index is not None,
+        "re-ranking": protocol.rerank.method != "none",
+        "query expansion": protocol.expand.method != "none",
+        "given distances": protocol.distance == "given",
+    }
+    return "" if ranker else " and ".join(what for what, given in asked.items() if given)
+
+
+def _streams(features: Features, protocol: Protocol, group: Group, counts: bool) -> bool:
+    """Says whether the gallery is read a stretch at a time.
+
+    Raises:
+        UserError: several processes share it, and it cannot be.
+    """
+    counts = counts and protocol.gallery == "all"
     if group.size > 1 and not counts:
         raise UserError(
             "this way of ranking cannot be shared among processes",
             "use the engine count alone, or one process",
             usage=True,
         )
-    streams = counts and (group.size > 1 or is_mapped(features.gallery.features))
-    features = checked(features, mapped_values=not streams)
-    check_same(features, group)
-    protocol = with_cameras(protocol, features.query.labels)
-    if streams and engine == "count":
-        # One kernel for all, chosen for a stretch: memory must not depend on how many there are.
-        counting = CountEngine(device, chosen_for=stretch_rows(features.gallery))
-    if streams:
-        pids = features.query.labels.pids
-        searched = streamed(features.gallery, pids, protocol, counting, group)
-    else:
-        searched = whole(features.gallery, protocol, ranker or ExactRanker(counting))
-    check_cameras(features.query.labels, searched.labels, protocol.same_camera)
-    test = _Test(features, protocol, searched, keep=keep and group.rank == 0)
-    undecided = counting.undecided
-    single, multi = test.results(progress)
-    nobody = count_distractors(features.query.labels, features.gallery.pids)
+    return counts and (group.size > 1 or is_mapped(features.gallery.features))
+
+
+def ranks(
+    asked: list[Queries], gallery: Gallery, progress: Progress | None
+) -> list[list[PerQuery]]:
+    """Ranks the matches of all queries.
+
+    Returns:
+        For each trial a table of results for each set of queries.
+    """
+    tables = [[some.table() for some in asked] for _ in range(gallery.trials)]
+    numbers = list(range(len(asked)))
+    # In one go where that is the same: a gallery is read once then, and prepared once.
+    for together in [numbers] if gallery.ranker.independent else [[one] for one in numbers]:
+        _rank(asked, together, gallery, tables, progress)
+    return tables
+
+
+def _rank(
+    asked: list[Queries],
+    together: list[int],
+    gallery: Gallery,
+    tables: list[list[PerQuery]],
+    progress: Progress | None,
+) -> None:
+    """Enters the ranks of some sets of queries into their tables."""
+    rows = joined([asked[i].rows for i in together])
+    labels = joined_labels([asked[i].labels for i in together])
+    stops = np.cumsum([len(asked[i].rows) for i in together]).tolist()
+    drawn = 0 if gallery.shots is None else gallery.shots.count(labels)
+    for number, draw in enumerate(gallery.draws(labels), 1):
+        own = draw.queries
+        if own is None:
+            runs = gallery.ranker.ranks(rows, labels, draw.rows, draw.labels, progress)
+        elif len(draw.rows):
+            there = draw.rows, draw.labels
+            runs = gallery.ranker.ranks(rows.select(own), labels.take(own), *there)
+        else:
+            runs = iter(())
+        for run in runs:
+            placed = run if own is None else replace(run, query=own[run.query])
+            for i, part in zip(together, placed.divided(stops), strict=True):
+                table = tables[draw.trial][i]
+                table.record(asked[i].places[part.query], part.ranks, part.offsets)
+                if (matches := asked[i].matches) is not None:
+                    matches.append(Ranked.of(part, gallery.positions))
+        if progress and drawn:
+            progress(number, drawn)
+
+
+def scores(
+    tables: list[list[PerQuery]], rules: Rules
+) -> tuple[Evaluation, tuple[PerQuery, PerQuery | None]]:
+    """Averages tables of results, of single queries and perhaps multi-queries, over trials.
+
+    Raises:
+        UserError: no query has a match.
+    """
+    for table, error in zip(tables[0], (unmatched, unmatched_boxes), strict=False):
+        if not table.matched.any():
+            raise error()
+    (single, spread, table), *multi = (averaged(list(own)) for own in zip(*tables, strict=True))
     evaluation = Evaluation(
-        single_query=scores(single),
-        multi_query=None if multi is None else scores(multi),
-        protocol=rules_of(protocol, searched.ranker, features.query.labels, nobody),
+        single_query=single,
+        multi_query=multi[0][0] if multi else None,
+        protocol=rules,
+        spread=None if rules.gallery == "all" else spread,
     )
-    decided = np.array([counting.undecided - undecided])
-
-    def lists(k: int) -> list[RankList]:
-        if streams:  # which hold no whole gallery, and rank by the definition
-            return rank_lists(features, protocol, k)
-        return rank_lists(features, protocol, k, ranker, (searched.gallery, searched.labels))
-
-    return Scored(evaluation, single, multi, int(group.summed(decided)[0]), lists, test.kept())
-
-
-def _beyond(protocol: Protocol, ranker: Ranker | None) -> str:
-    """Names what a protocol asks for that `evaluate` does not do by itself."""
-    asked = {
-        "single-shot": protocol.gallery != "all",
-        "an index": ranker is None and protocol.index is not None,
-        "re-ranking": ranker is None and protocol.rerank.method != "none",
-        "query expansion": ranker is None and protocol.expand.method != "none",
-        "given distances": ranker is None and protocol.distance == "given",
-    }
-    return " and ".join(what for what, given in asked.items() if given)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A set of queries, and where their results belong."""
-
-    rows: Rows
-    labels: Labels
-    results: PerQuery
-    to: Int64s
-    matches: list[Ranked] | None = None  # all of them, where they are kept
-
-
-class _Test:
-    """One set of features under one protocol."""
-
-    def __init__(
-        self, features: Features, protocol: Protocol, searched: Searched, *, keep: bool
-    ) -> None:
-        self._features, self._protocol, self._searched = features, protocol, searched
-        self._matches: list[Ranked] | None = [] if keep else None
-        self._normalize = normalizes(protocol)
-        zero = CONVENTIONS[protocol.rules].unmatched == "zero"
-        self._unmatched = 0.0 if zero else math.nan
-
-    def results(self, progress: Progress | None) -> tuple[PerQuery, PerQuery | None]:
-        """Returns what came of single queries and, where there are boxes, of multi-queries."""
-        single = self._single()
-        multi = None if self._features.boxes is None else self._multi()
-        asked = [single] if multi is None else [single, multi]
-        # In one go where that is the same: a gallery is read once then, and prepared once.
-        together = [asked] if self._searched.ranker.independent else [[one] for one in asked]
-        for some in together:
-            self._rank(some, progress)
-        if not single.results.matched.any():
-            raise unmatched()
-        if multi is not None and not multi.results.matched.any():
-            raise unmatched_boxes()
-        return single.results, None if multi is None else multi.results
-
-    def kept(self) -> KeptRanks | None:
-        """Returns the top of the ranking; `results` come first."""
-        if self._matches is None:
-            return None
-        there = self._features, self._protocol, self._searched
-        return keep_top(*there, self._matches, self._unmatched)
-
-    def _single(self) -> _Asked:
-        query = self._features.query
-        names = None if query.names is None else tuple(query.names)
-        results = no_results(query.labels.pids, query.labels.camids, names, self._unmatched)
-        rows = rows_of(query.features, normalize=self._normalize)
-        labels = as_ruled(query.labels, self._protocol.same_camera)
-        return _Asked(rows, labels, results, np.arange(len(query)), self._matches)
-
-    def _multi(self) -> _Asked:
-        query, boxes = self._features.query, self._features.boxes
-        assert boxes is not None
-        wanted, first = combinations(query.labels)
-        names = None if query.names is None else tuple(query.names[i] for i in first)
-        results = no_results(wanted.pids, wanted.camids, names, self._unmatched)
-        rows = read_rows(boxes.features, "multi_features", normalize=self._normalize)
-        pooled, found = pool(rows, boxes.labels, wanted, self._protocol.pooling)
-        there = np.flatnonzero(found)
-        queries = rows_of(pooled[there], normalize=self._normalize)
-        labels = as_ruled(wanted.take(there), self._protocol.same_camera)
-        return _Asked(queries, labels, results, there)
-
-    def _rank(self, asked: list[_Asked], progress: Progress | None) -> None:
-        """Enters the ranks of sets of queries into their results."""
-        rows = joined([some.rows for some in asked])
-        labels = joined_labels([some.labels for some in asked])
-        stops = np.cumsum([len(some.rows) for some in asked]).tolist()
-        searched = self._searched
-        for run in searched.ranker.ranks(rows, labels, searched.gallery, searched.labels, progress):
-            for some, part in zip(asked, run.divided(stops), strict=True):
-                some.results.record(some.to[part.query], part.ranks, part.offsets)
-                if some.matches is not None:
-                    some.matches.append(Ranked.of(part, searched.positions))
+    return evaluation, (table, multi[0][2] if multi else None)

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation.checks import Asked, check_labels, check_settings
+from reid_srdl.evaluation.checks import check_labels, check_settings
 from reid_srdl.evaluation.conventions import CONVENTIONS
-from reid_srdl.evaluation.drawn import evaluate_drawn
-from reid_srdl.evaluation.parts import Progress, Scored, engine_of, normalizes
+from reid_srdl.evaluation.exact import ExactRanker
+from reid_srdl.evaluation.parts import EngineName, Progress, Scored, engine_of
 from reid_srdl.evaluation.ranked import evaluate
 from reid_srdl.evaluation.verified import check_verification, verified
 from reid_srdl.group.processes import Alone, Group
 from reid_srdl.retrieval.features import Features, FeatureSet
+from reid_srdl.retrieval.lists import Lister
 from reid_srdl.retrieval.memory.mapped import is_mapped
-from reid_srdl.retrieval.ranks import ExactRanker, Lister
-from reid_srdl.retrieval.single_shot import SingleShot
-
-EngineName = Literal["count", "faiss"]
 
 
 def evaluate_by(
@@ -51,19 +46,9 @@ def evaluate_by(
     if protocol.distance == "given":
         raise UserError("given distances: there are features", "use evaluate_distances")
     check_shared(protocol, engine, group or Alone(), verify)
-    asked = asked_of(protocol, engine)
-    check_settings(asked)
+    check_settings(protocol, engine)
     if all(map(_tells, (features.query, features.gallery))):
-        check_labels(features.query.labels, features.gallery.labels, asked)
-    if protocol.gallery == "single-shot":
-        return evaluate_drawn(
-            features,
-            protocol,
-            SingleShot(protocol.trials, protocol.trial_seed),
-            counting=engine_of(engine, device),
-            ranker=_ranker(protocol, engine, device),
-            progress=progress,
-        )
+        check_labels(features.query.labels, features.gallery.labels, protocol)
     scored = evaluate(
         features,
         protocol,
@@ -75,24 +60,6 @@ def evaluate_by(
         keep=keep,
     )
     return scored if verify is None else verified(scored, features, protocol, verify)
-
-
-def asked_of(protocol: Protocol, engine: EngineName) -> Asked:
-    """Returns the settings that depend on each other, for `check_settings` and `check_labels`."""
-    rerank, expand = protocol.rerank, protocol.expand
-    return Asked(
-        rules=protocol.rules,
-        normalized=normalizes(protocol),
-        same_camera=protocol.same_camera,
-        drawn=protocol.gallery != "all",
-        engine=engine,
-        index=protocol.index,
-        retrieved=protocol.retrieved,
-        k1=None if rerank.method == "none" else rerank.k1,
-        k2=rerank.k2,
-        expand=None if expand.method == "none" else expand.method,
-        n=expand.n,
-    )
 
 
 def check_shared(
@@ -137,7 +104,7 @@ def _ranker(protocol: Protocol, engine: EngineName, device: str) -> Lister | Non
     expand = protocol.expand
     if expand.method == "none":
         return ranker
-    from reid_srdl.retrieval.reranking.expansion import ExpandedRanker
+    from reid_srdl.reranking.expansion import ExpandedRanker
 
     inner = ranker or ExactRanker(engine_of(engine, device))
     return ExpandedRanker(inner, expand.method, expand.n, expand.alpha)
@@ -146,12 +113,12 @@ def _ranker(protocol: Protocol, engine: EngineName, device: str) -> Lister | Non
 def _inner_ranker(protocol: Protocol, engine: EngineName, device: str) -> Lister | None:
     rerank = protocol.rerank
     if rerank.method != "none":
-        from reid_srdl.retrieval.reranking.rerank import KReciprocalRanker
+        from reid_srdl.reranking.rerank import KReciprocalRanker
 
         power = CONVENTIONS[protocol.rules].rerank_power
         return KReciprocalRanker(rerank.k1, rerank.k2, rerank.lambda_, power)
     if protocol.index is None:
         return None
-    from reid_srdl.retrieval.by_faiss.approximate import ApproximateRanker
+    from reid_srdl.by_faiss.approximate import ApproximateRanker
 
     return ApproximateRanker(protocol.index, protocol.retrieved, gpu=device.startswith("cuda"))

@@ -16,9 +16,9 @@ from reid_srdl.retrieval.labels import Labels
 from reid_srdl.retrieval.ranks import without_junk
 from reid_srdl.retrieval.result import CurvePoint, OperatingPoint, Verification
 from reid_srdl.retrieval.rows import rows_of
-from reid_srdl.retrieval.verification.pairs import FeaturePairs, GivenPairs, Pairs
-from reid_srdl.retrieval.verification.rates import rates_at
-from reid_srdl.retrieval.verification.resampling import intervals
+from reid_srdl.verification.pairs import FeaturePairs, GivenPairs, Pairs
+from reid_srdl.verification.rates import rates_at
+from reid_srdl.verification.resampling import intervals
 
 _RATES = (1e-1, 1e-2, 1e-3, 1e-4)
 _RESAMPLES, _CONFIDENCE, _SEED = 1999, 0.95, 0

@@ -16,7 +16,7 @@ from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.readable import check_readable
 from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation import asked_of, check_settings, check_verification
+from reid_srdl.evaluation import check_settings, check_verification
 from reid_srdl.group.processes import Alone
 from reid_srdl.jobs.planning import RunPlan
 from reid_srdl.models.build import build, check_network
@@ -90,7 +90,7 @@ def check_evaluation(settings: EvalConfig, data: ReidData) -> None:
         UserError: they contradict each other, there are too few images, or no query has a match.
     """
     try:
-        check_settings(asked_of(settings, settings.engine))
+        check_settings(settings, settings.engine)
         if settings.verify is not None:
             check_verification(settings, Alone())
         check_data(data, settings)

@@ -10,7 +10,6 @@ from reid_srdl.errors import FileError, fail
 from reid_srdl.evaluation import (
     Progress,
     Scored,
-    asked_of,
     check_settings,
     check_shared,
     evaluate_by,
@@ -57,7 +56,7 @@ def evaluate_features(
     """
     group = group or Alone()
     check_shared(settings, settings.engine, group, settings.verify)
-    check_settings(asked_of(settings, settings.engine))
+    check_settings(settings, settings.engine)
     kept = None
     if name is not None:
         from reid_srdl.jobs.features_record import Kept  # what names nothing needs no records

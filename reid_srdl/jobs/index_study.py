@@ -9,19 +9,19 @@ from typing import ClassVar
 
 import numpy as np
 
-from reid_srdl.config.protocol import Protocol
-from reid_srdl.evaluation import evaluate, normalizes
-from reid_srdl.evaluation.cameras import as_ruled, with_cameras
-from reid_srdl.evaluation.rank_lists import RankList, rank_lists
-from reid_srdl.records.index_cost import RECALLS, IndexCost, IndexStudy
-from reid_srdl.retrieval.by_faiss.approximate import (
+from reid_srdl.by_faiss.approximate import (
     Retrieved,
-    build_index,
     check_count,
     retrieve,
     retrieved_lists,
     truncated_ranks,
 )
+from reid_srdl.by_faiss.building import build_index
+from reid_srdl.config.protocol import Protocol
+from reid_srdl.evaluation import evaluate, normalizes
+from reid_srdl.evaluation.cameras import as_ruled, with_cameras
+from reid_srdl.evaluation.rank_lists import RankList, rank_lists
+from reid_srdl.records.index_cost import RECALLS, IndexCost, IndexStudy
 from reid_srdl.retrieval.features import Features, checked
 from reid_srdl.retrieval.labels import Int64s, Labels
 from reid_srdl.retrieval.ranks import Ranks, without_junk
@@ -40,7 +40,7 @@ def study_indexes(
 
     Args:
         features: queries and gallery; boxes are not used.
-        names: the indexes (see `approximate.build_index`); none: some that fit the features.
+        names: the indexes (see `building.build_index`); none: some that fit the features.
         protocol: distance and normalisation.
         retrieved: images retrieved per query.
         gpu: let a GPU answer, where FAISS sees one.

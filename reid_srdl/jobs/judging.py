@@ -19,7 +19,6 @@ from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.evaluation import (
     Progress,
     Scored,
-    asked_of,
     check_settings,
     check_shared,
     evaluate_by,
@@ -85,7 +84,7 @@ def judge(
     """
     group = group or Alone()
     check_shared(settings, settings.engine, group, settings.verify)
-    check_settings(asked_of(settings, settings.engine))
+    check_settings(settings, settings.engine)
     extracted = None
     if group.rank == 0:
         extractor, data = opened(partial(_check, settings, lists))

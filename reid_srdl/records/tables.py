@@ -15,8 +15,8 @@ from typing import Any
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.files import write_text
-from reid_srdl.retrieval.by_faiss.listing import RankList
 from reid_srdl.retrieval.features import Features, FeatureSet
+from reid_srdl.retrieval.lists import RankList
 from reid_srdl.retrieval.metrics import PerQuery
 from reid_srdl.retrieval.ranks import UNRETRIEVED
 from reid_srdl.texts import csv_cell, json_text, plain

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.arithmetic.parallel import parts
-from reid_srdl.retrieval.by_faiss.listing import RankList, counts
 from reid_srdl.retrieval.counting.counter import running
 from reid_srdl.retrieval.features import Features, FeatureSet, check_finite, checked
 from reid_srdl.retrieval.labels import Int64s, Labels
+from reid_srdl.retrieval.lists import RankList, counts
 from reid_srdl.retrieval.memory.mapped import forget
 from reid_srdl.retrieval.ranks import Ranks
 from reid_srdl.retrieval.rows import Rows
@@ -178,9 +178,9 @@ def _ranked(block: NDArray[Any], start: int, queries: Labels, index: PidIndex) -
     same = index.same_pid(queries.take(numbers))
     rows, sizes = np.unique(same.query[same.match], return_counts=True)
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    query, position = same.query[same.match], same.gallery[same.match]
+    query, position = same.query[same.match], same.image[same.match]
     distances = block[query, position]
-    block[same.query, same.gallery] = np.inf  # no negatives
+    block[same.query, same.image] = np.inf  # no negatives
     order = np.lexsort((position, distances, query))
     position, distances = position[order], distances[order]
     ends = list(zip(rows.tolist(), offsets[:-1].tolist(), offsets[1:].tolist(), strict=True))

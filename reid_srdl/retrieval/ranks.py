@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from reid_srdl.retrieval.by_faiss.listing import RankList, exact_lists
 from reid_srdl.retrieval.counting.counter import running
 from reid_srdl.retrieval.counting.matches import find_targets
 from reid_srdl.retrieval.counting.targets import Targets
@@ -26,7 +25,7 @@ class Engine(Protocol):
     def slots(
         self,
         queries: Rows,
-        gallery: Rows,
+        images: Rows,
         targets: Targets,
         progress: Callable[[int], None] | None = None,
     ) -> Int64s:
@@ -34,7 +33,7 @@ class Engine(Protocol):
 
 
 class Ranker(Protocol):
-    """Whatever ranks the matches of some queries; by default `ExactRanker`."""
+    """Whatever ranks the matches of some queries; by default `evaluation.exact.ExactRanker`."""
 
     @property
     def independent(self) -> bool:
@@ -44,35 +43,14 @@ class Ranker(Protocol):
         self,
         queries: Rows,
         query_labels: Labels,
-        gallery: Rows,
-        gallery_labels: Labels,
+        images: Rows,
+        image_labels: Labels,
         progress: Callable[[int, int], None] | None = None,
     ) -> Iterator[Ranks]:
         """Yields the ranks of all matches in a gallery without junk; see `match_ranks`."""
 
     def told(self) -> dict[str, str]:
         """Returns the fields of `result.Rules` that say how this ranker departs from exact."""
-
-
-class Lister(Ranker, Protocol):
-    """A ranker that can also show what it ranks."""
-
-    def lists(
-        self,
-        queries: Rows,
-        query_labels: Labels,
-        gallery: Rows,
-        gallery_labels: Labels,
-        k: int,
-        distance: str,
-    ) -> Iterator[RankList]:
-        """Yields the first k images of each query, in the order that gives its matches' ranks.
-
-        Args:
-            queries, query_labels, gallery, gallery_labels: as for `ranks`.
-            k: from 1 to the gallery's size.
-            distance: ``euclidean`` or ``cosine``, of the protocol.
-        """
 
 
 @dataclass(frozen=True)
@@ -106,44 +84,6 @@ class Ranks:
                 self.gallery[low:high],
             )
             start, first = stop, last
-
-
-@dataclass(frozen=True)
-class ExactRanker:
-    """Ranks by the distances that `exact` defines, as `engine` counts them."""
-
-    independent: ClassVar[bool] = True
-
-    engine: Engine
-
-    def ranks(
-        self,
-        queries: Rows,
-        query_labels: Labels,
-        gallery: Rows,
-        gallery_labels: Labels,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> Iterator[Ranks]:
-        """Yields the ranks of all matches."""
-        yield from match_ranks(
-            queries, query_labels, gallery, gallery_labels, self.engine, progress
-        )
-
-    def lists(
-        self,
-        queries: Rows,
-        query_labels: Labels,
-        gallery: Rows,
-        gallery_labels: Labels,
-        k: int,
-        distance: str,
-    ) -> Iterator[RankList]:
-        """Yields the first k images of each query by the same distances."""
-        yield from exact_lists(queries, query_labels, gallery, gallery_labels, k, distance)
-
-    def told(self) -> dict[str, str]:
-        """Nothing: exact ranks over the whole gallery are the rule."""
-        return {}
 
 
 def match_ranks(
@@ -184,7 +124,7 @@ def match_ranks(
         slots = engine.slots(chosen, gallery, targets, advance)
         order = np.arange(len(slots)) - targets.offsets[targets.query]
         ranks = 1 + order + running(slots, targets.offsets)
-        yield Ranks(matched, targets.offsets, ranks, targets.gallery)
+        yield Ranks(matched, targets.offsets, ranks, targets.image)
 
 
 def without_junk(

@@ -22,12 +22,12 @@ class SamePid:
     """Every pair of a query and a gallery image of its identity, ordered by query, then gallery.
 
     Attributes:
-        query, gallery: P positions each.
+        query, image: P positions each, of the query and of the gallery image.
         match: P booleans: a match (another camera), or else ignored (the same camera).
     """
 
     query: Int64s
-    gallery: Int64s
+    image: Int64s
     match: NDArray[np.bool_]
 
 
@@ -48,7 +48,7 @@ class PidIndex:
 
     >>> gallery = Labels(np.array([7, 0, 7, 5]), np.array([1, 1, 2, 1]))
     >>> pairs = PidIndex(gallery).same_pid(Labels(np.array([7]), np.array([1])))
-    >>> pairs.gallery.tolist(), pairs.match.tolist()
+    >>> pairs.image.tolist(), pairs.match.tolist()
     ([0, 2], [False, True])
     """
 
@@ -68,9 +68,9 @@ class PidIndex:
         first = np.searchsorted(self._sorted, queries.pids, "left")
         query = np.repeat(np.arange(len(queries)), sizes)
         within = np.arange(len(query)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        gallery = self._order[np.repeat(first, sizes) + within]
-        match = self._camids[gallery] != queries.camids[query]
-        return SamePid(query, gallery, match)
+        image = self._order[np.repeat(first, sizes) + within]
+        match = self._camids[image] != queries.camids[query]
+        return SamePid(query, image, match)
 
     def waves(self, queries: Labels, pairs: int) -> Iterator[tuple[int, int]]:
         """Yields (start, stop) of runs of queries with at most ``pairs`` same-pid pairs each.

@@ -16,7 +16,7 @@ from reid_srdl.data.normalisation import IMAGENET, Normalisation
 from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.data.reid.joint import set_of_each
 from reid_srdl.data.reid.names import class_labels
-from reid_srdl.evaluation import asked_of, check_boxes, check_labels, evaluate_by
+from reid_srdl.evaluation import check_boxes, check_labels, evaluate_by
 from reid_srdl.models.network import Network
 from reid_srdl.records.digests import labels_digest
 from reid_srdl.records.queries import scored_queries
@@ -194,7 +194,6 @@ def check_data(data: ReidData, settings: EvalConfig) -> None:
             fewer images than the settings need.
     """
     query, gallery = (Labels(part.pids, part.camids) for part in (data.query, data.gallery))
-    asked = asked_of(settings, settings.engine)
-    check_labels(query, gallery, asked)
-    if data.boxes is not None and not asked.drawn:
-        check_boxes(query, gallery, Labels(data.boxes.pids, data.boxes.camids), asked)
+    check_labels(query, gallery, settings)
+    if data.boxes is not None and settings.gallery == "all":
+        check_boxes(query, gallery, Labels(data.boxes.pids, data.boxes.camids), settings)

@@ -13,7 +13,7 @@ from reid_srdl.analysis.accuracy import class_scores
 from reid_srdl.config import EvalConfig, Protocol
 from reid_srdl.data.reid.crops import Crops
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation import asked_of, check_labels, evaluate
+from reid_srdl.evaluation import check_labels, evaluate
 from reid_srdl.evaluation.cameras import SameCamera
 from reid_srdl.models.network import Network
 from reid_srdl.retrieval.features import Features, FeatureSet
@@ -80,7 +80,7 @@ def check_held_out(crops: Crops, same_camera: SameCamera) -> None:
     """
     labels = judged_labels(crops, same_camera)
     try:
-        check_labels(labels, labels, asked_of(Protocol(), "count"))
+        check_labels(labels, labels, Protocol())
     except UserError:
         raise UserError(
             "data.validation: nothing to judge by: none of the people who are held out was seen by "

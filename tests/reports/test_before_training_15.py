@@ -8,9 +8,7 @@ import pytest
 from reid_srdl.config import EvalConfig
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import (
-    Asked,
     Scored,
-    asked_of,
     check_labels,
     check_settings,
     evaluate_by,
@@ -33,9 +31,9 @@ def expanded(n: int) -> dict[str, object]:
     return {"expand": {"method": "aqe", "n": n}}
 
 
-def asked(**settings: object) -> Asked:
+def check(**settings: object) -> None:
     chosen = EvalConfig(**settings)
-    return asked_of(chosen, chosen.engine)
+    check_settings(chosen, chosen.engine)
 
 
 def scored(features: Features, **settings: object) -> Scored:
@@ -76,7 +74,7 @@ FINE: tuple[dict[str, object], ...] = (
 def test_settings_are_refused_without_features(case: str) -> None:
     settings, option = CONTRADICTIONS[case]
     with pytest.raises(UserError) as raised:
-        check_settings(asked(**settings))
+        check(**settings)
     assert raised.value.exit_status == 2
     assert option in raised.value.hint
     with pytest.raises(UserError) as again:
@@ -86,7 +84,7 @@ def test_settings_are_refused_without_features(case: str) -> None:
 
 @pytest.mark.parametrize("settings", FINE, ids=str)
 def test_settings_that_work_pass(settings: dict[str, object]) -> None:
-    check_settings(asked(**settings))
+    check(**settings)
 
 
 def labels(pids: list[int], camid: int) -> Labels:
@@ -94,7 +92,7 @@ def labels(pids: list[int], camid: int) -> Labels:
 
 
 def test_labels_tell_that_no_query_has_a_match() -> None:
-    usual = asked()
+    usual = EvalConfig()
     check_labels(labels([1, 2], 1), labels([2, 3], 2), usual)
     for query, gallery in (
         (labels([1, 2], 1), labels([1, 2], 1)),  # one camera
@@ -103,7 +101,7 @@ def test_labels_tell_that_no_query_has_a_match() -> None:
     ):
         with pytest.raises(UserError, match="no query has a match"):
             check_labels(query, gallery, usual)
-    check_labels(labels([-1], 1), labels([-1, 4], 2), asked(rules="torchreid"))
+    check_labels(labels([-1], 1), labels([-1, 4], 2), EvalConfig(rules="torchreid"))
 
 
 TOO_FEW: dict[str, tuple[dict[str, object], str]] = {
@@ -123,7 +121,7 @@ def test_labels_tell_that_images_are_too_few(case: str) -> None:
     settings, hint = TOO_FEW[case]
     query, gallery = labels([1, 2], 1), labels([1, 1, 2, 2, 2, -1], 2)
     with pytest.raises(UserError) as raised:
-        check_labels(query, gallery, asked(**settings))
+        check_labels(query, gallery, EvalConfig(**settings))
     assert raised.value.exit_status == 2
     assert hint in raised.value.hint
 
@@ -136,5 +134,5 @@ def test_labels_pass_where_the_evaluation_works(case: str) -> None:
     if "expand" in settings:
         settings |= expanded(2)
     features = random_features(np.random.default_rng(3), queries=9, gallery=40, ids=4)
-    check_labels(features.query.labels, features.gallery.labels, asked(**settings))
+    check_labels(features.query.labels, features.gallery.labels, EvalConfig(**settings))
     assert scored(features, **settings).evaluation.single_query.queries

@@ -6,18 +6,17 @@ from collections.abc import Callable
 
 import numpy as np
 
+from reid_srdl.by_faiss.search import SearchEngine
 from reid_srdl.evaluation import Counting
-from reid_srdl.retrieval.by_faiss.search import SearchEngine
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.counting.kernels.choice import Share
 from reid_srdl.retrieval.counting.kernels.forecast import Problem
-from reid_srdl.retrieval.counting.kernels.integer_product import is_exact
 from reid_srdl.retrieval.counting.kernels.kernel import Kernel
-from reid_srdl.retrieval.counting.kernels.on_faiss import FaissKernel
 from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
 from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.kernels.on_torch import TorchKernel
 from reid_srdl.retrieval.counting.kernels.split import Split, leading_directions
+from reid_srdl.retrieval.counting.plain import PlainEngine
 
 
 class IntegerEngine(CountEngine):
@@ -45,7 +44,7 @@ class DividedEngine(IntegerEngine):
 
 def split_of(problem: Problem, leading: int) -> Split:
     """Returns the split along the gallery's own principal directions."""
-    rows = problem.frame.place(problem.gallery.take(np.arange(len(problem.gallery))))
+    rows = problem.frame.place(problem.images.take(np.arange(len(problem.images))))
     return Split(leading_directions(rows, leading))
 
 
@@ -57,16 +56,13 @@ def finest(kernel: Kernel) -> Kernel:
 
 
 PATHS: dict[str, Callable[[], Counting]] = {
+    "plain": PlainEngine,
     "count chosen": CountEngine,
     "count numpy": lambda: CountEngine(kernel=NumpyKernel()),
     "count numpy small blocks": lambda: CountEngine(
         kernel=NumpyKernel(), query_rows=5, gallery_rows=7
     ),
     "count numpy finest": lambda: CountEngine(kernel=finest(NumpyKernel())),
-    "count faiss": lambda: CountEngine(kernel=FaissKernel()),
-    "count faiss small blocks": lambda: CountEngine(
-        kernel=FaissKernel(), query_rows=9, gallery_rows=61
-    ),
     "count integers": lambda: IntegerEngine(3),
     "count integers undirected": lambda: IntegerEngine(0),
     "count integers small blocks": lambda: IntegerEngine(2, query_rows=5, gallery_rows=7),
@@ -80,5 +76,3 @@ PATHS: dict[str, Callable[[], Counting]] = {
     "search short lists": lambda: SearchEngine(list_length=5),
     "search full lists": lambda: SearchEngine(list_length=1 << 30, query_rows=9),
 }
-if not is_exact():  # nobody counts by integers here; test_integers tells of it
-    PATHS = {name: path for name, path in PATHS.items() if "integers" not in name}

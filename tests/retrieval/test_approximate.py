@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from reid_srdl.by_faiss.approximate import ApproximateRanker
+from reid_srdl.by_faiss.building import build_index
 from reid_srdl.config import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate, evaluate_by
 from reid_srdl.jobs.index_study import fitting_indexes, study_indexes
-from reid_srdl.retrieval.by_faiss.approximate import ApproximateRanker, build_index
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.metrics import average_precision
 from reid_srdl.retrieval.rows import rows_of

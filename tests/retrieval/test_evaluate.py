@@ -8,18 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reid_srdl.by_faiss.approximate import ApproximateRanker
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import Scored, evaluate
+from reid_srdl.evaluation.exact import ExactRanker
+from reid_srdl.reranking.expansion import ExpandedRanker
+from reid_srdl.reranking.rerank import KReciprocalRanker
 from reid_srdl.retrieval.arithmetic import exact
-from reid_srdl.retrieval.by_faiss.approximate import ApproximateRanker
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.labels import JUNK
 from reid_srdl.retrieval.metrics import PerQuery
-from reid_srdl.retrieval.ranks import ExactRanker, Ranker
-from reid_srdl.retrieval.reranking.expansion import ExpandedRanker
-from reid_srdl.retrieval.reranking.rerank import KReciprocalRanker
+from reid_srdl.retrieval.ranks import Ranker
 from tests.retrieval.brute import brute_ranks, distance_table, random_features
 from tests.retrieval.engines import PATHS
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from reid_srdl.by_faiss.pairs import pair_distances, pair_error
+from reid_srdl.reranking import bounds, neighbours
+from reid_srdl.reranking.bounds import Bounds
+from reid_srdl.reranking.neighbours import Neighbours
 from reid_srdl.retrieval.counting.frame import squared_norms
-from reid_srdl.retrieval.reranking import bounds, neighbours
-from reid_srdl.retrieval.reranking.bounds import Bounds
-from reid_srdl.retrieval.reranking.distances import pair_distances, pair_error
-from reid_srdl.retrieval.reranking.neighbours import Neighbours
 
 
 def by_hand(x: NDArray[np.float32], k: int) -> tuple[NDArray[np.float64], list[list[int]]]:

@@ -12,7 +12,7 @@ from reid_srdl.evaluation import Counting
 from reid_srdl.retrieval.counting.count import CountEngine
 from reid_srdl.retrieval.counting.frame import frame_for
 from reid_srdl.retrieval.counting.kernels.forecast import Problem
-from reid_srdl.retrieval.counting.kernels.on_faiss import FaissKernel
+from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.matches import find_targets
 from reid_srdl.retrieval.counting.shard import ShardCount
 from reid_srdl.retrieval.features import Features, FeatureSet
@@ -205,7 +205,7 @@ def test_the_slots_of_shards_add_up() -> None:
     for start, stop in ((0, 31), (31, 32), (32, len(gallery))):
         # A shard may choose a frame and a kernel of its own.
         frame = frame_for(queries, rows_of(gallery.block(start, stop)))
-        shard = ShardCount(FaissKernel(), Problem(frame, queries, gallery, targets))
+        shard = ShardCount(NumpyKernel(), Problem(frame, queries, gallery, targets))
         shard.add(start, stop, query_rows=7)
         total += shard.finish()
     assert whole.sum() > 0

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from reid_srdl.config import Expand, Protocol, Rerank
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import evaluate, evaluate_by
+from reid_srdl.reranking import bounds, encoding, jaccard, neighbours, ranked
+from reid_srdl.reranking.expansion import expand
+from reid_srdl.reranking.rerank import KReciprocalRanker
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.labels import Labels
 from reid_srdl.retrieval.multi_query import pool
-from reid_srdl.retrieval.reranking import bounds, encoding, jaccard, neighbours, ranked
-from reid_srdl.retrieval.reranking.expansion import expand
-from reid_srdl.retrieval.reranking.rerank import KReciprocalRanker
 from reid_srdl.retrieval.rows import rows_of
 from tests.retrieval.brute import brute_ranks, random_features
 

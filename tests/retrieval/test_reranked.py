@@ -7,13 +7,13 @@ import pytest
 from numpy.typing import NDArray
 from scipy import sparse
 
+from reid_srdl.reranking import ranked
+from reid_srdl.reranking.encoding import encoded
+from reid_srdl.reranking.jaccard import FinalDistances, Shared
+from reid_srdl.reranking.neighbours import find_neighbours
+from reid_srdl.reranking.ranked import reranked
 from reid_srdl.retrieval.counting.frame import squared_norms
 from reid_srdl.retrieval.labels import Labels
-from reid_srdl.retrieval.reranking import ranked
-from reid_srdl.retrieval.reranking.encoding import encoded
-from reid_srdl.retrieval.reranking.jaccard import FinalDistances, Shared
-from reid_srdl.retrieval.reranking.neighbours import find_neighbours
-from reid_srdl.retrieval.reranking.ranked import reranked
 
 QUERIES, GALLERY = 30, 300
 

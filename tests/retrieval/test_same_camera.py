@@ -16,7 +16,6 @@ from reid_srdl.config.protocol import Expand, Rerank
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import Scored, check_boxes, check_labels, evaluate, evaluate_by
 from reid_srdl.evaluation.rank_lists import rank_lists
-from reid_srdl.evaluation.settings import asked_of
 from reid_srdl.feature_files.reading import load_features, save_features
 from reid_srdl.jobs.index_study import study_indexes
 from reid_srdl.records.per_query import read_results
@@ -179,15 +178,14 @@ def test_one_camera_and_missing_ones_are_refused(tmp_path: Path) -> None:
     some[np.flatnonzero(made.gallery.pids > 0)[:3]] = UNKNOWN_CAMERA
     missing = Features(made.query, dataclasses.replace(made.gallery, camids=some))
     save_features(tmp_path / "f", missing)
-    asked = asked_of(Protocol(), "count")
     for wrong, words in ((one, "all test images are by one"), (missing, "not known of 3 of")):
         labels = wrong.query.labels, wrong.gallery.labels
-        for refuse in (lambda: check_labels(*labels, asked), lambda: evaluate(wrong)):  # noqa: B023
+        for refuse in (lambda: check_labels(*labels, Protocol()), lambda: evaluate(wrong)):  # noqa: B023
             with pytest.raises(UserError, match=words) as caught:
                 refuse()
             assert "--same-camera keep" in caught.value.hint
-        check_labels(*labels, asked_of(KEEP, "count"))
-        check_boxes(*labels, wrong.query.labels, asked_of(KEEP, "count"))
+        check_labels(*labels, KEEP)
+        check_boxes(*labels, wrong.query.labels, KEEP)
         evaluate(wrong, KEEP)
     with pytest.raises(UserError, match="not known of 3 of"):
         evaluate(load_features(tmp_path / "f"))

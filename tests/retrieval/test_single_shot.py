@@ -149,8 +149,6 @@ def test_errors() -> None:
     gallery = FeatureSet(np.float32([[1], [2]]), np.array([1, 2]), np.array([1, 2]))
     with pytest.raises(UserError, match="no query has a match"):
         single_shot(Features(query, gallery))
-    with pytest.raises(UserError, match="evaluate ranks whole galleries"):
-        evaluate(Features(query, gallery), Protocol(gallery="single-shot"))
     changed = Protocol(rerank=Rerank(method="k-reciprocal"), expand=Expand(method="aqe"))
     with pytest.raises(UserError, match="re-ranking and query expansion: evaluate ranks"):
         evaluate(Features(query, gallery), changed)

@@ -15,8 +15,8 @@ from reid_srdl.evaluation import evaluate_by
 from reid_srdl.retrieval import given
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.result import Evaluation, Verification
-from reid_srdl.retrieval.verification import pairs
-from reid_srdl.retrieval.verification.cells import cells_of, last_of
+from reid_srdl.verification import pairs
+from reid_srdl.verification.cells import cells_of, last_of
 from tests.retrieval.brute import random_features
 from tests.retrieval.test_given import labels
 

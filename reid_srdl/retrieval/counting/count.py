@@ -47,10 +47,10 @@ class CountEngine:
     _chosen: Kernel | None = field(default=None, init=False, repr=False)
 
     def slots(
-        self, queries: Rows, gallery: Rows, targets: Targets, progress: Progress | None = None
+        self, queries: Rows, images: Rows, targets: Targets, progress: Progress | None = None
     ) -> Int64s:
-        """Returns the M matches' slots over the whole gallery (see `counter`)."""
-        problem = Problem(frame_for(queries, gallery), queries, gallery, targets)
+        """Returns the M matches' slots over these images (see `counter`)."""
+        problem = Problem(frame_for(queries, images), queries, images, targets)
         slots = np.empty(len(targets.query), np.int64)
         for share in self._shares(problem):
             part, matches = problem.select(share.queries)
@@ -66,7 +66,7 @@ class CountEngine:
             counting.add(*part, query_rows)
             return part[1] - part[0]
 
-        blocks = parts(len(problem.gallery), gallery_rows, threads() if kernel.threaded else 1)
+        blocks = parts(len(problem.images), gallery_rows, threads() if kernel.threaded else 1)
         for rows in (each if kernel.threaded else map)(add, blocks):
             if progress:
                 progress(rows * len(problem.queries))
@@ -80,7 +80,7 @@ class CountEngine:
             return [Share(self.kernel)]
         kernel = self._chosen
         if kernel is None:
-            kernel = choose(problem, self.chosen_for or len(problem.gallery), self.device)
+            kernel = choose(problem, self.chosen_for or len(problem.images), self.device)
             if self.chosen_for is not None:
                 self._chosen = kernel
         return divided(problem, kernel)

@@ -32,10 +32,7 @@ class Edges:
         start: Q + 1; query i has windows start[i] to start[i + 1].
         far: Q, each query's last edge, -infinity for a query without a match: a value from there on
             is surely farther than all matches.
-        retired: whether others serve in their place by now, so that nobody need keep them.
     """
-
-    retired = False
 
     def __init__(self, targets: Targets, low: Float32s, high: Float32s) -> None:
         query = targets.query

@@ -36,7 +36,7 @@ _FEW = 6  # pairs of an identity, on average, for which the definition is as fas
 
 def find_targets(queries: Rows, gallery: Rows, same: SamePid) -> Targets:
     """Estimates the distance of every match and sorts each query's matches."""
-    query, position = same.query[same.match], same.gallery[same.match]
+    query, position = same.query[same.match], same.image[same.match]
     sizes = np.bincount(query, minlength=len(queries))
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     groups = _groups(same, len(queries))
@@ -67,11 +67,11 @@ def _groups(same: SamePid, queries: int) -> list[_Group]:
     starts = np.searchsorted(same.query, np.arange(queries + 1))
     sizes = np.diff(starts)
     some = np.flatnonzero(sizes)
-    first = same.gallery[starts[some]]
+    first = same.image[starts[some]]
     some = some[np.lexsort((some, sizes[some], first))]
-    fresh = np.diff(same.gallery[starts[some]]) | np.diff(sizes[some])
+    fresh = np.diff(same.image[starts[some]]) | np.diff(sizes[some])
     return [
-        _Group(of, same.gallery[starts[of[0]] : starts[of[0] + 1]], starts[of])
+        _Group(of, same.image[starts[of[0]] : starts[of[0] + 1]], starts[of])
         for of in np.split(some, np.flatnonzero(fresh) + 1)
         if len(of)
     ]

@@ -21,7 +21,7 @@ class Targets:
         same: all same-identity pairs, which never count as negatives.
         offsets: Q + 1 positions; query i has matches offsets[i] to offsets[i + 1].
         query: M query positions.
-        gallery: M gallery positions.
+        image: M positions of the matches among the images that are counted.
         distances: M estimates of the squared Euclidean distances, ascending within a query.
         slack: M bounds, one for each query: the definition is within distances +- slack.
         defined: the definition's distances of some of the matches.
@@ -30,7 +30,7 @@ class Targets:
     same: SamePid
     offsets: Int64s
     query: Int64s
-    gallery: Int64s
+    image: Int64s
     distances: Float64s
     slack: Float64s
     defined: Callable[[Int64s], Float64s] = field(repr=False, compare=False)
@@ -42,13 +42,13 @@ class Targets:
         number = np.cumsum(kept) - 1
         matches, pairs = np.flatnonzero(kept[self.query]), np.flatnonzero(kept[self.same.query])
         same = SamePid(
-            number[self.same.query[pairs]], self.same.gallery[pairs], self.same.match[pairs]
+            number[self.same.query[pairs]], self.same.image[pairs], self.same.match[pairs]
         )
         selected = Targets(
             same,
             np.concatenate([[0], np.cumsum(np.diff(self.offsets)[kept])]),
             number[self.query[matches]],
-            self.gallery[matches],
+            self.image[matches],
             self.distances[matches],
             self.slack[matches],
             lambda some: self.defined(matches[some]),
@@ -77,14 +77,14 @@ class Targets:
         least = _bisected(low, high, surely)
         return least, _bisected(least, high, perhaps)  # what is surely ahead is perhaps ahead
 
-    def position(self, low: Int64s, high: Int64s, distances: Float64s, gallery: Int64s) -> Int64s:
-        """Finds where P gallery images stand among matches, by (distance, gallery position).
+    def position(self, low: Int64s, high: Int64s, distances: Float64s, image: Int64s) -> Int64s:
+        """Finds where P images stand among matches, by (distance, position).
 
         Args:
             low, high: the matches that are in question; by the definition, all those before are
                 ahead of the image and all those after are behind.
             distances: P distances by the definition.
-            gallery: P gallery positions.
+            image: P positions of the images.
 
         Returns:
             P positions of the first match that is behind; ``high`` where there is none among them.
@@ -97,13 +97,13 @@ class Targets:
         ends = np.cumsum(sizes)
         matches = np.arange(ends[-1]) + np.repeat(starts - (ends - sizes), sizes)
         whose = np.repeat(np.arange(len(starts)), sizes)
-        found, at = self.defined(matches), self.gallery[matches]
+        found, at = self.defined(matches), self.image[matches]
         order = np.lexsort((at, found, whose))
         found, at = found[order], at[order]
 
         def ahead(match: Int64s, pair: Int64s) -> Any:
             there, d = found[match], distances[pair]
-            return (there < d) | ((there == d) & (at[match] < gallery[pair]))
+            return (there < d) | ((there == d) & (at[match] < image[pair]))
 
         first = (ends - sizes)[run]
         behind = _bisected(first, first + sizes[run], ahead)

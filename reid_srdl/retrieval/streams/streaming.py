@@ -23,35 +23,34 @@ from reid_srdl.retrieval.memory import heap
 from reid_srdl.retrieval.memory.mapped import expect, forget, is_mapped
 from reid_srdl.retrieval.ranks import Engine, Ranks, match_ranks
 from reid_srdl.retrieval.rows import Rows
-from reid_srdl.retrieval.streams.stretches import StreamedGallery
+from reid_srdl.retrieval.streams.stretches import Stream
 
 Advance = Callable[[int], None]
 
 
 @dataclass
 class StreamedEngine:
-    """Counts a gallery a stretch at a time, and only this process's share of it.
+    """Counts a stream a stretch at a time, and only this process's share of it.
 
-    The gallery that it is asked about is the relevant part of the streamed one (see
-    `StreamedGallery.relevant`); what it counts is the whole.
+    It is asked about the relevant images of the stream alone (see `Stream.relevant`); what it
+    counts is the whole.
 
     Attributes:
         engine: who counts a stretch.
-        gallery: the streamed gallery.
+        stream: the whole gallery.
         positions: where the relevant images stand in it.
         group: the processes that share the work.
-        whole: told of the whole gallery's pairs, all processes', as far as this one is with its
-            share.
+        whole: told of all processes' pairs, as far as this one is with its share.
     """
 
     engine: Engine
-    gallery: StreamedGallery
+    stream: Stream
     positions: Int64s
     group: Group
     whole: Advance | None = None
 
     def slots(
-        self, queries: Rows, gallery: Rows, targets: Targets, progress: Advance | None = None
+        self, queries: Rows, images: Rows, targets: Targets, progress: Advance | None = None
     ) -> Int64s:
         """Returns the M matches' slots over the whole gallery, all processes' added.
 
@@ -60,12 +59,12 @@ class StreamedEngine:
         """
         whole = dataclasses.replace(
             targets,
-            same=dataclasses.replace(targets.same, gallery=self.positions[targets.same.gallery]),
-            gallery=self.positions[targets.gallery],
+            same=dataclasses.replace(targets.same, image=self.positions[targets.same.image]),
+            image=self.positions[targets.image],
         )
         slots = np.zeros(len(targets.query), np.int64)
-        shares = self.gallery.stretches(self.group.rank, self.group.size)
-        features = self.gallery.part.features
+        shares = self.stream.stretches(self.group.rank, self.group.size)
+        features = self.stream.images.features
         share = _Share(len(queries), len(features), sum(b - a for a, b in shares), self.whole)
         for number, (start, stop) in enumerate(shares):
             self.group.check()
@@ -73,10 +72,10 @@ class StreamedEngine:
                 expect(features[slice(*shares[number + 1])])
             here = features[start:stop]
             if is_mapped(features) and rows_not_finite(here):
-                check_finite(self.gallery.name, features)
-            stretch = self.gallery.stretch(start, stop)
+                check_finite(self.stream.name, features)
+            stretch = self.stream.stretch(start, stop)
             if len(stretch):
-                rows = stretch.rows(here, normalize=self.gallery.normalize)
+                rows = stretch.rows(here, normalize=self.stream.normalize)
                 slots += self.engine.slots(queries, rows, stretch.targets(whole), self._told(share))
             share.reach(stop - start)
             forget(features)
@@ -99,7 +98,7 @@ class StreamedRanker:
     independent: ClassVar[bool] = True
 
     engine: Engine
-    gallery: StreamedGallery
+    stream: Stream
     positions: Int64s
     group: Group
 
@@ -107,12 +106,12 @@ class StreamedRanker:
         self,
         queries: Rows,
         query_labels: Labels,
-        gallery: Rows,
-        gallery_labels: Labels,
+        images: Rows,
+        image_labels: Labels,
         progress: Callable[[int, int], None] | None = None,
     ) -> Iterator[Ranks]:
-        """Yields the ranks of all matches; ``gallery`` is the relevant part."""
-        total, done = len(queries) * len(self.gallery.part), 0
+        """Yields the ranks of all matches; ``images`` are the relevant ones alone."""
+        total, done = len(queries) * len(self.stream.images), 0
 
         def advance(pairs: int) -> None:
             nonlocal done
@@ -120,8 +119,8 @@ class StreamedRanker:
             if progress:
                 progress(done, total)
 
-        engine = StreamedEngine(self.engine, self.gallery, self.positions, self.group, advance)
-        yield from match_ranks(queries, query_labels, gallery, gallery_labels, engine)
+        engine = StreamedEngine(self.engine, self.stream, self.positions, self.group, advance)
+        yield from match_ranks(queries, query_labels, images, image_labels, engine)
         if done < total:  # queries without a match
             advance(total - done)
 
@@ -133,8 +132,8 @@ class StreamedRanker:
 class _Share:
     """Tells progress over all processes' pairs from this one's."""
 
-    def __init__(self, queries: int, gallery: int, own: int, progress: Advance | None) -> None:
-        self._total, self._own = queries * gallery, queries * own
+    def __init__(self, queries: int, images: int, own: int, progress: Advance | None) -> None:
+        self._total, self._own = queries * images, queries * own
         self._queries, self._progress = queries, progress
         self._done = self._told = self._reached = 0
 

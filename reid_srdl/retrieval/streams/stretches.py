@@ -82,12 +82,12 @@ class Stretch:
         its length behind it.
         """
         same = targets.same
-        here = (same.gallery >= self.start) & (same.gallery < self.stop)
-        own = SamePid(same.query[here], self._local(same.gallery[here]), same.match[here])
-        gallery = self._local(targets.gallery)
-        gallery[targets.gallery < self.start] = -1
-        gallery[targets.gallery >= self.stop] = len(self)
-        return dataclasses.replace(targets, same=own, gallery=gallery)
+        here = (same.image >= self.start) & (same.image < self.stop)
+        own = SamePid(same.query[here], self._local(same.image[here]), same.match[here])
+        image = self._local(targets.image)
+        image[targets.image < self.start] = -1
+        image[targets.image >= self.stop] = len(self)
+        return dataclasses.replace(targets, same=own, image=image)
 
     def _local(self, positions: Int64s) -> Int64s:
         if self.kept is None:
@@ -96,17 +96,17 @@ class Stretch:
 
 
 @dataclass
-class StreamedGallery:
+class Stream:
     """A gallery that is never in memory whole.
 
     Attributes:
-        part: its images, with junk.
+        images: all of them, with junk.
         normalize: L2-normalise features.
         junk_ignored: images of pid -1 count for nobody.
         name: what messages call its features.
     """
 
-    part: FeatureSet
+    images: FeatureSet
     normalize: bool
     junk_ignored: bool
     name: str = "gallery_features"
@@ -117,30 +117,30 @@ class StreamedGallery:
         if self.junk_ignored:
             wanted = wanted[wanted != JUNK]
         found = []
-        for start, stop in parts(len(self.part), _LABELS):
-            pids = np.asarray(self.part.pids[start:stop], np.int64)
+        for start, stop in parts(len(self.images), _LABELS):
+            pids = np.asarray(self.images.pids[start:stop], np.int64)
             here = np.flatnonzero(np.isin(pids, wanted))
-            camids = np.asarray(self.part.camids[start:stop][here], np.int64)
+            camids = np.asarray(self.images.camids[start:stop][here], np.int64)
             found.append((here + start, pids[here], camids))
-            forget(self.part.pids)
-            forget(self.part.camids)
+            forget(self.images.pids)
+            forget(self.images.camids)
         positions, pids, camids = (np.concatenate(side) for side in zip(*found, strict=True))
         return positions, Labels(pids, camids)
 
     def rows(self, positions: Int64s) -> Rows:
         """Returns the rows at these positions, to be read here and there."""
-        return MappedRows(self.part.features, positions, name=self.name, normalize=self.normalize)
+        return MappedRows(self.images.features, positions, name=self.name, normalize=self.normalize)
 
     def stretches(self, rank: int, size: int) -> list[tuple[int, int]]:
         """Returns (start, stop) of this process's stretches; they are dealt out in turn."""
-        return parts(len(self.part), stretch_rows(self.part), size)[rank::size]
+        return parts(len(self.images), stretch_rows(self.images), size)[rank::size]
 
     def stretch(self, start: int, stop: int) -> Stretch:
         """Returns a stretch, its labels read."""
         if not self.junk_ignored:
             return Stretch(start, stop, None)
-        kept = start + np.flatnonzero(self.part.pids[start:stop] != JUNK)
-        forget(self.part.pids)
+        kept = start + np.flatnonzero(self.images.pids[start:stop] != JUNK)
+        forget(self.images.pids)
         return Stretch(start, stop, kept if len(kept) < stop - start else None)
 
 

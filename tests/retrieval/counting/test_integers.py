@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from reid_srdl.retrieval.counting.kernels import choice, integer_product
 from reid_srdl.retrieval.counting.kernels.choice import Share, choose, divided
 from reid_srdl.retrieval.counting.kernels.forecast import Forecast, Problem
 from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
-from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
 from reid_srdl.retrieval.counting.kernels.split import Split, leading_directions
 from reid_srdl.retrieval.counting.matches import find_targets
 from reid_srdl.retrieval.counting.shard import ShardCount
@@ -185,10 +183,10 @@ def _problem(queries: int = 60, gallery: int = 900, dim: int = 128, rank: int = 
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> Problem:
     monkeypatch.setattr(choice, "_SAMPLED_WORK", 0)
+    monkeypatch.setattr(choice, "is_exact", lambda: True)
     return _problem(3000, 900, 256)  # with many queries, splitting the gallery weighs little
 
 
-@exact_here
 def test_integers_are_chosen_where_few_pairs_stay_open(large: Problem) -> None:
     kernel = choose(large, 10**5)
     assert kernel.name == "integers"
@@ -209,21 +207,19 @@ def test_float32_is_chosen_where_integers_are_not_exact(
     assert choose(large, 10**5).name == "numpy"
 
 
-@exact_here
 def test_the_forecast_is_near_what_happens(large: Problem) -> None:
     kernel = IntegerKernel(split_of(large, 1))
     forecast = large.forecast.open_shares(kernel)
     happened = []
     for part in np.array_split(np.argsort(forecast), 3):
         counting = ShardCount(kernel, large.select(np.sort(part))[0])
-        counting.add(0, len(large.gallery), len(part))
+        counting.add(0, len(large.images), len(part))
         counting.finish()
-        happened.append(counting.left_open / (len(large.gallery) * len(part)))
+        happened.append(counting.left_open / (len(large.images) * len(part)))
     assert 0.001 < happened[0] < 0.5 * happened[2] < 0.25  # it tells queries apart
     assert forecast.mean() == pytest.approx(np.mean(happened), rel=0.3)
 
 
-@exact_here
 def test_hard_queries_are_left_to_float32(large: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = choose(large, 10**5)
     assert divided(large, kernel) == [Share(kernel)]
@@ -245,33 +241,7 @@ def test_hard_queries_are_left_to_float32(large: Problem, monkeypatch: pytest.Mo
 
 def test_small_problems_sample_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "_integers", lambda *_: pytest.fail("sampled"))
-    monkeypatch.setattr(choice, "_probe", lambda *_: pytest.fail("probed"))
     assert choose(_problem(), 1000).name == "numpy"
-
-
-@pytest.mark.parametrize("faster", ["numpy", "faiss"])
-def test_the_faster_float32_kernel_is_chosen(
-    large: Problem, monkeypatch: pytest.MonkeyPatch, faster: str
-) -> None:
-    monkeypatch.setattr(choice, "_integers", lambda *_: None)
-    monkeypatch.setattr(
-        choice, "_probe", lambda kernel, *_: 10.0 if kernel.name == faster else 20.0
-    )
-    assert choose(large, 10**9).name == faster
-
-
-def test_faiss_is_not_loaded_for_a_short_product(
-    large: Problem, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delitem(sys.modules, "faiss", raising=False)
-    monkeypatch.setattr(choice, "_integers", lambda *_: None)
-    monkeypatch.setattr(choice, "_probe", lambda *_: 1e-9)
-    monkeypatch.setattr(choice, "FaissKernel", lambda: pytest.fail("loaded"))
-    assert choose(large, 10**8).name == "numpy"
-
-
-def test_a_probe_takes_time() -> None:
-    assert choice._probe(NumpyKernel(), 8, 16, 32) > 0
 
 
 def test_an_unknown_device_is_an_error() -> None:

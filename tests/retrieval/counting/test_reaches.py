@@ -1,4 +1,4 @@
-"""Gallery rows of like errors share edges, and a few bad ones do not widen the windows of all."""
+"""Gallery rows of like errors share edges, and each pair has a bound of its own."""
 
 from __future__ import annotations
 
@@ -11,32 +11,11 @@ from reid_srdl.retrieval.counting.frame import frame_for
 from reid_srdl.retrieval.counting.kernels.forecast import Problem
 from reid_srdl.retrieval.counting.kernels.kernel import Kernel, Loaded
 from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
-from reid_srdl.retrieval.counting.levels import grouped, levels
 from reid_srdl.retrieval.counting.matches import find_targets
 from reid_srdl.retrieval.counting.reaches import Reaches
 from reid_srdl.retrieval.rows import rows_of
 from reid_srdl.retrieval.rules import PidIndex
 from tests.retrieval.brute import random_features
-
-
-@pytest.mark.parametrize("worst", [1.0, 3.0, 1e4, np.inf])
-@pytest.mark.parametrize("count", [5, 300])
-def test_groups_hold_each_row_once_and_bad_ones_apart(worst: float, count: int) -> None:
-    errors = np.abs(np.random.default_rng(0).standard_normal(count)) + 0.5
-    errors[3] *= worst
-    for values in (errors, np.zeros(count), np.arange(count) ** 3.0):
-        usual = float(np.median(values))
-        level = levels(values, usual)
-        assert (level[values <= 2 * usual] == 0).all()
-        order, groups = grouped(level)
-        assert sorted(order.tolist()) == list(range(count))
-        assert [columns.start for _, columns in groups] == [0, *(c.stop for _, c in groups[:-1])]
-        assert groups[-1][1].stop == count
-        for height, columns in groups:
-            own = level[order[columns]]
-            assert own.max() == height
-            assert len(own) >= 16 or columns.stop == count
-    assert np.array_equal(grouped(np.zeros(9, np.int64))[0], np.arange(9))
 
 
 def _reaches(kernel: Kernel, sizes: Sequence[float]) -> Reaches:
@@ -61,31 +40,14 @@ class _Plain(NumpyKernel):
 
 def test_edges_serve_rows_of_like_errors() -> None:
     reaches = _reaches(_Plain(), [1.0])
-    first = reaches.edges(0, np.array([0.95]))
-    assert reaches.edges(0, np.array([0.99])) is first
-    assert reaches.edges(0, np.array([0.85])) is first
-    wider = reaches.edges(0, np.array([1.1]))
+    first = reaches.edges(np.array([0.95]))
+    assert reaches.edges(np.array([0.99])) is first
+    assert reaches.edges(np.array([0.85])) is first
+    wider = reaches.edges(np.array([1.1]))
     assert wider is not first  # larger errors need wider windows,
-    assert reaches.edges(0, np.array([0.95])) is first  # and others keep theirs
-    assert not first.retired
+    assert reaches.edges(np.array([0.95])) is first  # and others keep theirs
     assert (wider.far >= first.far).all()
     assert (wider.far > first.far).any()
-
-
-def test_bad_rows_share_edges_of_longer_steps() -> None:
-    reaches = _reaches(_Plain(), [1.0])
-    first = reaches.edges(1, np.array([3.0]))
-    assert reaches.edges(2, np.array([1.1])) is first
-    assert reaches.edges(1, np.array([3.7])) is first
-    assert reaches.edges(1, np.array([5.0])) is not first
-    assert reaches.edges(0, np.array([3.0])) is not first  # usual ones have their own
-
-
-def test_levels_are_of_rows_among_each_other() -> None:
-    reaches = _reaches(_Plain(), [1.0])
-    for usual in (1e-3, 1.0, 1e3):
-        sizes = np.array([0.5, 1.0, 1.0, 1.9, 3.9, 15.0])[:, None] * usual
-        assert reaches.levels(sizes).tolist() == [0, 0, 0, 0, 1, 2]
 
 
 class _Sum(NumpyKernel):
@@ -98,12 +60,10 @@ class _Sum(NumpyKernel):
 
 def test_edges_grow_where_they_are_too_narrow_for_some_query() -> None:
     reaches = _reaches(_Sum(), [1.0, 1.0])
-    first = reaches.edges(1, np.array([3.0, 0.1]))
-    wider = reaches.edges(1, np.array([0.1, 3.0]))  # the same but for the first query
+    first = reaches.edges(np.array([3.0, 0.1]))
+    wider = reaches.edges(np.array([0.1, 3.0]))  # the same but for the first query
     assert wider is not first
-    assert first.retired
-    assert reaches.edges(1, np.array([3.0, 0.1])) is wider
-    assert not wider.retired
+    assert reaches.edges(np.array([3.0, 0.1])) is wider
     assert wider.far[0] > first.far[0]
 
 
@@ -114,16 +74,15 @@ class _Constant(NumpyKernel):
 
 def test_longer_rows_need_other_edges_even_if_their_errors_are_as_small() -> None:
     reaches = _reaches(_Constant(), [1.0])
-    first = reaches.edges(0, np.array([3.0]))
-    assert reaches.edges(0, np.array([5.9])) is first
-    assert reaches.edges(0, np.array([6.1])) is not first
+    first = reaches.edges(np.array([3.0]))
+    assert reaches.edges(np.array([5.9])) is first
+    assert reaches.edges(np.array([6.1])) is not first
 
 
-def test_rows_without_any_error_are_of_one_level() -> None:
+def test_rows_without_any_error_have_edges_too() -> None:
     reaches = _reaches(_Plain(), [1.0])
-    assert reaches.levels(np.zeros((9, 1))).tolist() == [0] * 9
-    edges = reaches.edges(0, np.zeros(1))
-    assert reaches.edges(0, np.zeros(1)) is edges
+    edges = reaches.edges(np.zeros(1))
+    assert reaches.edges(np.zeros(1)) is edges
     some = np.diff(edges.start) > 1  # queries that have matches
     assert some.any()
     assert np.isfinite(edges.far[some]).all()

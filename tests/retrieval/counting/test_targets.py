@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reid_srdl.retrieval.arithmetic.exact import pair_distances
-from reid_srdl.retrieval.counting import matches, twins
+from reid_srdl.retrieval.counting import matches
 from reid_srdl.retrieval.counting.matches import find_targets
 from reid_srdl.retrieval.counting.pairs import Defined, nearly
 from reid_srdl.retrieval.counting.targets import Targets
@@ -57,7 +57,7 @@ def test_the_definition_lies_within_the_slack(dim: int, shift: float, factor: fl
     same = PidIndex(Labels(pids, np.full(60, 2))).same_pid(Labels(pids[:8], np.ones(8, np.int64)))
     found = find_targets(rows_of(queries), rows_of(gallery), same)
     assert (found.slack > 0).all()
-    truth = pair_distances(queries[found.query], gallery[found.gallery])
+    truth = pair_distances(queries[found.query], gallery[found.image])
     off = np.abs(found.distances - truth)
     assert (off <= found.slack).all()
     assert (found.slack <= 1e-10 * truth.max()).all()
@@ -79,9 +79,9 @@ def test_some_queries_targets_are_the_same_as_before() -> None:
     selected, which = whole.select(some)
     alone = find_targets(rows[0].select(some), rows[1], index.same_pid(labels.take(some)))
     assert np.array_equal(whole.query[which], some[selected.query])
-    for field in ("offsets", "query", "gallery"):
+    for field in ("offsets", "query", "image"):
         assert np.array_equal(getattr(selected, field), getattr(alone, field))
-    for field in ("query", "gallery", "match"):
+    for field in ("query", "image", "match"):
         assert np.array_equal(getattr(selected.same, field), getattr(alone.same, field))
     every = np.arange(len(which))
     assert np.array_equal(selected.defined(every), alone.defined(every))
@@ -95,7 +95,7 @@ def test_few_matches_take_the_definition_at_once() -> None:
     found = find_targets(rows_of(queries), rows_of(gallery), same)
     assert (found.slack == 0).all()
     assert np.array_equal(
-        found.distances, pair_distances(queries[found.query], gallery[found.gallery])
+        found.distances, pair_distances(queries[found.query], gallery[found.image])
     )
 
 
@@ -111,9 +111,9 @@ def test_identities_are_multiplied_in_batches(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(matches, "_GROUP_VALUES", values)
         found.append(find_targets(rows_of(queries), rows_of(gallery), same))
     one, other = found
-    assert np.array_equal(one.gallery, other.gallery)
+    assert np.array_equal(one.image, other.image)
     assert np.allclose(one.distances, other.distances, rtol=1e-12)
-    wide = queries[one.query].astype(np.float64) - gallery[one.gallery]
+    wide = queries[one.query].astype(np.float64) - gallery[one.image]
     assert np.allclose(one.distances, (wide**2).sum(axis=1), rtol=1e-12)
 
 
@@ -128,10 +128,10 @@ def test_matches_that_tie_are_ordered_by_the_definition() -> None:
         found.same,
         found.offsets,
         found.query,
-        found.gallery[::-1],
+        found.image[::-1],
         np.array([2.0, 2.0]),
         np.array([9.0, 9.0]),
-        Defined(rows_of(queries), rows_of(gallery), found.query, found.gallery[::-1].copy()),
+        Defined(rows_of(queries), rows_of(gallery), found.query, found.image[::-1].copy()),
     )
     zero, two = np.array([0]), np.array([2])
     assert swapped.position(zero, two, np.array([2.25]), np.array([2])).tolist() == [1]
@@ -141,23 +141,3 @@ def test_matches_that_tie_are_ordered_by_the_definition() -> None:
     least, most = swapped.between(zero, two, np.array([2.25]), np.array([0.1]))
     assert (least.tolist(), most.tolist()) == ([0], [2])
     assert Fraction(2.25) == Fraction(1.5) ** 2
-
-
-def test_equal_hashes_do_not_make_equal_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(twins, "hash", lambda _: 7, raising=False)
-    x = np.float32([[1, 2], [3, 4], [1, 2], [3, 4], [-0.0, 1], [0.0, 1]])
-    found = twins.first_equal(rows_of(x))
-    assert all((x[found] == x).all(axis=1))
-    assert found[2] == 0
-
-
-def test_runs_of_equal_pairs() -> None:
-    x = np.float32([[1], [1], [2], [1]])
-    equal = twins.Twins(rows_of(x), rows_of(x))
-    found = equal.runs(np.array([0, 0, 1, 1, 1, 2]), np.array([0, 1, 3, 0, 1, 2]))
-    assert found is not None
-    heads, run = found
-    assert (heads.tolist(), run.tolist()) == ([0, 5], [0, 0, 0, 0, 0, 1])
-    assert equal.runs(np.array([0, 2, 1]), np.array([2, 1, 2])) is None
-    alone = np.float32([[1], [2]])
-    assert twins.Twins(rows_of(alone), rows_of(alone)).first is None

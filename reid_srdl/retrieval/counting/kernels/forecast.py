@@ -17,7 +17,7 @@ import numpy as np
 
 from reid_srdl.retrieval.arithmetic.parallel import each
 from reid_srdl.retrieval.counting.frame import Frame, squared_norms
-from reid_srdl.retrieval.counting.kernels.kernel import Float64s, row_errors
+from reid_srdl.retrieval.counting.kernels.kernel import Float64s
 from reid_srdl.retrieval.counting.kernels.on_integers import IntegerKernel
 from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.labels import Int64s
@@ -30,24 +30,24 @@ _TINY = 1e-30
 
 @dataclass(frozen=True)
 class Problem:
-    """What is to be counted: negatives of ``gallery`` ahead of the ``targets``, in a frame."""
+    """What is to be counted: which of ``images`` are ahead of the ``targets``, in a frame."""
 
     frame: Frame
     queries: Rows
-    gallery: Rows
+    images: Rows
     targets: Targets
 
     @property
     def dim(self) -> int:
         """Number of dimensions, D."""
-        return self.gallery.dim
+        return self.images.dim
 
     def select(self, queries: Int64s | None) -> tuple[Problem, Int64s]:
         """Returns the problem of some queries alone, and which of the M matches are theirs."""
         if queries is None:
             return self, np.arange(len(self.targets.query))
         targets, matches = self.targets.select(queries)
-        return Problem(self.frame, self.queries.select(queries), self.gallery, targets), matches
+        return Problem(self.frame, self.queries.select(queries), self.images, targets), matches
 
     @cached_property
     def forecast(self) -> Forecast:
@@ -64,8 +64,8 @@ class Forecast:
 
     def __init__(self, problem: Problem) -> None:
         frame, queries, targets = problem.frame, problem.queries, problem.targets
-        self.rows = spread(len(problem.gallery), _GALLERY)
-        self._g = frame.place(problem.gallery.take(self.rows))
+        self.rows = spread(len(problem.images), _GALLERY)
+        self._g = frame.place(problem.images.take(self.rows))
         self._squares = squared_norms(self._g)
         self._norms, mean, deviation = np.empty((3, len(queries)))
 
@@ -103,7 +103,7 @@ class Forecast:
         dim, squares = self._q.shape[1], squared_norms(self._q)
         queries = kernel.split.pieces(self._q, squares).sizes
         gallery = kernel.split.pieces(self._g, self._squares).sizes
-        errors = np.array([row_errors(kernel, dim, query[None], gallery) for query in queries])
+        errors = np.array([kernel.error(dim, query[None], gallery.T) for query in queries])
         errors /= np.maximum(np.sqrt(squares), _TINY)[:, None]
         found: Float64s = np.quantile(errors.mean(axis=0), _BETTER_AND_WORSE)
         return found

@@ -1,17 +1,16 @@
 """Kernels: blocks of estimated distances, from products of integers or float32 ones.
 
 A kernel returns v for a block of queries and a block of gallery rows, both placed in the frame, and
-vouches for |v - (||p(q) - p(g)||^2 - offset(q))| <= error. Sums run over chunks of K dimensions
-whose partial results are added, which makes the bounds D / K times tighter than one long sum's; K
-is halved for the rest of the gallery where too many pairs stay open (`Kernel.finer`). A float32 sum
-of n products, in any order, with or without fused multiply-add, is off by at most gamma_n times the
-sum of magnitudes (Higham 2002, section 3.1); by Cauchy's inequality that sum is at most
-||p(q)|| ||p(g)||. With a = ||p(q)||, b = ||p(g)||, m chunks:
+vouches for |v - (||p(q) - p(g)||^2 - ||p(q)||^2)| <= error: no product needs the query's own norm.
+Sums run over chunks of K dimensions whose partial results are added, which makes the bounds D / K
+times tighter than one long sum's; K is halved for the rest of the gallery where too many pairs stay
+open (`Kernel.finer`). A float32 sum of n products, in any order, with or without fused
+multiply-add, is off by at most gamma_n times the sum of magnitudes (Higham 2002, section 3.1); by
+Cauchy's inequality that sum is at most ||p(q)|| ||p(g)||. With a = ||p(q)||, b = ||p(g)||, m
+chunks, NumPy's and torch's products give
 
-    product (NumPy, torch)   v = fl(sum of m products of -2 p(q) and p(g)) + fl(b^2),
-                             error = gamma_(K+m+2) 2ab + 4u b^2,          offset = a^2;
-    FAISS (pairwise_L2sqr)   v = fl(sum of m squared distances, each a^2 + b^2 - 2ab),
-                             error = gamma_(K+m+4) (a + b)^2,             offset = 0.
+    v     = fl(sum of m products of -2 p(q) and p(g)) + fl(b^2),
+    error = gamma_(K+m+2) 2ab + 4u b^2.
 
 The integers' bound stands in `on_integers`. Products below float32's normal range may be flushed to
 zero: 2^-122 D is added for that.
@@ -63,13 +62,11 @@ class Kernel(Protocol):
 
     Attributes:
         name: which kernel this is; estimates of equal names have equal errors.
-        form: kernels of one form can use each other's loaded queries.
         threaded: whether several threads may call `block` at once, each faster than one in turn.
         bearable: the share of pairs left open from which on `finer` pays.
     """
 
     name: str
-    form: str
     threaded: bool
     bearable: float
 
@@ -82,9 +79,6 @@ class Kernel(Protocol):
     def load_gallery(self, p: Float32s, squares: Float64s) -> Loaded:
         """Takes placed gallery rows, N x D, and their squared norms; until the next call."""
 
-    def arranged(self, gallery: Loaded, order: Int64s) -> Loaded:
-        """Returns loaded gallery rows in this order, ready for `block`."""
-
     def block(self, queries: Loaded, gallery: Loaded) -> Any:
         """Returns v, Q x N; valid until this thread's next call."""
 
@@ -93,9 +87,6 @@ class Kernel(Protocol):
 
     def tallies(self, edges: Edges, first: int, v: Any) -> Iterator[tuple[int, Tally]]:
         """Yields (first query, tally) of runs of rows of ``v``, whose first is query ``first``."""
-
-    def offset(self, squares: Float64s) -> Float64s:
-        """Returns offset(q) for queries with these squared norms."""
 
     def error(self, dim: int, sizes: Float64s, most: Float64s) -> Float64s:
         """Returns error bounds.
@@ -110,29 +101,6 @@ class Kernel(Protocol):
         """Returns a slower kernel of smaller errors, if there is one."""
 
 
-def usual_sizes(sizes: Float64s) -> Float64s:
-    """Returns the medians of Q x S sizes, 1 x S."""
-    medians: Float64s = np.median(sizes, axis=0)[None]
-    return medians
-
-
-def row_errors(kernel: Kernel, dim: int, query: Float64s, gallery: Float64s) -> Float64s:
-    """Returns the error bound of each gallery row for one query.
-
-    Args:
-        kernel: whose bounds.
-        dim: number of dimensions.
-        query: 1 x S sizes.
-        gallery: N x S sizes.
-    """
-    return np.broadcast_to(kernel.error(dim, query, gallery.T), len(gallery))
-
-
-def norms_alone(squares: Float64s) -> Float64s:
-    """Returns N x 1 sizes of N rows with these squared norms."""
-    return np.sqrt(squares)[:, None]
-
-
 def chunks(dim: int, width: int) -> list[slice]:
     """Returns the runs of about ``width`` dimensions that are summed on their own.
 
@@ -145,29 +113,13 @@ def chunks(dim: int, width: int) -> list[slice]:
     return [slice(start, min(start + size, dim)) for start in range(0, dim, size)]
 
 
-_WIDE_VALUES = 1 << 23  # feature values in a gallery block: 32 MiB
-
-
-def wide(dim: int) -> tuple[int, int]:
-    """Returns a block of few queries and many gallery rows."""
-    return 512, min(16384, max(1, _WIDE_VALUES // dim))
-
-
 class Host:
     """What kernels have in common whose blocks are NumPy's."""
 
-    def arranged(self, gallery: Loaded, order: Int64s) -> Loaded:
-        """Returns loaded gallery rows in this order, ready for `block`."""
-        if (order[1:] > order[:-1]).all():
-            return gallery
-        return Loaded(tuple(part[order] for part in gallery.parts), gallery.sizes[order])
-
     def exclude(self, v: Any, rows: Int64s, columns: Int64s) -> None:
-        """Puts the values of these pairs out of all matches' reach."""
         v[rows, columns] = np.inf
 
     def tallies(self, edges: Edges, first: int, v: Any) -> Iterator[tuple[int, Tally]]:
-        """Yields (first query, tally) of runs of rows."""
         step = max(1, _TALLIED // max(1, v.shape[1]))
         for start in range(0, len(v), step):
             found = tally(edges, first + start, np.ascontiguousarray(v[start : start + step]))
@@ -175,40 +127,24 @@ class Host:
                 yield first + start, found
 
 
-class Chunked(Host):
-    """What kernels have in common that sum runs of dimensions on their own."""
+class Product(Host):
+    """What kernels have in common that expand ||q - g||^2 into norms and a float32 product."""
 
     name: str
     bearable = 0.0015
-    _chunk = _CHUNK
+    chunk = _CHUNK
 
     def finer(self) -> Kernel | None:
-        """Returns a kernel of half as long runs that shares this one's memory."""
-        if self._chunk <= _FINEST:
+        if self.chunk <= _FINEST:
             return None
-        other: Any = copy.copy(self)
-        other._chunk = self._chunk // 2
+        other: Any = copy.copy(self)  # which shares this one's memory
+        other.chunk, other.name = self.chunk // 2, f"{self.name}/2"
         other.bearable = self.bearable * 4  # each step costs more than the one before
-        other.name = f"{self.name}/2"
         kernel: Kernel = other
         return kernel
 
-    def _chunks(self, dim: int) -> list[slice]:
-        return chunks(dim, self._chunk)
-
-    def _roundings(self, dim: int) -> int:
-        runs = self._chunks(dim)
-        return int(runs[0].stop) + len(runs)
-
-
-class Product(Chunked):
-    """What kernels have in common that expand ||q - g||^2 into norms and a product."""
-
-    def offset(self, squares: Float64s) -> Float64s:
-        return squares
-
     def error(self, dim: int, sizes: Float64s, most: Float64s) -> Float64s:
-        a, b = sizes[:, 0], most[0]
-        error: Float64s = gamma(self._roundings(dim) + 2) * 2 * a * b
+        a, b, runs = sizes[:, 0], most[0], chunks(dim, self.chunk)
+        error: Float64s = gamma(runs[0].stop + len(runs) + 2) * 2 * a * b
         error += 4 * UNIT * b**2 + FLUSHED * dim
         return error

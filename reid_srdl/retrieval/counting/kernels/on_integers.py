@@ -2,7 +2,7 @@
 
 With the pieces that `split` makes of the rows, and [.] for columns side by side,
 
-    v = fl( fl(-2 s_q fl(s_g I_q I_g)) + fl([-2a, 1] [b, |p(g)|^2]) ),        offset = |p(q)|^2.
+    v = fl( fl(-2 s_q fl(s_g I_q I_g)) + fl([-2a, 1] [b, |p(g)|^2]) ).
 
 The integers' product is exact; converting and scaling it rounds four times. The float32 product has
 k + 1 terms, whose magnitudes add up to 2 |a| |b| + |p(g)|^2 at most.
@@ -17,8 +17,7 @@ from reid_srdl.retrieval.arithmetic.rounding import FLUSHED, UNIT, gamma
 from reid_srdl.retrieval.counting.kernels.integer_product import integer_product
 from reid_srdl.retrieval.counting.kernels.kernel import Float32s, Float64s, Host, Kernel, Loaded
 from reid_srdl.retrieval.counting.kernels.on_numpy import NumpyKernel
-from reid_srdl.retrieval.counting.kernels.split import Split, gapped
-from reid_srdl.retrieval.labels import Int64s
+from reid_srdl.retrieval.counting.kernels.split import Split
 from reid_srdl.retrieval.memory.scratch import Scratch
 
 _BLOCK = (1024, 768)
@@ -28,7 +27,7 @@ _TOGETHER = 256  # queries that one thread splits in a go
 class IntegerKernel(Host):
     """Products of bytes by ONNX Runtime, and of leading coefficients by NumPy."""
 
-    name = form = "integers"
+    name = "integers"
     threaded = True
     bearable = 0.015
 
@@ -57,18 +56,9 @@ class IntegerKernel(Host):
     def load_gallery(self, p: Float32s, squares: Float64s) -> Loaded:
         pieces = self.split.pieces(p, squares)
         lead = np.hstack([pieces.lead, squares.astype(np.float32)[:, None]])
-        return Loaded((pieces.integers, lead, pieces.scale), pieces.sizes)
-
-    def arranged(self, gallery: Loaded, order: Int64s) -> Loaded:
-        gallery = super().arranged(gallery, order)
-        integers, lead, scale = gallery.parts
-        if integers.flags.c_contiguous:  # put in order
-            rows = gapped(self._scratch, integers.shape)
-            rows[:] = integers
-            integers = rows
-        columns = self._scratch.array("columns", integers.T.shape, np.int8)
-        columns[:] = integers.T
-        return Loaded((columns, lead, scale), gallery.sizes)
+        columns = self._scratch.array("columns", p.T.shape, np.int8)
+        columns[:] = pieces.integers.T
+        return Loaded((columns, lead, pieces.scale), pieces.sizes)
 
     def block(self, queries: Loaded, gallery: Loaded) -> Float32s:
         (integers, lead, scale), (columns, coefficients, scales) = queries.parts, gallery.parts
@@ -76,9 +66,6 @@ class IntegerKernel(Host):
         v *= scale
         v += np.matmul(lead, coefficients.T, out=self._scratch.array("lead", v.shape))
         return v
-
-    def offset(self, squares: Float64s) -> Float64s:
-        return squares
 
     def error(self, dim: int, sizes: Float64s, most: Float64s) -> Float64s:
         lead, integers = sizes[:, 1], sizes[:, 2] + sizes[:, 3]

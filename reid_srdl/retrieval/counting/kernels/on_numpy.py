@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reid_srdl.retrieval.counting.kernels.kernel import (
-    Float32s,
-    Float64s,
-    Loaded,
-    Product,
-    norms_alone,
-)
+from reid_srdl.retrieval.counting.kernels.kernel import Float32s, Float64s, Loaded, Product, chunks
 from reid_srdl.retrieval.memory.scratch import Scratch
 
 _TALL = (2048, 768)
@@ -23,7 +17,7 @@ class NumpyKernel(Product):
     rows anew too often, more rows push sums out of the cache.
     """
 
-    name = form = "numpy"
+    name = "numpy"
     threaded = True
 
     def __init__(self) -> None:
@@ -33,16 +27,16 @@ class NumpyKernel(Product):
         return _TALL
 
     def load_queries(self, p: Float32s, squares: Float64s) -> Loaded:
-        return Loaded((np.multiply(p, np.float32(-2), out=p),), norms_alone(squares))
+        return Loaded((np.multiply(p, np.float32(-2), out=p),), np.sqrt(squares)[:, None])
 
     def load_gallery(self, p: Float32s, squares: Float64s) -> Loaded:
-        return Loaded((p, squares.astype(np.float32)), norms_alone(squares))
+        return Loaded((p, squares.astype(np.float32)), np.sqrt(squares)[:, None])
 
     def block(self, queries: Loaded, gallery: Loaded) -> Float32s:
         (q,), (p, squares) = queries.parts, gallery.parts
         shape = len(q), len(p)
         v, part = self._scratch.array("v", shape), self._scratch.array("part", shape)
-        for number, dims in enumerate(self._chunks(p.shape[1])):
+        for number, dims in enumerate(chunks(p.shape[1], self.chunk)):
             np.matmul(q[:, dims], p[:, dims].T, out=part if number else v)
             if number:
                 v += part

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.counting.edges import Edges, Float32s
-from reid_srdl.retrieval.counting.kernels.kernel import Loaded, Product, norms_alone, wide
+from reid_srdl.retrieval.counting.kernels.kernel import Loaded, Product, chunks
 from reid_srdl.retrieval.counting.tallies import Tally
 from reid_srdl.retrieval.labels import Int64s
 
 _PAIR_BYTES = 48  # of a block: two products, places, and what is picked out, at worst all
 _TALLEST, _WIDEST = 8192, 16384
+_FEW, _WIDE_VALUES = 512, 1 << 23  # queries, and feature values of the gallery, on a CPU
 
 Float64s = NDArray[np.float64]
 
@@ -28,7 +29,7 @@ Float64s = NDArray[np.float64]
 class TorchKernel(Product):
     """torch's float32 matrix product on a device, with reduced precision (TF32, bf16) off."""
 
-    name = form = "torch"
+    name = "torch"
     threaded = False
 
     def __init__(self, device: str) -> None:
@@ -47,18 +48,19 @@ class TorchKernel(Product):
 
     def rows(self, dim: int) -> tuple[int, int]:
         if self._device.type != "cuda":
-            return wide(dim)
+            return _FEW, min(_WIDEST, max(1, _WIDE_VALUES // dim))
         free = self._torch.cuda.mem_get_info(self._device)[0] // 2
         gallery = min(_WIDEST, max(1, free // (_TALLEST * _PAIR_BYTES + 8 * dim)))
         return _TALLEST, gallery
 
     def load_queries(self, p: Float32s, squares: Float64s) -> Loaded:
         self._edges.clear()
-        return Loaded((self._there(np.multiply(p, np.float32(-2), out=p)),), norms_alone(squares))
+        p *= np.float32(-2)
+        return Loaded((self._there(p),), np.sqrt(squares)[:, None])
 
     def load_gallery(self, p: Float32s, squares: Float64s) -> Loaded:
         parts = self._there(p), self._there(squares.astype(np.float32))
-        return Loaded(parts, norms_alone(squares))
+        return Loaded(parts, np.sqrt(squares)[:, None])
 
     def _there(self, x: NDArray[Any]) -> Any:
         return self._torch.from_numpy(x).to(self._device)
@@ -66,7 +68,7 @@ class TorchKernel(Product):
     def block(self, queries: Loaded, gallery: Loaded) -> Any:
         (q,), (p, squares) = queries.parts, gallery.parts
         with _full_precision(self._torch):
-            first, *others = self._chunks(p.shape[1])
+            first, *others = chunks(p.shape[1], self.chunk)
             v = q[:, first] @ p[:, first].T
             for dims in others:  # not addmm: it may carry one long sum through all chunks
                 v += q[:, dims] @ p[:, dims].T

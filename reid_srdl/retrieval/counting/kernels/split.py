@@ -102,7 +102,8 @@ class Split:
         """
         rows, dim = p.shape
         lead = np.empty((rows, self.leading), np.float32)
-        integers = gapped(self._scratch, p.shape)
+        # Columns of gapped rows are quickly read.
+        integers = self._scratch.array("gapped", (rows, dim + _GAP), np.int8)[:, :dim]
         scale, lengths = np.empty(rows, np.float32), np.empty((3, rows))
         step = max(1, _STRIP // dim)
         for start in range(0, rows, step):
@@ -164,12 +165,6 @@ def _mixed(w: Float32s, out: Float32s) -> Float32s:
 def _lengths(x: Float32s) -> Any:
     """Returns upper bounds of N rows' norms."""
     return np.sqrt(np.vecdot(x, x).astype(np.float64)) * (1 + gamma(x.shape[1] + 2)) + 2.0**-60
-
-
-def gapped(scratch: Scratch, shape: tuple[int, ...]) -> NDArray[np.int8]:
-    """Returns room for rows of integers whose columns are quickly read."""
-    rows, dim = shape
-    return scratch.array("gapped", (rows, dim + _GAP), np.int8)[:, :dim]
 
 
 def leading_directions(p: Float32s, k: int) -> Float32s:

@@ -30,10 +30,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.by_faiss.pairs import pair_distances, pair_error
 from reid_srdl.retrieval.arithmetic.rounding import FLUSHED, UNIT, gamma
 from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.retrieval.memory.scratch import Scratch
-from reid_srdl.retrieval.reranking.distances import pair_distances, pair_error
 
 _LARGEST = np.finfo(np.float32).max
 _SHARED = 1 << 20  # pairs of query and gallery image whose m is summed up at once

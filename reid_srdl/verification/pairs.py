@@ -20,7 +20,7 @@ from reid_srdl.retrieval.given import GivenRanker
 from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.retrieval.memory.mapped import forget
 from reid_srdl.retrieval.rows import Rows
-from reid_srdl.retrieval.verification.cells import cells_of
+from reid_srdl.verification.cells import cells_of
 
 _VALUES = 1 << 21  # distances held at once
 

@@ -34,15 +34,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
+from reid_srdl.reranking.encoding import encoded
+from reid_srdl.reranking.jaccard import FinalDistances, Shared
+from reid_srdl.reranking.neighbours import find_neighbours
+from reid_srdl.reranking.ranked import reranked
 from reid_srdl.retrieval.arithmetic.parallel import each, parts
-from reid_srdl.retrieval.by_faiss.listing import RankList, counts
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, squared_norms
 from reid_srdl.retrieval.labels import Labels
+from reid_srdl.retrieval.lists import RankList, counts
 from reid_srdl.retrieval.ranks import Ranks
-from reid_srdl.retrieval.reranking.encoding import encoded
-from reid_srdl.retrieval.reranking.jaccard import FinalDistances, Shared
-from reid_srdl.retrieval.reranking.neighbours import find_neighbours
-from reid_srdl.retrieval.reranking.ranked import reranked
 from reid_srdl.retrieval.rows import Rows
 
 _STEP = 1 << 16  # feature values placed at once: what stays in cache

@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from reid_srdl.retrieval.by_faiss.index import FlatIndex
+from reid_srdl.by_faiss.index import FlatIndex
 from reid_srdl.retrieval.counting.frame import frame_for, placed_rows, squared_norms
 from reid_srdl.retrieval.counting.pairs import exact_distances
 from reid_srdl.retrieval.counting.windows import Reach, window
 from reid_srdl.retrieval.labels import Int64s, Labels
+from reid_srdl.retrieval.lists import RankList, counts
 from reid_srdl.retrieval.rows import Rows
 
 _ANSWERS = 1 << 20  # list entries asked for at once
-
-
-@dataclass(frozen=True)
-class RankList:
-    """What one query finds first.
-
-    Attributes:
-        query: the query's position.
-        gallery: up to k gallery positions, nearest first; junk (where the rules know it) and the
-            query's own identity by its own camera left out.
-        distances: what they were ranked by.
-        match: whether each is of the query's identity.
-        measure: which distance that is.
-    """
-
-    query: int
-    gallery: Int64s
-    distances: NDArray[np.float64]
-    match: NDArray[np.bool_]
-    measure: str = "euclidean"
 
 
 def exact_lists(
@@ -53,13 +32,6 @@ def exact_lists(
         squares = found.distances
         distances = squares / 2 if measure == "cosine" else np.sqrt(squares)
         yield RankList(found.query, found.gallery, distances, found.match, measure)
-
-
-def counts(query: int, queries: Labels, gallery: Labels, positions: Int64s) -> NDArray[np.bool_]:
-    """Says which gallery images count for a query: all but its own identity by its own camera."""
-    same = gallery.pids[positions] == queries.pids[query]
-    own: NDArray[np.bool_] = same & (gallery.camids[positions] == queries.camids[query])
-    return ~own
 
 
 class _Lister:

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from reid_srdl.retrieval.labels import Int64s, Labels
-from reid_srdl.retrieval.metrics import PerQuery, no_results, scores
-from reid_srdl.retrieval.ranks import Ranker
+from reid_srdl.retrieval.metrics import PerQuery, scores
 from reid_srdl.retrieval.result import Scores, Spread
-from reid_srdl.retrieval.rows import Rows
 from reid_srdl.retrieval.rules import distractors
 from reid_srdl.seeds import generator
 
@@ -47,55 +45,33 @@ class SingleShot:
             "trapezoids",
         }
 
+    def draws(self, queries: Labels, gallery: Labels) -> Iterator[tuple[int, Int64s, Int64s]]:
+        """Yields the drawn galleries, camera by camera.
 
-def drawn_ranks(
-    queries: Rows,
-    query_labels: Labels,
-    gallery: Rows,
-    gallery_labels: Labels,
-    ranker: Ranker,
-    shots: SingleShot,
-    progress: Callable[[int, int], None] | None = None,
-) -> Int64s:
-    """Returns T x Q ranks of each query's match in each trial; 0 for a query that has none.
+        Args:
+            queries: the queries' labels, as the rules see them.
+            gallery: labels of what galleries are drawn from, without junk.
 
-    Args:
-        queries, query_labels: the queries.
-        gallery, gallery_labels: what galleries are drawn from, without junk.
-        ranker: ranks a drawn gallery.
-        shots: how many draws, from which seed.
-        progress: called with (trials done, trials in all), for all cameras together.
-    """
-    nobody = distractors(query_labels, gallery_labels)
-    ranks = np.zeros((shots.trials, len(queries)), np.int64)
-    cameras = np.unique(query_labels.camids).tolist()
-    for number, camera in enumerate(cameras):
-        own = np.flatnonzero(query_labels.camids == camera)
-        rows, labels = queries.select(own), query_labels.take(own)
-        elsewhere = gallery_labels.camids != camera
-        elsewhere[nobody] = False
-        images = _by_identity(gallery_labels, np.flatnonzero(elsewhere))
-        for trial in range(shots.trials):
-            drawn = _drawn(images, shots.seed, trial, camera)
-            kept = np.sort(np.concatenate([drawn, nobody]))
-            if len(kept):
-                there = gallery.select(kept), gallery_labels.take(kept)
-                for run in ranker.ranks(rows, labels, *there):
-                    ranks[trial, own[run.query]] = run.ranks  # one each
-            if progress:
-                progress(number * shots.trials + trial + 1, len(cameras) * shots.trials)
-    return ranks
+        Yields:
+            (trial, positions of the queries that search in it, positions of its images).
+        """
+        nobody = distractors(queries, gallery)
+        for camera in np.unique(queries.camids).tolist():
+            own = np.flatnonzero(queries.camids == camera)
+            elsewhere = gallery.camids != camera
+            elsewhere[nobody] = False
+            images = _by_identity(gallery, np.flatnonzero(elsewhere))
+            for trial in range(self.trials):
+                drawn = _drawn(images, self.seed, trial, camera)
+                yield trial, own, np.sort(np.concatenate([drawn, nobody]))
+
+    def count(self, queries: Labels) -> int:
+        """Returns how many galleries these queries make."""
+        return self.trials * len(np.unique(queries.camids))
 
 
-def trial_scores(
-    ranks: Int64s, labels: Labels, names: tuple[str, ...] | None, unmatched: float = math.nan
-) -> tuple[Scores, Spread, PerQuery]:
-    """Averages the scores of T trials.
-
-    Args:
-        ranks: T x Q, as from `drawn_ranks`.
-        labels, names: of the queries.
-        unmatched: what a query without a match scores, see `metrics.no_results`.
+def averaged(tables: list[PerQuery]) -> tuple[Scores, Spread, PerQuery]:
+    """Averages the results of T trials over the same queries.
 
     Returns:
         The means of all scores, their standard deviations over trials, and per query the means over
@@ -104,20 +80,17 @@ def trial_scores(
     Raises:
         ValueError: no query has a match.
     """
-    matched = np.flatnonzero(ranks[0])
-    tables = []
-    for trial in ranks:
-        table = no_results(labels.pids, labels.camids, names, unmatched)
-        table.record(matched, trial[matched], np.arange(len(matched) + 1))
-        tables.append(table)
     found = [scores(table) for table in tables]
     values = {key: [float(getattr(one, key)) for one in found] for key in _MEASURES}
     means = {key: math.fsum(own) / len(own) for key, own in values.items()}
     spread = {key: statistics.stdev(own) if len(own) > 1 else 0.0 for key, own in values.items()}
-    for key in ("ap", "ap_trapezoid", "inp"):
-        getattr(tables[0], key)[:] = np.mean([getattr(table, key) for table in tables], axis=0)
-    tables[0].first_rank[:] = np.sort(ranks, axis=0)[(len(ranks) - 1) // 2]
-    return found[0].model_copy(update=means), Spread(**spread), tables[0]
+    together = {
+        key: np.mean([getattr(table, key) for table in tables], axis=0)
+        for key in ("ap", "ap_trapezoid", "inp")
+    }
+    ranks = np.sort([table.first_rank for table in tables], axis=0)
+    table = replace(tables[0], first_rank=ranks[(len(tables) - 1) // 2], **together)
+    return found[0].model_copy(update=means), Spread(**spread), table
 
 
 @dataclass(frozen=True)

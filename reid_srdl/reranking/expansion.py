@@ -17,12 +17,12 @@ from typing import Literal
 
 import numpy as np
 
+from reid_srdl.by_faiss.index import FlatIndex
 from reid_srdl.errors import UserError
-from reid_srdl.retrieval.by_faiss.index import FlatIndex
-from reid_srdl.retrieval.by_faiss.listing import RankList
 from reid_srdl.retrieval.counting.frame import frame_for
 from reid_srdl.retrieval.labels import Labels
-from reid_srdl.retrieval.ranks import Lister, Ranks
+from reid_srdl.retrieval.lists import Lister, RankList
+from reid_srdl.retrieval.ranks import Ranks
 from reid_srdl.retrieval.rows import Rows, rows_of
 
 _VALUES = 1 << 21  # neighbours' feature values gathered at once

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reid_srdl.retrieval.by_faiss.index import GPU_LIST, FlatIndex
+from reid_srdl.by_faiss.index import GPU_LIST, FlatIndex
 from reid_srdl.retrieval.counting.count import Progress
 from reid_srdl.retrieval.counting.counter import Counter
 from reid_srdl.retrieval.counting.edges import Edges
 from reid_srdl.retrieval.counting.frame import Frame, frame_for, placed_rows, squared_norms
+from reid_srdl.retrieval.counting.tallies import tally
 from reid_srdl.retrieval.counting.targets import Targets
 from reid_srdl.retrieval.counting.windows import Float32s, Reach, window
 from reid_srdl.retrieval.labels import Int64s
@@ -49,22 +50,23 @@ class SearchEngine:
     undecided: int = field(default=0, init=False)
 
     def slots(
-        self, queries: Rows, gallery: Rows, targets: Targets, progress: Progress | None = None
+        self, queries: Rows, images: Rows, targets: Targets, progress: Progress | None = None
     ) -> Int64s:
-        """Returns the M matches' slots over the whole gallery (see `counter`)."""
-        frame = frame_for(queries, gallery)
-        counter = Counter(queries, gallery, targets, frame.scale)
-        rows = self.gallery_rows or max(1, _INDEX_VALUES // gallery.dim)
-        for start in range(0, len(gallery), rows):
-            stop = min(start + rows, len(gallery))
-            index = FlatIndex(frame, gallery, start, stop, gpu=self.gpu)
+        """Returns the M matches' slots over these images (see `counter`)."""
+        frame = frame_for(queries, images)
+        counter = Counter(queries, images, targets, frame.scale)
+        rows = self.gallery_rows or max(1, _INDEX_VALUES // images.dim)
+        for start in range(0, len(images), rows):
+            stop = min(start + rows, len(images))
+            index = FlatIndex(frame, images, start, stop, gpu=self.gpu)
             searching = _Search(index, frame, queries, targets)
             edges = Edges(targets, searching.low, searching.high)
             step = self.query_rows or max(1, _ANSWERS // len(index))
             for first in range(0, len(queries), step):
                 last = min(first + step, len(queries))
                 for query, values, positions in searching.answers(first, last, self._length(index)):
-                    counter.row(edges, query, values, positions)
+                    if found := tally(edges, query, values[None]):
+                        counter.add(edges, query, found, positions[found.column])
                 if progress:
                     progress((last - first) * len(index))
         counter.settle()
@@ -121,7 +123,7 @@ class _Search:
 
     def _negatives(self, query: int, distances: Float32s, positions: Int64s) -> Answer:
         same = self._targets.same
-        own = same.gallery[slice(*np.searchsorted(same.query, [query, query + 1]).tolist())]
+        own = same.image[slice(*np.searchsorted(same.query, [query, query + 1]).tolist())]
         place = np.minimum(np.searchsorted(own, positions), len(own) - 1)
         kept = own[place] != positions
         return query, distances[kept], positions[kept]

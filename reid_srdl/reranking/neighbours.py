@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.by_faiss.pairs import pair_distances, pair_error
+from reid_srdl.reranking.bounds import Bounds, chosen
 from reid_srdl.retrieval.arithmetic.parallel import each, parts, threads
 from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.retrieval.memory.scratch import Scratch
-from reid_srdl.retrieval.reranking.bounds import Bounds, chosen
-from reid_srdl.retrieval.reranking.distances import pair_distances, pair_error
 
 _BLOCK = 1 << 22  # bounds that one thread holds: 16 MiB
 _GROUP = 64  # columns whose smallest bound bounds the k-th nearest

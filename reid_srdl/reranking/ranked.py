@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.reranking.jaccard import FinalDistances, Shared, SharedPairs
 from reid_srdl.retrieval.arithmetic.parallel import each, parts, threads
 from reid_srdl.retrieval.labels import Int64s, Labels
 from reid_srdl.retrieval.memory.scratch import Scratch
 from reid_srdl.retrieval.ranks import Ranks
-from reid_srdl.retrieval.reranking.jaccard import FinalDistances, Shared, SharedPairs
 from reid_srdl.retrieval.rules import PidIndex, SamePid
 
 _QUERIES = 256  # queries that a thread ranks at once,
@@ -159,7 +159,7 @@ class _Counter:
         own = slice(*np.searchsorted(all_same.query, [query[0], query[-1] + 1]).tolist())
         row = np.searchsorted(query, all_same.query[own])
         kept = query[row] == all_same.query[own]  # others have no match
-        row, column = row[kept], all_same.gallery[own][kept]
+        row, column = row[kept], all_same.image[own][kept]
         same = _Pairs(row, column, shared.of(row, column))
         matches = same.take(all_same.match[own][kept])
         finals = self._final.pairs(query[matches.row], matches.column, matches.m)

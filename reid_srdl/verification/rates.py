@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from reid_srdl.retrieval.labels import Int64s, Labels
 from reid_srdl.retrieval.rules import PidIndex
-from reid_srdl.retrieval.verification.cells import CELLS, NOWHERE, cells_of, last_of
-from reid_srdl.retrieval.verification.pairs import Block, Float64s, Pairs
+from reid_srdl.verification.cells import CELLS, NOWHERE, cells_of, last_of
+from reid_srdl.verification.pairs import Block, Float64s, Pairs
 
 _GROUPS = 1024  # groups of cells that are counted for each identity
 _POINTS = 101  # of the curve
@@ -75,10 +75,10 @@ class _Count:
     def __init__(self, pairs: Pairs, queries: Labels, gallery: Labels) -> None:
         self._pairs = pairs
         self._same = same = PidIndex(gallery).same_pid(queries)
-        self._side = same.query if pairs.by_row else same.gallery
+        self._side = same.query if pairs.by_row else same.image
         self._order = np.argsort(self._side, kind="stable")
         self._query = same.query[same.match]  # of each match
-        self._distances = pairs.distances(self._query, same.gallery[same.match])
+        self._distances = pairs.distances(self._query, same.image[same.match])
         self._sorted = np.sort(self._distances)
         people, self._identity = np.unique(queries.pids, return_inverse=True)
         self._people = len(people)
@@ -107,7 +107,7 @@ class _Count:
             first = block.query if self._pairs.by_row else block.gallery
             size = block.cells.shape[0 if self._pairs.by_row else 1]
             own = self._order[slice(*np.searchsorted(side, [first, first + size]))]
-            block.cells[same.query[own] - block.query, same.gallery[own] - block.gallery] = NOWHERE
+            block.cells[same.query[own] - block.query, same.image[own] - block.gallery] = NOWHERE
             yield block
 
     def _second(

@@ -1,4 +1,4 @@
-"""Distances of single pairs, by which re-ranking decides.
+"""FAISS's distances of single pairs, by which re-ranking decides.
 
 With u = 2^-24 and gamma_n = n u / (1 - n u), a float32 sum of D squared differences is off by at
 most gamma_(D+3) d, in any order (Higham, Accuracy and Stability of Numerical Algorithms, 2002,

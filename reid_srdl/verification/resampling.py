@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reid_srdl.retrieval.verification.rates import Rates
 from reid_srdl.seeds import generator
+from reid_srdl.verification.rates import Rates
 
 _BATCH = 250  # draws at once
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_srdl.by_faiss.pairs import pair_distances
+from reid_srdl.reranking.neighbours import Int32s, Neighbours
 from reid_srdl.retrieval.arithmetic.parallel import each, parts, threads
-from reid_srdl.retrieval.reranking.distances import pair_distances
-from reid_srdl.retrieval.reranking.neighbours import Int32s, Neighbours
 
 _ROWS = 2048  # rows of sparse products at once
 
