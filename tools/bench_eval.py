@@ -6,10 +6,12 @@ see the same machine); whole processes and peak memory are measured in processes
 product is of the rows that the evaluation ranks: without junk, and twice the queries where
 multi-query is evaluated too. Peak memory is the largest resident size less the features and a bare
 interpreter with NumPy. Of the pairs, "open" are those that the estimates leave open, "defined"
-those that the definition had to decide.
+those that the definition had to decide. The engine ``loop`` is what the engine ``count`` must beat:
+a float32 product, two counts around each match, and the definition where they differ.
 
-Examples:  python tools/bench_eval.py --size market1501 --dim 2048   |
-           python tools/bench_eval.py --features features.npz --engines count,faiss --json out.json
+Examples:  python tools/bench_eval.py --size market1501 --dim 2048 --kind isotropic   |
+           python tools/bench_eval.py --features features.npz --engines count,loop --json out.json
+           (tools/make_features makes features of networks)
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 MIB = 1 << 20
 TOLERANCE = 1e-6  # mAP and Rank-k against torchreid: float32 near-ties, on features without ties
+_LOOPED = 128  # queries of the plain loop at a time
 _COLUMNS = 8192  # of the product at a time, so that its result needs no memory to speak of
 
 
@@ -78,6 +81,52 @@ def product_seconds(features: Any, library: str) -> float:
     return time.perf_counter() - start
 
 
+class Loop:
+    """The plain engine: every estimate is compared with every match's distance, less and more."""
+
+    undecided = 0
+
+    def slots(self, queries: Any, images: Any, targets: Any, progress: Any = None) -> Any:
+        """Returns the M matches' slots, as `count.CountEngine` does."""
+        import numpy as np
+
+        from reid_srdl.retrieval.arithmetic.rounding import FLUSHED, gamma
+        from reid_srdl.retrieval.counting.frame import frame_for, placed_rows, squared_norms
+        from reid_srdl.retrieval.counting.pairs import exact_distances
+        from reid_srdl.retrieval.counting.windows import Reach, window
+
+        frame, dim, query = frame_for(queries, images), queries.dim, targets.query
+        q, g = placed_rows(frame, queries), placed_rows(frame, images)
+        a, b = np.sqrt(squared_norms(q)), np.sqrt(squared_norms(g))
+        error = gamma(dim + 4) * (a + b.max()) ** 2 + FLUSHED * dim
+        reach = Reach(dim, frame.scale, a[query], b.max(), a[query] ** 2, error[query])
+        low, high = window(targets.distances, reach, targets.slack)
+        squares, same, ahead = (b**2).astype(np.float32), targets.same, np.zeros(len(query), int)
+        for start in range(0, len(q), _LOOPED):
+            block = (np.float32(-2) * q[start : start + _LOOPED]) @ g.T + squares
+            here = (same.query >= start) & (same.query < start + _LOOPED)
+            block[same.query[here] - start, same.image[here]] = np.inf
+            for i, row in enumerate(block, start):
+                for k in range(*targets.offsets[i : i + 2].tolist()):
+                    ahead[k] = np.count_nonzero(row < low[k])
+                    if ahead[k] != np.count_nonzero(row <= high[k]):
+                        left = np.flatnonzero((row >= low[k]) & (row <= high[k]))
+                        own = exact_distances(queries, images, np.full(len(left), i), left)
+                        t = targets.defined(np.array([k]))[0]
+                        ahead[k] += np.sum((own < t) | ((own == t) & (left < targets.image[k])))
+                        self.undecided += len(left)
+                own = slice(*targets.offsets[i : i + 2].tolist())
+                ahead[own] = np.diff(np.sort(ahead[own]), prepend=0)
+        return ahead
+
+
+def engine_named(name: str) -> Any:
+    """Returns an engine object, or the name of one that evaluation makes."""
+    from reid_srdl.retrieval.counting.count import CountEngine
+
+    return {"count": CountEngine, "loop": Loop}.get(name, lambda: name)()
+
+
 def scores_of(result: Any) -> dict[str, float]:
     """Returns the scores of an evaluation as plain numbers."""
     values: dict[str, float] = result.evaluation.single_query.model_dump()
@@ -108,7 +157,6 @@ def child(task: str, file: Path, arguments: argparse.Namespace) -> dict[str, Any
     if task != "bare":
         from reid_srdl.evaluation import evaluate
         from reid_srdl.feature_files.reading import load_features
-        from reid_srdl.retrieval.counting.count import CountEngine
 
         features = load_features(file)
         sets = features.query, features.gallery, features.boxes
@@ -121,7 +169,7 @@ def child(task: str, file: Path, arguments: argparse.Namespace) -> dict[str, Any
         for turn in range(arguments.repeats + 1):
             for name, times in seconds.items():
                 if name in names:
-                    engine: Any = CountEngine() if name == "count" else name
+                    engine: Any = engine_named(name)
                     start = time.perf_counter()
                     result = evaluate(features, engine=engine)
                     times.append(time.perf_counter() - start)
@@ -140,7 +188,7 @@ def child(task: str, file: Path, arguments: argparse.Namespace) -> dict[str, Any
     elif task.startswith("product-"):
         found["seconds"] = product_seconds(features, task.removeprefix("product-"))
     elif task != "bare":
-        found["scores"] = scores_of(evaluate(features, engine=task))
+        found["scores"] = scores_of(evaluate(features, engine=engine_named(task)))
     else:
         import numpy as np
 
@@ -250,7 +298,7 @@ def disagreements(report: dict[str, Any]) -> list[str]:
     rows = [row for row in report["rows"] if "scores" in row]
     ours, found = rows[0], []
     for row in rows[1:]:
-        if row["name"].startswith("torchreid") and report.get("collapsed"):
+        if row["name"].startswith("torchreid") and report.get("kind") == "collapsed":
             continue  # its float32 distances tie where the exact ones do not
         allowed = TOLERANCE if row["name"].startswith("torchreid") else 0.0
         for key, value in row["scores"].items():
@@ -302,11 +350,12 @@ def main() -> int:
     add("--features", type=Path, help="a .npz or .mat file instead of generated features")
     add("--dim", type=int, default=2048, help="dimensions of generated features (2048)")
     add("--map", type=float, default=0.7, help="mAP that generated features aim at (0.7)")
-    add("--collapsed", action="store_true", help="features that nearly tie instead; see generate")
+    kinds = ("generated", "isotropic", "collapsed")
+    add("--kind", choices=kinds, default="generated", help="of features; see bench_generate")
     add("--seed", type=int, default=0, help="of generated features (0)")
     add("--repeats", type=int, default=5, help="interleaved runs of each (5)")
     add("--whole-runs", type=int, default=3, help="whole processes of each (3)")
-    add("--engines", default="count", help="count,faiss")
+    add("--engines", default="count", help="count,loop,faiss")
     add("--products", default="numpy,torch", help="float32 products to be measured by: numpy,torch")
     add("--torchreid-pairs", type=float, default=1e8, help="skip torchreid above this (1e8)")
     add("--json", type=Path, help="write all figures to this file")
@@ -318,7 +367,7 @@ def main() -> int:
         return 0
     reports = []
     for title, file, shape in _sets(arguments):
-        report = measure(title, file, shape, arguments) | {"collapsed": arguments.collapsed}
+        report = measure(title, file, shape, arguments) | {"kind": arguments.kind}
         print_table(report)
         reports.append(report)
     if arguments.json:
@@ -330,7 +379,7 @@ def main() -> int:
 
 
 def _sets(arguments: argparse.Namespace) -> Any:
-    from bench_generate import SIZES, generate, generate_collapsed
+    from bench_generate import SIZES, generate, generate_collapsed, generate_isotropic
 
     from reid_srdl.feature_files.reading import load_features, save_features
 
@@ -346,13 +395,15 @@ def _sets(arguments: argparse.Namespace) -> Any:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "features.npz"
             size = SIZES[name]
-            if arguments.collapsed:
-                made = generate_collapsed(size, arguments.dim, arguments.seed)
-            else:
+            if arguments.kind == "generated":
                 made = generate(size, arguments.dim, arguments.map, arguments.seed)
+            elif arguments.kind == "isotropic":
+                made = generate_isotropic(size, arguments.dim, arguments.seed)
+            else:
+                made = generate_collapsed(size, arguments.dim, arguments.seed)
             save_features(file, made)
             del made
-            title = f"{name}, collapsed" if arguments.collapsed else name
+            title = name if arguments.kind == "generated" else f"{name}, {arguments.kind}"
             yield title, file, (SIZES[name].queries, SIZES[name].gallery, arguments.dim)
 
 

@@ -17,6 +17,7 @@ Pieces = Iterator[tuple[int, NDArray[np.float32]]]
 _INTRINSIC = 64  # dimensions that identities and their variation span; the rest is faint noise
 _FAINT, _UNEVEN = 0.02, 0.2
 _FAR = 30.0  # length of the mean of collapsed features
+_TINT, _NOISE = 0.6, 2.6  # of isotropic features
 _STEP = 8192
 _TRIED_QUERIES, _TRIED_GALLERY, _TRIES = 100, 20000, 9
 
@@ -100,6 +101,33 @@ def generate_collapsed(size: Size, dim: int, seed: int = 0) -> Features:
 
     sets = {
         name: FeatureSet(draw(pids), pids, cameras) for name, pids, cameras in _labels(size, rng)
+    }
+    return Features(sets["query"], sets["gallery"])
+
+
+def generate_isotropic(size: Size, dim: int, seed: int = 0) -> Features:
+    """Returns features whose noise has no direction: nothing for leading directions to find.
+
+    An image is its identity's centre + 0.6 x its camera's tint + 2.6 x noise, all standard normal.
+    With 2048 dimensions and Market-1501's size, mAP is about 68 %.
+    """
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((size.identities + 1, dim), dtype=np.float32)
+    tints = rng.standard_normal((size.cameras + 1, dim), dtype=np.float32) * np.float32(_TINT)
+
+    def draw(pids: Int64s, cameras: Int64s) -> NDArray[np.float32]:
+        x = rng.standard_normal((len(pids), dim), dtype=np.float32)
+        for start in range(0, len(pids), _STEP):
+            part = slice(start, start + _STEP)
+            x[part] *= np.float32(_NOISE)
+            x[part] += tints[cameras[part]]
+            somebody = pids[part] > 0
+            x[part][somebody] += centres[pids[part][somebody]]
+        return x
+
+    sets = {
+        name: FeatureSet(draw(pids, cameras), pids, cameras)
+        for name, pids, cameras in _labels(size, rng)
     }
     return Features(sets["query"], sets["gallery"])
 
