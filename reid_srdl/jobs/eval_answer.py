@@ -82,12 +82,15 @@ class _Evaluation:
         if (wish := wish_of(asked)) is not None and result.kept is not None:
             run = path if self._source.kind == "run" else None
             pictures = partial(draw_lists, wish, result.kept, run, kept, self._patterns())
+        warnings = evaluation_warnings(result, features.gallery.labels)
+        if result.multi is None and "eval.pooling" in asked.given:
+            warnings = [*warnings, "--pooling: there are no boxes to pool, so it changes nothing"]
         return EvaluationEnd(
             evaluation_table(result.evaluation, str(path)),
             result.evaluation.model_dump(mode="json"),
             [] if kept is None else [kept],
             verification_tables(result.evaluation),
-            evaluation_warnings(result, features.gallery.labels),
+            warnings,
             files,
             self._refused,
             pictures,

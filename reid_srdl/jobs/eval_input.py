@@ -171,10 +171,13 @@ def _check_outputs(asked: EvalLine) -> None:
     from reid_srdl.places import check_output
     from reid_srdl.records import tables
 
-    for file in (asked.per_query, asked.lists):
-        if file is not None:
-            tables.check_suffix(file)
-            check_output(file, "the results")
+    files = [file for file in (asked.per_query, asked.lists) if file is not None]
+    if len({file.resolve() for file in files}) < len(files):
+        what = f"--rank-lists {files[0]}: what --per-query writes would be lost"
+        raise UserError(what, "name two files", usage=True)
+    for file in files:
+        tables.check_suffix(file)
+        check_output(file, "the results")
     wish_of(asked)
 
 

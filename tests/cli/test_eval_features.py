@@ -12,6 +12,7 @@ import pytest
 
 from reid_srdl.evaluation import evaluate
 from reid_srdl.feature_files.reading import load_features, save_features
+from tests.cli.run import assert_told, reid_srdl_here
 from tests.retrieval.test_features import good_arrays, write_npz
 
 SCORES = {
@@ -121,3 +122,22 @@ def test_features_saved_by_us_are_evaluated(file: Path, tmp_path: Path) -> None:
         run("--features", file, "--json"),
     )
     assert ours.stdout == theirs.stdout != ""
+
+
+def test_one_file_cannot_take_both_results(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = ("--per-query", tmp_path / "a.csv", "--rank-lists", tmp_path / "." / "a.csv")
+    done = reid_srdl_here("eval", "--features", file, *both, streams=capsys)
+    assert_told(done, "what --per-query writes would be lost", "name two files", status=2)
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_pooling_of_nothing_is_warned_of(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = write_npz(tmp_path / "bare.npz", good_arrays())
+    for features, warned in ((bare, True), (file, False)):
+        done = reid_srdl_here("eval", "--features", features, "--pooling", "max", streams=capsys)
+        assert done.returncode == 0, done.stderr
+        assert ("no boxes to pool" in done.stderr) == warned
