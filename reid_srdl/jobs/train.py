@@ -13,6 +13,7 @@ from reid_srdl.config import AnyConfig, fingerprint, placed, sets_of
 from reid_srdl.data.augment import check_pad
 from reid_srdl.data.scratch import scratch_cache
 from reid_srdl.errors import FileError, UserError
+from reid_srdl.files import write_text
 from reid_srdl.jobs.before import (
     bytes_of,
     bytes_of_phases,
@@ -139,6 +140,8 @@ def train(
         events = TensorBoardLog(folder.path) if tensorboard else None
         trainer = _trainer(config, opened, compute, folder, listener, sharing, events)
         models = run_program(config, trainer, config.train.epochs)
+        if not folder.config.exists():
+            _write_again(folder, config, known, trainer.phases, listener)
         for name, model in models.items():
             origin = _origin(config, known, name, model)
             with sealed(folder.weights(name)):
@@ -369,6 +372,20 @@ def _origin(config: AnyConfig, known: _Known, name: str, model: Model) -> Origin
         classes=classes if model.view is None else model.view.classes,
         among=classes,
     )
+
+
+def _write_again(
+    folder: RunFolder,
+    config: AnyConfig,
+    known: _Known,
+    phases: Sequence[Phase],
+    listener: Listener,
+) -> None:
+    """Writes what a folder said of its run, where somebody deleted it during the training."""
+    listener.warned(f"{folder.path}: was deleted during the training; its files are written again")
+    folder.begin(config, known.trained_on, drawn_split(known.found))
+    rows = [row.model_dump_json() for phase in phases for row in phase.rows]
+    write_text(folder.metrics, "".join(f"{row}\n" for row in rows), "the metrics")
 
 
 def _choose(config: AnyConfig) -> Compute:
