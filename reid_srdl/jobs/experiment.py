@@ -27,6 +27,7 @@ from reid_srdl.jobs.rehearsal import placed_method, rehearse
 from reid_srdl.jobs.starting import placed_start, placed_weights
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models import NETWORK_NAMES
+from reid_srdl.texts import shown
 
 
 def experiment(tree: Mapping[str, Any]) -> AnyConfig:
@@ -82,7 +83,9 @@ def configured(
     Raises:
         UserError: as `experiment`, or a file or an origin that cannot be read.
     """
-    tree = merge(read_yaml(file) if file else {}, parse_assignments(assignments))
+    assigned = parse_assignments(assignments)
+    _check_once(given, assigned)
+    tree = merge(read_yaml(file) if file else {}, assigned)
     for path, value in given.items():
         if path != "data.dir":
             place(tree, path, value)
@@ -104,6 +107,19 @@ def configured(
     if places := given.get("data.dir"):
         tree = merge(tree, {"data": place_keys(_name(tree), places)})
     return experiment(tree)
+
+
+def _check_once(given: Mapping[str, Any], assigned: Mapping[str, Any]) -> None:
+    """Refuses a key that an option and --set give other values: one would count for nothing."""
+    for path, value in given.items():
+        found: Any = assigned
+        for key in path.split("."):
+            found = found.get(key) if isinstance(found, Mapping) else None
+        own = value[0] if isinstance(value, list) and len(value) == 1 else value
+        if found is not None and str(found) != str(own):
+            by = f"as {shown(str(own))} by its option, as {shown(str(found))} by --set"
+            what = f"{path}: given twice, {by}"
+            raise UserError(what, "leave one of them out", usage=True)
 
 
 def _name(tree: Mapping[str, Any]) -> str:
