@@ -81,7 +81,7 @@ class PhaseStore:
         with writing(self.folder, _WHAT):
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
-                lock.acquire(timeout=0)
+                lock.acquire(timeout=_POLL)  # a short wait is worth no line
             except filelock.Timeout:
                 waits(_read(holder) or "another process")
                 lock.acquire(poll_interval=_POLL)

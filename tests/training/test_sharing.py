@@ -219,7 +219,7 @@ def test_a_run_waits_for_another_that_does_the_same(tmp_path: Path, work: list[s
     with one.sharing.of(phase, tmp_path / "one"):
         waiting = threading.Thread(target=second)
         waiting.start()
-        assert not began.wait(0.3)
+        assert not began.wait(1.0)
         for path in (tmp_path / "x").iterdir():  # stands for the training
             phase_store.link(path, tmp_path / "one" / path.name)
     waiting.join(10)
