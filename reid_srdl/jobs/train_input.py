@@ -61,8 +61,7 @@ class TrainLine(CommandLine):
         bool | None,
         Option(
             "--share/--no-share",
-            "Take phases over from other runs that did the very same, and leave one's own to "
-            "them, in .phases below --runs; default: with --seeds.",
+            "Do once what several runs need, in .phases below --runs; default: with --seeds.",
             WHERE,
         ),
     ] = None
@@ -87,7 +86,7 @@ class TrainLine(CommandLine):
         bool,
         Option(
             "--tensorboard",
-            "Write events for TensorBoard into RUN/tensorboard: losses, rates, scores.",
+            "Write RUN/tensorboard, for TensorBoard.",
             WHERE,
         ),
     ] = False
