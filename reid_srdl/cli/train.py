@@ -11,6 +11,7 @@ from reid_srdl.jobs.train_input import TrainLine
 
 if TYPE_CHECKING:
     from reid_srdl.config import AnyConfig
+    from reid_srdl.group.processes import Group
 
 EXAMPLE = (
     "Example: reid-srdl train --dataset market1501 --data-dir DIR --model resnet50 --method srdl "
@@ -24,6 +25,9 @@ def train(given: dict[str, Any], json: options.Json = False) -> None:
     """Train a network, evaluate it, and record the run in runs/NAME.
 
     A run that was stopped goes on where it was: by --resume, or by the same command again.
+
+    Several processes share each batch, and come to the network of one:
+    torchrun --nproc-per-node N -m reid_srdl train ...
     """
     asked = TrainLine.of("train", given)
     asked.check(json=json)
@@ -31,55 +35,70 @@ def train(given: dict[str, Any], json: options.Json = False) -> None:
         from reid_srdl.models.offline import go_offline
 
         go_offline()
-    if asked.resume is not None:
-        return _run(asked)
-    from reid_srdl.jobs.experiment import configured
+    from reid_srdl.group.processes import joined
 
-    chosen = configured(asked.given, asked.config, asked.assignments or (), asked.origin)
-    if asked.share is not None or asked.seeds is not None:
-        from reid_srdl.jobs.sharing import with_store
+    with joined("what was done is kept") as group:
+        asked.check_shared(group)
+        if asked.resume is not None:
+            return _run(asked, group)
+        from reid_srdl.jobs.experiment import configured
 
-        chosen = with_store(chosen, on=asked.share is not False)
-    if asked.seeds is not None:
-        _seeds(chosen, asked)
-    elif asked.plan:
-        from reid_srdl.jobs.train import plan
-        from reid_srdl.report.plan import print_plan
-        from reid_srdl.report.progress import Display
+        chosen = configured(asked.given, asked.config, asked.assignments or (), asked.origin)
+        if asked.share is not None or asked.seeds is not None:
+            from reid_srdl.jobs.sharing import with_store
 
-        with Display() as display:
-            planned = plan(chosen, display)
-        print_plan(planned, as_json=json)
-    elif asked.print_config:
-        from reid_srdl.config import to_yaml
+            chosen = with_store(chosen, on=asked.share is not False)
+        if asked.seeds is not None:
+            _seeds(chosen, asked)
+        elif asked.plan:
+            _plan(chosen, json)
+        elif asked.print_config:
+            from reid_srdl.config import to_yaml
 
-        print(to_yaml(chosen), end="")
-    else:
-        _run(asked, chosen)
+            print(to_yaml(chosen), end="")
+        else:
+            _run(asked, group, chosen)
 
 
-def _run(asked: TrainLine, config: AnyConfig | None = None) -> None:
-    """Trains, or goes on with a run, under a display, and prints what came out."""
+def _plan(config: AnyConfig, as_json: bool) -> None:
+    """Prints what training would do, and writes nothing."""
+    from reid_srdl.jobs.train import plan
+    from reid_srdl.report.plan import print_plan
+    from reid_srdl.report.progress import Display
+
+    with Display() as display:
+        planned = plan(config, display)
+    print_plan(planned, as_json=as_json)
+
+
+def _run(asked: TrainLine, group: Group, config: AnyConfig | None = None) -> None:
+    """Trains, or goes on with a run; of several processes number 0 shows it and what came out."""
     from reid_srdl.jobs import train as job
     from reid_srdl.report.progress import Display
     from reid_srdl.report.run import print_run
-    from reid_srdl.report.say import telling_of_stop
+    from reid_srdl.report.say import tell, telling_of_stop
 
-    with telling_of_stop(_STOPPED), Display() as display:
+    speaks = group.rank == 0
+    if group.size > 1 and group.local_rank == 0:
+        elsewhere = f"; the one on {group.writer} writes" if group.rank else ""
+        tell(f"{group.size} processes share each batch{elsewhere}")
+    how: dict[str, Any] = {"group": group, "tensorboard": asked.tensorboard and speaks}
+    with telling_of_stop(_STOPPED if speaks else None), Display(shown=speaks) as display:
         if config is not None:
-            record = job.train(config, display, tensorboard=asked.tensorboard)
+            record = job.train(config, display, **how)
             folder = config.run.dir / record.name
         else:
             assert asked.resume is not None
             folder, given = asked.resume, asked.given
-            moved = given.get("train.device"), given.get("data.dir", ())
-            kept = {"device": moved[0], "data_dirs": moved[1], "tensorboard": asked.tensorboard}
-            record = job.resume(folder, display, **kept)
-    print_run(record, folder)
+            moved = {"device": given.get("train.device"), "data_dirs": given.get("data.dir", ())}
+            record = job.resume(folder, display, **moved, **how)
+    if speaks:
+        print_run(record, folder)
 
 
 def _seeds(config: AnyConfig, asked: TrainLine) -> None:
     """Trains a run from each seed, and prints their row in the leaderboard."""
+    from reid_srdl.group.processes import Alone
     from reid_srdl.jobs.seeds import rows_of, seeded, train_at_once
     from reid_srdl.jobs.studies.asked import seed_numbers
     from reid_srdl.report.leaderboard import leaderboard_tables
@@ -91,7 +110,7 @@ def _seeds(config: AnyConfig, asked: TrainLine) -> None:
     configs, failed = seeded(config, seed_numbers(text)), []
     if jobs == 1:
         for one in configs:
-            _run(asked, one)
+            _run(asked, Alone(), one)
     else:
         with telling_of_stop(_STOPPED), StudyDisplay(f"seeds {text}", jobs) as display:
             outcomes = train_at_once(configs, jobs, display)

@@ -32,6 +32,7 @@ from reid_srdl.seeds import derive, generator, uniform
 
 A = TypeVar("A", NDArray[np.int64], Tensor)
 _SHUFFLED = Shuffled()
+WHOLE = (0, 1)  # all of a batch, in one process
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Batch:
     """B training images.
 
     Attributes:
-        images: B x C x H x W float32, normalised, channels last in memory.
+        images: B x C x H x W float32, normalised, channels last in memory; of several processes
+            that share the batch, this one's part of them. All else is of the whole batch.
         labels: B int64 classes.
         index: B int64, each image's position in the training set: knowledge is looked up by it.
         weight: B float32, 1, or 0 where a label is hidden.
@@ -255,9 +257,20 @@ class TrainingSet:
         part.key = told.hexdigest()
         return part
 
-    def clean(self, batch_size: int, first: int = 0) -> Iterator[Tensor]:
-        """Yields the clean view of all images, normalised, in sample order from ``first`` on."""
-        for images in self.images.in_batches(self._rows[first:], batch_size):
+    def clean(
+        self, batch_size: int, first: int = 0, part: tuple[int, int] = WHOLE
+    ) -> Iterator[Tensor]:
+        """Yields the clean view of all images, normalised, in sample order from ``first`` on.
+
+        Args:
+            batch_size: images of each batch; the last one may be smaller.
+            first: images that are left out before.
+            part: (r, N): every N-th batch alone, from the r-th on, r counted from 0.
+        """
+        rank, size = part
+        order = self._rows[first:]
+        mine = np.arange(len(order)) // batch_size % size == rank
+        for images in self.images.in_batches(order[mine], batch_size):
             yield self.images.normalise(images)
 
     def spread(self, batch_size: int, most: int) -> Iterator[Tensor]:
@@ -280,6 +293,7 @@ class TrainingSet:
         first: int = 0,
         draws: int = 0,
         sampler: Sampler = _SHUFFLED,
+        part: tuple[int, int] = WHOLE,
     ) -> Iterator[Batch]:
         """Yields one epoch's batches, a function of (seed, phase, epoch) and the sample index.
 
@@ -291,6 +305,8 @@ class TrainingSet:
             first: batches that were done before, left out here.
             draws: uniform numbers for each sample; 0: none are drawn.
             sampler: which images come together.
+            part: (r, N): the images of the r-th of N parts of each batch alone, r counted from 0;
+                each looks as it does in the whole batch, and all else is of the whole batch.
         """
         whole = self._order(sampler, batch_size, seed, phase, epoch)
         rows = draw_rows(whole, len(self))
@@ -299,7 +315,9 @@ class TrainingSet:
         # The draws go to the device once an epoch, so that no step waits for them.
         indices = list(_chunks(torch.from_numpy(order).to(self.images.device), batch_size))
         draw = generator(seed, phase, epoch, "augment")
-        views = self._views(order, rows, draw, count, batch_size)
+        mine = _part_of(len(order), batch_size, part)
+        own, own_rows, own_size = order[mine], rows[mine], batch_size // part[1]
+        views = self._views(own, own_rows, draw, count, own_size)
         looks = draw_looks(
             self.augmentation,
             lambda name: generator(seed, phase, epoch, name),
@@ -307,7 +325,7 @@ class TrainingSet:
             self.images.size,
             self.images.device,
         )
-        places = _chunks(torch.from_numpy(rows).to(self.images.device), batch_size)
+        places = _chunks(torch.from_numpy(own_rows).to(self.images.device), own_size)
         parts = zip(indices, places, views, strict=True)
         for number, (index, place, images) in enumerate(parts):
             some = order[number * batch_size : (number + 1) * batch_size]
@@ -365,6 +383,16 @@ class TrainingSet:
             clean = self.images.in_batches(self._rows[order], batch_size)
             for place, images in zip(places, clean, strict=True):
                 yield crop_and_flip(images, draws.take(place), self.pad, self.augmentation.pad_with)
+
+
+def _part_of(count: int, batch_size: int, part: tuple[int, int]) -> NDArray[np.int64]:
+    """Returns the places of a part of each batch, among those of all batches.
+
+    >>> _part_of(8, 4, (1, 2)).tolist()
+    [2, 3, 6, 7]
+    """
+    rank, size = part
+    return np.arange(count).reshape(-1, size, batch_size // size)[:, rank].ravel()
 
 
 def _chunks(order: A, size: int) -> Iterator[A]:

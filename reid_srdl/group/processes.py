@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.errors import UserError
-from reid_srdl.group.watch import AGAIN, LostError, first_line
+from reid_srdl.failures import in_words
+from reid_srdl.group.watch import AGAIN, LostError
 from reid_srdl.machine import available_cores
 
 Int64s = NDArray[np.int64]
@@ -59,6 +60,15 @@ class Group(Protocol):
     def device(self, name: str) -> str:
         """Returns this process's own device of a kind."""
 
+    def meet(self) -> None:
+        """Waits until all processes are here, however long one of them takes."""
+
+    def texts(self, own: str) -> list[str]:
+        """Returns a text of each process, by rank."""
+
+    def sum(self, begin: Callable[[], Any]) -> None:
+        """Does what torch.distributed begins, a sum or the like, and watches the others."""
+
 
 class Alone:
     """One process."""
@@ -83,13 +93,27 @@ class Alone:
         """Returns the device."""
         return name
 
+    def meet(self) -> None:
+        """Nobody else is to come."""
+
+    def texts(self, own: str) -> list[str]:
+        """Returns the text."""
+        return [own]
+
+    def sum(self, begin: Callable[[], Any]) -> None:
+        """Begins it and waits for it."""
+        begin().wait()
+
 
 @contextlib.contextmanager
-def joined() -> Iterator[Group]:
+def joined(kept: str = "nothing was written") -> Iterator[Group]:
     """Joins the processes that torchrun started; yields `Alone` where it started none.
 
-    A `UserError` in one process ends all of them, and one of them reports it. If a process dies,
-    each of the others reports that.
+    An error in one process ends all of them, and one of them reports it. If a process dies, each of
+    the others reports that.
+
+    Args:
+        kept: what is kept where one dies, as the others say it.
 
     Raises:
         UserError: the processes could not be joined, or one was lost.
@@ -101,7 +125,7 @@ def joined() -> Iterator[Group]:
     with _own_cores(), _told_to_end() as interrupted:
         from reid_srdl.group.shards import Shards
 
-        shards = Shards(_number("REID_SRDL_SHARD_TIMEOUT", _PATIENCE))
+        shards = Shards(_number("REID_SRDL_SHARD_TIMEOUT", _PATIENCE), kept)
         interrupted.append(shards.interrupted)
         try:
             yield shards
@@ -113,8 +137,12 @@ def joined() -> Iterator[Group]:
                 raise SystemExit(error.exit_status) from None
             raise
         except Exception as error:
-            shards.fail(UserError(f"process {shards.rank} failed: {first_line(error)}", ""))
-            raise
+            words = in_words(error)
+            what = f"process {shards.rank} of {shards.size}: {words.what}"
+            told = UserError(what, words.hint)
+            if not shards.fail(told):
+                raise SystemExit(told.exit_status) from None
+            raise told from error
         finally:
             shards.close()
 

@@ -25,7 +25,8 @@ from reid_srdl.group.watch import Watch, first_line
 Int64s = NDArray[np.int64]
 
 _JOINING = 45.0  # seconds until all must be there
-_SUMMING = 20.0  # seconds that a sum may take at least, however short the patience: all are there
+_SUMMING = 600.0  # seconds that a sum may take at most: who is lost is noticed long before
+_LOOK = datetime.timedelta(seconds=1)  # between two looks whether all are alive
 _FAREWELL = 5.0  # seconds that process 0, which may hold the store, waits for the others to end
 _POLL = 0.02
 _SLICE = 1 << 26  # bytes in one broadcast
@@ -36,18 +37,19 @@ class Shards:
 
     Args:
         patience: seconds without a sign of life after which another process is lost.
+        kept: what is kept where one is lost.
 
     Raises:
         UserError: they could not be joined.
     """
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: float, kept: str) -> None:
         self.rank, self.size = int(os.environ.get("RANK", "-1")), int(os.environ["WORLD_SIZE"])
         self.local_rank = int(os.environ.get("LOCAL_RANK", "0"))
         self.local_size = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        self._met = 0
+        self._met = self._told_texts = 0
         try:
-            self._join(patience)
+            self._join(patience, kept)
         except (RuntimeError, ValueError, KeyError, OSError) as error:
             reason = first_line(error)
             raise UserError(
@@ -69,7 +71,7 @@ class Shards:
     def summed(self, values: Int64s) -> Int64s:
         """Returns the sum of all processes' values."""
         tensor = torch.from_numpy(values.copy())
-        self._together(partial(distributed.all_reduce, tensor))
+        self._together(partial(distributed.all_reduce, tensor, async_op=True))
         result: Int64s = tensor.numpy()
         return result
 
@@ -90,7 +92,7 @@ class Shards:
 
     def finish(self) -> None:
         """Waits until all have come to the end."""
-        self._meet()
+        self.meet()
         self._watch.stop()
         until = time.monotonic() + _FAREWELL
         with contextlib.suppress(RuntimeError, ValueError):
@@ -113,11 +115,42 @@ class Shards:
         """Stops giving signs of life."""
         self._watch.stop()
 
-    def _join(self, patience: float) -> None:
+    def texts(self, own: str) -> list[str]:
+        """Returns a text of each process, by rank."""
+        self._told_texts += 1
+        key = f"text/{self._told_texts}"
+        self._store.set(f"{key}/{self.rank}", own)
+        self.meet()
+        return [self._store.get(f"{key}/{rank}").decode() for rank in range(self.size)]
+
+    def sum(self, begin: Callable[[], Any]) -> None:
+        """Does what torch.distributed begins, a sum or the like, and watches the others."""
+        work = None
+        while True:
+            try:
+                work = work or begin()
+                work.wait(_LOOK)
+                return
+            except RuntimeError as error:
+                if work is None or work.is_completed():
+                    raise self._losing(error) from None
+                self.check()
+
+    def _losing(self, error: RuntimeError) -> UserError:
+        """Returns what is said of a failed sum: who is gone, where it can be found out."""
+        self.check()
+        silent = self._watch.silent()
+        self.check()
+        if silent:
+            who = " and ".join(f"process {rank}" for rank in silent)
+            return self._watch.losing(f"{who} ended without a word: killed, or out of memory")
+        return self._watch.losing(f"a sum over all failed ({first_line(error)})")
+
+    def _join(self, patience: float, kept: str) -> None:
         seconds = max(2 * patience, _JOINING)
         until, limit = time.monotonic() + seconds, datetime.timedelta(seconds=seconds)
         self._store, _, _ = next(rendezvous("env://", self.rank, self.size, timeout=limit))
-        self._watch = Watch(self._store, self.rank, self.size, patience)
+        self._watch = Watch(self._store, self.rank, self.size, patience, kept)
         while self._store.add("joined", 0) < self.size:
             if time.monotonic() > until:
                 raise TimeoutError(f"not all were there within {seconds:.0f} seconds")
@@ -125,11 +158,11 @@ class Shards:
         self.writer = self._told("host", socket.gethostname(), [0])[0]
         with summing_over(self._address()):
             distributed.init_process_group(
-                "gloo",
+                _backend(),
                 store=self._store,
                 rank=self.rank,
                 world_size=self.size,
-                timeout=datetime.timedelta(seconds=max(patience, _SUMMING)),
+                timeout=datetime.timedelta(seconds=max(10 * patience, _SUMMING)),
             )
 
     def _address(self) -> str:
@@ -147,23 +180,19 @@ class Shards:
     def _broadcast(self, flat: NDArray[np.uint8], *, sized: bool = False) -> NDArray[np.uint8]:
         if sized:
             size = torch.tensor([len(flat)])
-            self._together(partial(distributed.broadcast, size, 0))
+            self._together(partial(distributed.broadcast, size, 0, async_op=True))
             flat = flat if self.rank == 0 else np.empty(int(size), np.uint8)
         flat = flat if flat.flags.writeable else flat.copy()
         for start in range(0, len(flat), _SLICE):
             part = torch.from_numpy(flat[start : start + _SLICE])
-            self._together(partial(distributed.broadcast, part, 0))
+            self._together(partial(distributed.broadcast, part, 0, async_op=True))
         return flat
 
     def _together(self, work: Callable[[], Any]) -> None:
-        self._meet()
-        try:
-            work()
-        except RuntimeError as error:
-            self.check()
-            raise self._watch.losing(f"a sum over all failed ({first_line(error)})") from None
+        self.meet()
+        self.sum(work)
 
-    def _meet(self) -> None:
+    def meet(self) -> None:
         """Waits until all processes are here."""
         self._met += 1
         key = f"met/{self._met}"
@@ -176,3 +205,10 @@ class Shards:
         except RuntimeError as error:
             self.check()
             raise self._watch.losing(f"the store is gone ({first_line(error)})") from None
+
+
+def _backend() -> str:
+    """Returns gloo, and NCCL for what stands on CUDA devices."""
+    if torch.cuda.is_available() and distributed.is_nccl_available():
+        return "cpu:gloo,cuda:nccl"
+    return "gloo"

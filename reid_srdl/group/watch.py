@@ -1,4 +1,4 @@
-"""Signs of life: how a process that shares an evaluation notices that another one is gone.
+"""Signs of life: how a process that shares a piece of work notices that another one is gone.
 
 Each process counts up a number of its own in torch's store once a second and looks at the others'.
 One that stands still for the patience is lost, whatever became of it. Time in which the looking
@@ -19,6 +19,7 @@ from reid_srdl.errors import UserError
 AGAIN = "most likely another process was lost: see its own messages, and start again"
 _POLL = 0.02
 _LONGEST = 3.0  # intervals that one look counts for at most: whoever looks so late stood still
+_SIGNS = 4  # signs of life in whose time whoever lives gives at least one
 _FAREWELL = 5.0  # seconds that the one who reports an error waits for the others to end
 
 
@@ -36,12 +37,14 @@ class Watch(threading.Thread):
         store: torch's store, which all processes see.
         rank, size: which of how many processes this is.
         patience: seconds without a sign of life after which another one is lost.
+        kept: what is kept where one is lost.
     """
 
-    def __init__(self, store: Any, rank: int, size: int, patience: float) -> None:
+    def __init__(self, store: Any, rank: int, size: int, patience: float, kept: str) -> None:
         super().__init__(daemon=True)
         self._store = store.clone()
-        self._rank, self._size, self._patience = rank, size, patience
+        self._rank, self._size, self._patience, self._kept = rank, size, patience, kept
+        self._interval = min(1.0, patience / 10)
         self._stopped = threading.Event()
         self._failed: dict[str, Any] | None = None
         self._lost: LostError | None = None
@@ -52,7 +55,7 @@ class Watch(threading.Thread):
     def run(self) -> None:
         """Looks until stopped, or until another process has failed or was lost."""
         seen = {rank: ("", 0.0) for rank in range(self._size) if rank != self._rank}
-        interval, before = min(1.0, self._patience / 10), time.monotonic()
+        interval, before = self._interval, time.monotonic()
         tick = 0
         while not self._stopped.wait(interval):
             tick += 1
@@ -94,7 +97,7 @@ class Watch(threading.Thread):
         self.check()
         self._noticed = True
         raise LostError(
-            f"process {self._rank} of {self._size} was told to end before the evaluation was done",
+            f"process {self._rank} of {self._size} was told to end before the work was done",
             AGAIN,
         )
 
@@ -119,9 +122,22 @@ class Watch(threading.Thread):
         if self._lost is None:
             self._lost = LostError(
                 f"process {self._rank} of {self._size} cannot go on: {why}",
-                "nothing was written; see the lost process's own messages, and start again",
+                f"{self._kept}; see the lost process's own messages, and start again",
             )
         return self._lost
+
+    def silent(self) -> list[int]:
+        """Waits for a few signs of life, and returns the processes that gave none."""
+        before = self._signs()
+        time.sleep(_SIGNS * self._interval)
+        return [rank for rank, sign in self._signs().items() if sign == before[rank]]
+
+    def _signs(self) -> dict[int, str]:
+        others = {rank: f"alive/{rank}" for rank in range(self._size) if rank != self._rank}
+        return {
+            rank: self._store.get(key).decode() if self._store.check([key]) else ""
+            for rank, key in others.items()
+        }
 
     def stop(self) -> None:
         """Ends the signs of life."""
@@ -135,9 +151,9 @@ class Watch(threading.Thread):
         if self._store.check(["failed"]):
             self._failed = json.loads(self._store.get("failed"))
             return
+        signs = self._signs()
         for rank, (last, age) in seen.items():
-            key = f"alive/{rank}"
-            sign = self._store.get(key).decode() if self._store.check([key]) else ""
+            sign = signs[rank]
             seen[rank] = (sign, 0.0 if sign != last else age + passed)
             if seen[rank][1] > self._patience:
                 self.losing(f"process {rank} gave no sign of life for {self._patience:.0f} seconds")

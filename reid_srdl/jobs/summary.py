@@ -66,6 +66,8 @@ def summarise(
         "images_per_second": sum(row.images for row in rows) / fitted,
     }
     known["phases"] = [_phase_facts(phase) for phase in phases]
+    known["processes"] = sorted(set().union(*(phase.processes for phase in phases)))
+    known["own_statistics"] = any(phase.own_statistics for phase in phases)
     return RunRecord(
         **known,
         created=created,

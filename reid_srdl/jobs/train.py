@@ -14,6 +14,7 @@ from reid_srdl.data.augment import check_pad
 from reid_srdl.data.scratch import scratch_cache
 from reid_srdl.errors import FileError, UserError
 from reid_srdl.files import write_text
+from reid_srdl.group.processes import Alone, Group
 from reid_srdl.jobs.before import (
     bytes_of,
     bytes_of_phases,
@@ -31,6 +32,15 @@ from reid_srdl.jobs.sharing import sharing_of, store_of
 from reid_srdl.jobs.starting import keep_start
 from reid_srdl.jobs.summary import known_before, summarise
 from reid_srdl.jobs.threads import fastest_threads, named_or_kept
+from reid_srdl.jobs.together import (
+    check_alike,
+    check_seen,
+    check_shareable,
+    code_and_configuration,
+    data_digest,
+    own_compute,
+    told_of_statistics,
+)
 from reid_srdl.methods import OPTIONS, own
 from reid_srdl.models.build import (
     check_network,
@@ -93,13 +103,18 @@ class Silence:
 
 
 def train(
-    config: AnyConfig, listener: Listener | None = None, *, tensorboard: bool = False
+    config: AnyConfig,
+    listener: Listener | None = None,
+    group: Group | None = None,
+    *,
+    tensorboard: bool = False,
 ) -> RunRecord:
     """Trains, evaluates and records one run; a run that was stopped goes on where it was.
 
     Args:
         config: the experiment; ``auto`` values are resolved here and kept in the run's folder.
         listener: told of the progress.
+        group: the processes that train it together, each of which calls this; process 0 writes.
         tensorboard: write events for TensorBoard into the run's folder, too.
 
     Returns:
@@ -107,18 +122,24 @@ def train(
 
     Raises:
         UserError: data that cannot be read, a folder of another run, a run that another process
-            is writing to, a phase that asks for what it cannot have, a loss that is not finite.
+            is writing to, a phase that asks for what it cannot have, a loss that is not finite;
+            processes that cannot share a batch, or whose code, configuration or data differ.
     """
-    listener = listener or Silence()
-    asked, compute = config, _choose(config)
+    listener, group = listener or Silence(), group or Alone()
+    check_shareable(config, group)
+    asked, compute = config, own_compute(_choose(config), config.train.threads, group)
     config = resolve_run(config, compute)
+    if group.size > 1:
+        check_alike(group, code_and_configuration(config))
     folder = run_folder(config)
     folder.check_same(config, OPTIONS)
-    threads = named_or_kept(asked, folder)
+    threads = named_or_kept(asked, folder) if group.size == 1 else compute.threads
     config, compute = _on_threads(config, compute, threads or compute.threads)
     known = _identify(config, listener)
+    if group.size > 1:
+        check_alike(group, {"training data": data_digest(known.trained_on)})
     folder.check_content(known.trained_on)
-    if (record := _finished(folder, config, known, listener)) is not None:
+    if (record := _finished(folder, config, known, listener, group)) is not None:
         return record
 
     opened = _open(config, compute, known, listener)
@@ -129,17 +150,31 @@ def train(
         listener.noted(_FROM_RANDOM)
     if threads is None:
         config, compute, opened = _timed(config, compute, known, opened, listener)
+    trained = {spec for phase in opened.plan.phases for spec in phase.specs.values()}
+    batch = config.optim.batch_size
+    if (line := told_of_statistics(trained, compute, batch, group)) is not None:
+        listener.noted(line)
     listener.planned(opened.plan.phases)
-    with folder.locked(), compute.activated():
+    locked = folder.locked() if group.rank == 0 else contextlib.nullcontext()
+    with locked, compute.activated():
         folder.check_same(config, OPTIONS)  # again: another process may have been here meanwhile
         folder.check_content(known.trained_on)
-        if (record := _finished(folder, config, known, listener)) is not None:
+        if (record := _finished(folder, config, known, listener, group)) is not None:
             return record
-        folder.begin(config, known.trained_on, drawn_split(known.found))
-        sharing = sharing_of(config, opened.plan.setting, compute, listener.noted, listener.warned)
+        if group.rank == 0:
+            folder.begin(config, known.trained_on, drawn_split(known.found))
+            keep_start(config)
+        check_seen(folder, group)
+        sharing = None
+        if group.size == 1:
+            told = listener.noted, listener.warned
+            sharing = sharing_of(config, opened.plan.setting, compute, *told)
         events = TensorBoardLog(folder.path) if tensorboard else None
-        trainer = _trainer(config, opened, compute, folder, listener, sharing, events)
+        trainer = _trainer(config, opened, compute, folder, listener, group, sharing, events)
         models = run_program(config, trainer, config.train.epochs)
+        if group.rank > 0:
+            group.meet()  # process 0 judges and writes meanwhile
+            return read_record(folder.path)
         if not folder.config.exists():
             _write_again(folder, config, known, trainer.phases, listener)
         for name, model in models.items():
@@ -165,6 +200,7 @@ def train(
                 events.evaluated(one.network, one.result.model_dump() if one.result else {})
             events.close()
         write_record(folder.path, record)
+        group.meet()
     return record
 
 
@@ -175,6 +211,7 @@ def resume(
     device: str | None = None,
     data_dirs: Sequence[StrPath] = (),
     tensorboard: bool = False,
+    group: Group | None = None,
 ) -> RunRecord:
     """Goes on with the run in a folder, by the configuration that it keeps.
 
@@ -185,6 +222,7 @@ def resume(
         data_dirs: where the same data stand now, if elsewhere; the run remembers it. Of a joint
             set one place for all, or one for each.
         tensorboard: as in `train`.
+        group: as of `train`; the run may have begun with another number of processes.
 
     Raises:
         UserError: the folder holds no run; and what ``train`` raises.
@@ -197,13 +235,16 @@ def resume(
     shared = config.run.shared
     if shared is not None and not shared.is_dir():
         shared = None  # no run depends on what it shares
-    here = {"dir": path.parent, "name": path.name, "shared": shared}
-    place = config.run.model_copy(update=here)
-    where = config.train.model_copy(update={"device": device or config.train.device})
+    stands = {"dir": path.parent, "name": path.name, "shared": shared}
+    place = config.run.model_copy(update=stands)
+    here: dict[str, Any] = {"device": device or config.train.device}
+    if group is not None and group.size > 1:  # the run's own may be those of a whole machine
+        here |= {"threads": None, "device": device or config.train.device.partition(":")[0]}
+    where = config.train.model_copy(update=here)
     data = placed(config.data, [as_path(one) for one in data_dirs])
     moved = config.model_copy(update={"run": place, "train": where, "data": data})
     try:
-        return train(moved, listener, tensorboard=tensorboard)
+        return train(moved, listener, group, tensorboard=tensorboard)
     except UserError as error:
         if any(place is not None and not place.exists() for _, place in sets_of(data)):
             hint = f"if the data moved: reid-srdl train --resume {path} --data-dir DIR"
@@ -399,17 +440,17 @@ def _trainer(
     compute: Compute,
     folder: RunFolder,
     listener: Listener,
+    group: Group,
     sharing: Sharing | None,
     events: Monitor | None = None,
 ) -> Trainer:
+    log = (MetricsLog(folder.metrics),) if group.rank == 0 else ()
     return Trainer(
         opened.plan.setting,
         training_set=opened.task.training_set,
         compute=compute,
         folder=folder.phases,
-        monitor=Monitors(
-            MetricsLog(folder.metrics), listener, *([events] if events is not None else [])
-        ),
+        monitor=Monitors(*log, listener, *([] if events is None else [events])),
         weights=opened.weights,
         origin=keep_start(config),
         extract_batch=config.eval.batch_size,
@@ -417,6 +458,7 @@ def _trainer(
         judge=opened.task.judge_epoch,
         watch=config.watch.gradients,
         sharing=sharing,
+        group=group,
     )
 
 
@@ -436,6 +478,15 @@ def _judged(
 
 
 def _finished(
+    folder: RunFolder, config: AnyConfig, known: _Known, listener: Listener, group: Group
+) -> RunRecord | None:
+    """Returns the run's record where process 0 finds it finished."""
+    record = _whole(folder, config, known, listener) if group.rank == 0 else None
+    told = group.texts("" if record is None else "finished")[0]
+    return read_record(folder.path) if told and record is None else record
+
+
+def _whole(
     folder: RunFolder, config: AnyConfig, known: _Known, listener: Listener
 ) -> RunRecord | None:
     """Returns the run's record, if it holds all that the configuration asks for, and says so.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from reid_srdl.config.marked import CommandLine
 from reid_srdl.config.option import HOW, WHAT, WHERE, Option
 from reid_srdl.errors import UserError
+
+if TYPE_CHECKING:
+    from reid_srdl.group.processes import Group
 
 
 class TrainLine(CommandLine):
@@ -139,3 +142,21 @@ class TrainLine(CommandLine):
         if self.seeds is not None and (self.plan or self.print_config):
             what = "--seeds: --plan and --print-config tell of one run"
             raise UserError(what, "give --seed for one of the seeds", usage=True)
+
+    def check_shared(self, group: Group) -> None:
+        """Refuses what several processes would do several times, or cannot do.
+
+        Args:
+            group: the processes that were started together.
+
+        Raises:
+            UserError: so.
+        """
+        alone = self.named("train") & {"--seeds", "--plan", "--print-config", "--share"}
+        if group.size > 1 and alone:
+            raise UserError(
+                f"{', '.join(sorted(alone))}: torchrun started {group.size} processes, which train "
+                "one run together",
+                "give this command without torchrun",
+                usage=True,
+            )

@@ -53,6 +53,7 @@ class _Key(NamedTuple):
     precision: str
     label: str
     experiment: str
+    parts: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def _trained(runs: Sequence[RunRecord], notes: list[str]) -> tuple[list[Row], li
             record.device.precision,
             record.method.label,
             record.experiment,
+            record.parts,
         )
         by_key[key].append(record)
     groups = [_group(found, notes) for found in by_key.values()]
@@ -179,7 +181,8 @@ def _setting(record: RunRecord) -> dict[str, Any]:
         if key not in left_out and not key.startswith("method.")
     }
     # What 'auto' came to on that machine, not what was asked for.
-    return setting | {"train.precision": record.device.precision}
+    own = {"processes": " and ".join(map(str, record.parts))}  # that batch norm knew of
+    return setting | own | {"train.precision": record.device.precision}
 
 
 def _tell_apart(groups: Sequence[_Group]) -> list[_Group]:

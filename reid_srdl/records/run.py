@@ -101,6 +101,8 @@ class RunRecord(_Record):
         evaluations: what the method returned, the run's result first, then ensembles
             (``srdl+first``); ``result`` None where the evaluation was left out.
         timing: which phases were taken over from other runs.
+        processes: how many trained it together; several numbers where it went on with another one.
+        own_statistics: batch norms took the statistics of each process's part of a batch.
     """
 
     method: MethodFacts
@@ -112,6 +114,13 @@ class RunRecord(_Record):
     cost: Cost
     phases: tuple[Phase, ...] = ()
     timing: Timing = Timing()
+    processes: tuple[Count, ...] = (1,)
+    own_statistics: bool = False
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Of how many parts of a batch batch norms took the statistics: it changes the result."""
+        return self.processes if self.own_statistics else (1,)
 
     @property
     def label(self) -> str:

@@ -44,12 +44,13 @@ def tell_all(what: str, lines: Iterable[object]) -> None:
 
 
 @contextlib.contextmanager
-def telling_of_stop(line: str) -> Iterator[None]:
-    """Prints a line on standard error where Ctrl-C or a signal stops the work."""
+def telling_of_stop(line: str | None) -> Iterator[None]:
+    """Prints a line on standard error where Ctrl-C or a signal stops the work; None: nothing."""
     try:
         yield
     except KeyboardInterrupt:
-        tell(line)
+        if line is not None:
+            tell(line)
         raise
 
 

@@ -101,6 +101,16 @@ def load(phase: Phase, folder: Path, warn: Callable[[str], None]) -> Saved | Non
     return None
 
 
+def read(path: Path) -> Saved:
+    """Reads a checkpoint that another process found whole.
+
+    Raises:
+        UserError: it is not there, or damaged.
+    """
+    tensors, facts = read_tensors(path)
+    return Saved(tensors, facts, path)
+
+
 def files(phase: Phase, folder: Path) -> list[Path]:
     """Returns a phase's checkpoints, oldest first."""
     stem = phase.stem(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from reid_srdl.models.network import Network
 from reid_srdl.training import checkpoint
 from reid_srdl.training.fitting import Loop
 from reid_srdl.training.interrupts import Interrupts
+from reid_srdl.training.joining import Joining
 from reid_srdl.training.logit_table import BLOCK_BYTES, LogitTable
 from reid_srdl.training.monitor import Progress
 from reid_srdl.training.phases import Phase
@@ -47,6 +49,7 @@ class Extraction:
     ) -> None:
         self._loop, self._phase = loop, phase
         self._network, self._flip, self._images, self._batch = network, flip, images, batch
+        self._joining = Joining(loop.group)
         self._path = Path(f"{phase.stem(loop.folder)}.npy")
         self._shape = (len(images), network.classes)
         self._blocks: list[tuple[int, str]] = []  # rows and digest of each block on the disk
@@ -58,11 +61,14 @@ class Extraction:
             UserError: the logits are not finite: such knowledge is not kept.
             KeyboardInterrupt: a signal asked for a stop; whole blocks are kept.
         """
-        table = self._begun()
+        table = self._begun() if self._joining.writes else None
+        self._blocks = json.loads(self._joining.told(json.dumps(self._blocks)))
+        if table is None:
+            table = self._seen()
         done = sum(rows for rows, _ in self._blocks)
         self._loop.monitor.phase_opened(self._phase.name, done / len(table), [])
         if done < len(table):
-            interrupts = Interrupts()
+            interrupts = Interrupts(self._joining)
             with interrupts.listening():
                 self._fill(table, interrupts)
         device = self._loop.compute.device
@@ -89,6 +95,21 @@ class Extraction:
             table = table.apart()
         return table
 
+    def _seen(self) -> LogitTable:
+        """Returns the table that process 0 has opened.
+
+        Raises:
+            UserError: this process does not see its file.
+        """
+        table = self._readable()
+        if table is None:
+            raise UserError(
+                f"{self._path}: process {self._joining.rank} does not see this file, which process "
+                "0 writes to",
+                "name a folder of runs that all machines see: --runs DIR",
+            )
+        return table
+
     def _readable(self) -> LogitTable | None:
         try:
             table = LogitTable.matching(self._path, self._shape)
@@ -108,19 +129,27 @@ class Extraction:
         for logits in self._logits(first):
             block.append(to_half(logits))
             finite &= torch.isfinite(logits).all()
-            done = first + sum(map(len, block))
-            full = len(block) * self._batch * 2 * table.shape[1] >= BLOCK_BYTES
-            if full or done == len(table) or interrupts.asked is not None:
+            rows = sum(map(len, block))
+            done, full = first + rows, rows * 2 * table.shape[1] >= BLOCK_BYTES
+            asked = self._joining.any(interrupts.asked is not None)
+            if full or done == len(table) or asked:
                 if not bool(finite):
                     raise self._poisoned()
-                table.write(first, torch.cat(block))
-                self._blocks.append((done - first, _digest(table, first, done - first)))
-                first, block = done, []
                 self._phase.seconds = before + time.perf_counter() - began
-                facts = {"blocks": self._blocks, "finished": done == len(table)}
-                checkpoint.save(self._phase, self._loop.folder, done, {}, facts)
-            if interrupts.asked is not None:
+                if self._joining.writes:
+                    self._keep(table, first, torch.cat(block))
+                self._joining.meet()
+                first, block = done, []
+            if asked:
                 interrupts.stop()
+
+    def _keep(self, table: LogitTable, first: int, block: Tensor) -> None:
+        """Writes some rows, and what tells that they are there."""
+        table.write(first, block)
+        done = first + len(block)
+        self._blocks.append((len(block), _digest(table, first, len(block))))
+        facts = {"blocks": self._blocks, "finished": done == len(table)}
+        checkpoint.save(self._phase, self._loop.folder, done, {}, facts)
 
     def _poisoned(self) -> UserError:
         return UserError(
@@ -130,18 +159,41 @@ class Extraction:
 
     @torch.inference_mode()
     def _logits(self, first: int) -> Iterator[Tensor]:
-        """Yields B x C float32 logits of the clean view, in sample order from ``first`` on."""
-        network, batch = self._network.eval(), self._batch
+        """Yields B x C float32 logits of the clean view, in sample order from ``first`` on.
+
+        Several processes answer B images each at a time, and have the logits of all.
+        """
+        batch = self._batch * self._joining.size
         steps = -(-len(self._images) // batch)
+        left = len(self._images) - first
+        mine = self._images.clean(self._batch, first, self._joining.part)
         began = time.perf_counter()
-        for step, clean in enumerate(self._images.clean(batch, first), first // batch + 1):
-            with self._loop.compute.autocast():
-                logits = network(clean).logits
-                if self._flip:
-                    logits = (logits + network(clean.flip(3)).logits) / 2
+        for step in range(first // batch + 1, first // batch + 1 - (-left // batch)):
+            logits = self._gathered(self._answers(next(mine, None)))
             rate = (step * batch - first) / (time.perf_counter() - began)
             self._loop.monitor.progressed(Progress(self._phase.name, 1, 1, step, steps, rate))
-            yield logits
+            yield logits[:left]
+            left -= len(logits)
+
+    def _answers(self, clean: Tensor | None) -> Tensor:
+        """Returns a network's logits for some images; None: this process has none left."""
+        network = self._network.eval()
+        if clean is None:
+            return network.classifier.weight.new_empty(0, network.classes)
+        with self._loop.compute.autocast():
+            logits: Tensor = network(clean).logits
+            if self._flip:
+                logits = (logits + network(clean.flip(3)).logits) / 2
+        return logits
+
+    def _gathered(self, own: Tensor) -> Tensor:
+        """Returns the logits of all processes; of the last images there may be too many rows."""
+        if self._joining.size == 1:
+            return own
+        whole = own.new_zeros(self._batch, own.shape[1])
+        whole[: len(own)] = own
+        (gathered,) = self._joining.gathered([whole])
+        return gathered
 
 
 def check_blocks(path: Path, blocks: Sequence[tuple[int, str]]) -> None:

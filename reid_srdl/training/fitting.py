@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from reid_srdl.data.batches import Batch, TrainingSet
 from reid_srdl.data.samplers import Sampler
 from reid_srdl.errors import UserError
+from reid_srdl.group.processes import Alone, Group
 from reid_srdl.models.network import Network
 from reid_srdl.records.cost import Mark
 from reid_srdl.seeds import derive
@@ -22,6 +24,7 @@ from reid_srdl.training import checkpoint
 from reid_srdl.training.averaging import Averages
 from reid_srdl.training.gradients import GradientWatch
 from reid_srdl.training.interrupts import Interrupts
+from reid_srdl.training.joining import Joining
 from reid_srdl.training.losses import knowledge_in
 from reid_srdl.training.marks import PoisonedError, check_finite, marks_of
 from reid_srdl.training.meter import Meter, NonFiniteLossError
@@ -32,6 +35,7 @@ from reid_srdl.training.parts import Parts, freeze, optimizers_of
 from reid_srdl.training.phases import Fit, Phase
 from reid_srdl.training.precision import Compute
 from reid_srdl.training.step import Step
+from reid_srdl.training.synchronised import own_statistics
 from reid_srdl.training.values import View
 
 Rows = Callable[[str, Tensor], Tensor]
@@ -54,6 +58,7 @@ class Loop:
         judge: the score of a network, of a view's classes or of all, on the validation part; None:
             there is none.
         watch: the norms of each layer's gradients stand in the metrics.
+        group: the processes that train together.
     """
 
     optimisation: Optimisation
@@ -66,6 +71,7 @@ class Loop:
     rows: Rows
     judge: Judge | None = None
     watch: bool = False
+    group: Group = field(default_factory=Alone)
 
 
 class Fitting:
@@ -88,7 +94,8 @@ class Fitting:
         self._watch = GradientWatch(parts.networks) if loop.watch else None
         self._averages = Averages(parts, loop.optimisation.ema)
         self._segment: tuple[bool, Step] | None = None
-        self._interrupts = Interrupts()
+        self._joining = Joining(loop.group, self._wish)
+        self._interrupts = Interrupts(self._joining)
         self._resumed: checkpoint.Saved | None = None  # a checkpoint within an epoch
         self._saved = time.monotonic()
         self._pace = Pace()
@@ -105,7 +112,10 @@ class Fitting:
         self._loop.monitor.phase_opened(self._phase.name, share, self._phase.rows)
         if done == self._fit.epochs:
             return
-        with self._interrupts.listening():
+        self._phase.processes.add(self._joining.size)
+        if self._joining.size > 1 and own_statistics(self._parts.networks.values()):
+            self._phase.own_statistics = True
+        with self._interrupts.listening(), self._joining.synchronised(self._parts.networks):
             for epoch in range(done, self._fit.epochs):
                 self._epoch(epoch)
 
@@ -116,6 +126,7 @@ class Fitting:
             for batch in self._batches(epoch, meter.done):
                 lr = self._lr(epoch, meter.done)
                 step = self._step_at(self._phase.steps_before(epoch) + meter.done)
+                self._joining.draws(partial(self._seed, epoch), meter.done)
                 meter.add(step(batch, lr), lr, step.gradients)
                 self._averages.update()
                 if slow := self._pace.slowed(len(batch.labels), time.monotonic()):
@@ -142,6 +153,7 @@ class Fitting:
                 how.clip,
                 how.max_norm,
                 self._watch,
+                self._joining,
             )
             self._segment = frozen, step
         return self._segment[1]
@@ -171,6 +183,7 @@ class Fitting:
             first=first,
             draws=classes if "draws" in self._fit.needs else 0,
             sampler=self._loop.sampler,
+            part=self._joining.part,
         )
         for batch in islice(whole, self._phase.steps_of(epoch) - first):
             known = {key: self._loop.rows(key, batch.index) for key in tables}
@@ -191,7 +204,7 @@ class Fitting:
         phase.seconds += row.seconds
         self._save(phase.steps_before(len(phase.rows)), {}, {})
         self._loop.monitor.epoch_finished(row)
-        if self._interrupts.asked is not None:
+        if self._joining.any(self._interrupts.asked is not None):
             self._interrupts.stop()
 
     def _looked_at(self, meter: Meter) -> EpochRow:
@@ -203,6 +216,8 @@ class Fitting:
         if not last and (not every or meter.epoch % every):
             return meter.row()
         self._save_within(meter)
+        if self._joining.any(self._interrupts.asked is not None):
+            self._interrupts.stop()
         with self._interrupts.stopping_at_once():
             row = self._judged(meter.row())
             return self._marked(row) if last else row
@@ -218,7 +233,8 @@ class Fitting:
         assert judge is not None, "a plan with a validation part, and nobody who judges by it"
         rows, kept = dict(row.networks), self._parts.kept.get("best", {})
         for name, network in self._parts.networks.items():
-            score = judge(network, self._fit.models[name].view)
+            view = self._fit.models[name].view
+            score = self._joining.decided(partial(judge, network, view))
             rows[name] = rows[name].model_copy(update={"validation": score})
             before = best_epoch(self._phase.rows, name)
             if name in kept and (before is None or score > before.score):
@@ -229,10 +245,10 @@ class Fitting:
 
     def _perhaps_stop(self, meter: Meter) -> None:
         """Writes a checkpoint within the epoch where it is due or a signal asks for a stop."""
-        asked = self._interrupts.asked is not None
+        asked, due = self._joining.agreed()
         if meter.done == meter.steps:
             return  # the epoch's own checkpoint follows
-        if not asked and time.monotonic() - self._saved < self._loop.every:
+        if not asked and not due:
             return
         meter.check()
         self._refuse_poison(meter.epoch)
@@ -240,26 +256,46 @@ class Fitting:
         if asked:
             self._interrupts.stop()
 
+    def _wish(self) -> tuple[bool, bool]:
+        """Returns whether a signal asked this process for a stop, and a checkpoint is due by it."""
+        due = time.monotonic() - self._saved >= self._loop.every
+        return self._interrupts.asked is not None, due
+
+    def _seed(self, epoch: int, step: int, rank: int) -> int:
+        return derive(self._loop.seed, self._phase.name, epoch, "network", step, rank)
+
     def _save_within(self, meter: Meter) -> None:
         """Writes a checkpoint of an epoch whose row is not made yet."""
         done = self._phase.steps_before(len(self._phase.rows)) + meter.done
         self._save(done, *checkpoint.state_within(meter, self._loop.compute.device))
 
     def _save(self, steps: int, tensors: dict[str, Tensor], facts: dict[str, object]) -> None:
+        """Puts the phase's state on the disk; all processes hold it then, and go on together."""
+        self._joining.buffers(self._parts.trained().values())
+        if self._joining.writes:
+            self._write(steps, tensors, facts)
+        self._joining.meet()
+        self._saved = time.monotonic()
+
+    def _write(self, steps: int, tensors: dict[str, Tensor], facts: dict[str, object]) -> None:
         finished = len(self._phase.rows) == self._fit.epochs
         optimizers = {} if finished else self._optimizers
         state, plain = checkpoint.state_of(self._parts.trained(), optimizers)
         rows = [row.model_dump() for row in self._phase.rows]
         specs = {name: spec.to_json() for name, spec in self._phase.specs.items()}
         facts = {"rows": rows, "finished": finished, "specs": specs, **plain, **facts}
+        if self._phase.processes != {1}:
+            facts["processes"] = sorted(self._phase.processes)
+            facts["own_statistics"] = self._phase.own_statistics
         checkpoint.save(self._phase, self._loop.folder, steps, {**state, **tensors}, facts)
-        self._saved = time.monotonic()
 
     def _restore(self) -> int:
         """Takes up the newest checkpoint that is whole, if any; returns the steps it has done."""
-        saved = checkpoint.load(self._phase, self._loop.folder, self._loop.monitor.warned)
+        saved = self._joining.load(self._phase, self._loop.folder, self._loop.monitor.warned)
         if saved is None:
             return 0
+        self._phase.processes = set(saved.facts.get("processes", [1]))
+        self._phase.own_statistics = saved.facts.get("own_statistics", False)
         self._phase.rows = [EpochRow.model_validate(row) for row in saved.facts["rows"]]
         self._phase.seconds = saved.facts["seconds"]
         optimizers = {} if saved.facts["finished"] else self._optimizers

@@ -1,4 +1,7 @@
-"""Signals that ask a training to stop: it stops at the next step, with a checkpoint."""
+"""Signals that ask a training to stop: it stops at the next step, with a checkpoint.
+
+Of several processes that train together all stop where any is asked.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 from reid_srdl.errors import Terminated
+from reid_srdl.training.joining import Joining
 
 _ASKS = (signal.SIGINT, signal.SIGTERM)
 
@@ -16,11 +20,16 @@ _ASKS = (signal.SIGINT, signal.SIGTERM)
 class Interrupts:
     """Remembers which signal asked for a stop.
 
+    Args:
+        joining: the processes that work together, if there are several. To each of them a queue and
+            torchrun may both pass on one wish, so that later signals say nothing new.
+
     Attributes:
         asked: the signal's number; None while none came.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, joining: Joining | None = None) -> None:
+        self._joining = joining or Joining()
         self.asked: int | None = None
         self._at_once = False
 
@@ -30,7 +39,11 @@ class Interrupts:
         Raises:
             KeyboardInterrupt: after Ctrl-C.
             Terminated: after SIGTERM.
+            LostError: another process was lost, and so this one was told to end.
         """
+        self._joining.check()
+        if self.asked is None:  # another process was asked
+            raise Terminated()
         raise Terminated() if self.asked == signal.SIGTERM else KeyboardInterrupt()
 
     @contextlib.contextmanager
@@ -57,8 +70,9 @@ class Interrupts:
 
         def asked(number: int, _frame: FrameType | None) -> None:
             self.asked = number
-            for each, handler in before.items():
-                signal.signal(each, handler)
+            if self._joining.size == 1:
+                for each, handler in before.items():
+                    signal.signal(each, handler)
             if self._at_once:
                 self.stop()
 

@@ -108,6 +108,8 @@ class Phase:
         share: of an epoch's steps that are made, above 0, up to 1.
         rows: the epochs that are done.
         seconds: time that the finished part took.
+        processes: how many trained it; several numbers where it went on with another one.
+        own_statistics: batch norms took the statistics of each process's part of a batch.
     """
 
     name: str
@@ -122,6 +124,8 @@ class Phase:
     share: float = 1.0
     rows: list[EpochRow] = field(default_factory=list)
     seconds: float = 0.0
+    processes: set[int] = field(default_factory=set)
+    own_statistics: bool = False
     _counted: dict[bool, MacCount] = field(default_factory=dict)
 
     @property

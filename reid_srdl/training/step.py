@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,6 +13,7 @@ from reid_srdl.data.augment import resize_normalised
 from reid_srdl.data.batches import Batch
 from reid_srdl.models.network import Output
 from reid_srdl.training.gradients import GradientWatch
+from reid_srdl.training.joining import Joining
 from reid_srdl.training.losses import Outputs, needs_of
 from reid_srdl.training.max_norm import clip_units, units_of
 from reid_srdl.training.parts import Parts
@@ -49,6 +50,7 @@ class Step:
         watch: measures the gradients of the networks, before they are clipped; None: nobody does.
         max_norm: the largest norm of the incoming weights of each unit of the networks after the
             step; None: any.
+        joining: the processes that share each batch; None: there is one.
 
     Attributes:
         gradients: of the last step, the norms of each watched network's layers.
@@ -66,7 +68,9 @@ class Step:
         clip: float | None = None,
         max_norm: float | None = None,
         watch: GradientWatch | None = None,
+        joining: Joining | None = None,
     ) -> None:
+        self._joining = joining or Joining()
         self._fit, self._parts, self._compute = fit, parts, compute
         self._optimizers, self._clip = optimizers, clip
         self._max_norm, self._watch = max_norm, watch
@@ -96,6 +100,7 @@ class Step:
     def _at_once(self, batch: Batch) -> dict[str, Answer]:
         answers = self._together(batch)
         self._descend([term for answer in answers.values() for term in answer.terms.values()])
+        self._join(answers)
         for name in answers:
             self._update(name)
         return answers
@@ -103,20 +108,30 @@ class Step:
     def _in_turn(self, batch: Batch) -> dict[str, Answer]:
         """Deep Mutual Learning, Algorithm 1: the next network sees the refreshed ones before it."""
         outputs = {name: passes(batch.images) for name, passes in self._passes.items()}
+        outputs = self._joining.whole(outputs)
         frozen = self._consulted(batch.images)
         answers = {}
         *_, last = outputs
         for name in outputs:
             answers[name] = self._losses[name](outputs, frozen, batch)
             self._descend(list(answers[name].terms.values()))
+            self._join([name])
             self._update(name)
             if name != last:
                 with torch.no_grad(), kept_buffers(self._parts.networks[name]):
-                    outputs[name] = self._passes[name](batch.images)
+                    refreshed = {name: self._passes[name](batch.images)}
+                outputs |= self._joining.whole(refreshed)
         return answers
 
     def _descend(self, terms: list[Tensor]) -> None:
         torch.stack(terms).sum().backward()  # type: ignore[no-untyped-call]
+
+    def _join(self, names: Iterable[str]) -> None:
+        """Joins the gradients of networks, and of what is trained beside them on their answers."""
+        parts = self._parts
+        own = [p for name in names for p in parts.networks[name].parameters()]
+        beside = [*parts.heads.values(), *(m for n in names for m in parts.modules[n].values())]
+        self._joining.gradients(own, [p for module in beside for p in module.parameters()])
 
     def _update(self, name: str) -> None:
         for owner, optimizer in self._optimizers.items():
@@ -135,6 +150,7 @@ class Step:
 
     def _forward_and_losses(self, batch: Batch) -> dict[str, Answer]:
         outputs = {name: self._run(name, batch.images) for name in self._parts.networks}
+        outputs = self._joining.whole(outputs)
         frozen = self._consult(batch.images)
         return {name: self._answer(name, outputs, frozen, batch) for name in outputs}
 
@@ -153,7 +169,7 @@ class Step:
                 size = network.spec.size
                 seen = images if size is None else resize_normalised(images, *size)
                 frozen[name] = network(seen, needs)
-        return frozen
+        return self._joining.whole(frozen)
 
     def _loss_of(self, name: str):  # type: ignore[no-untyped-def]
         def loss(outputs: dict[str, Output], frozen: dict[str, Output], batch: Batch) -> Answer:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from reid_srdl.data.batches import TrainingSet
 from reid_srdl.errors import UserError
+from reid_srdl.group.processes import Alone, Group
 from reid_srdl.models.build import build
 from reid_srdl.models.dividing import copy_stages
 from reid_srdl.models.network import Network
@@ -51,6 +52,7 @@ class Trainer(Planner):
             is none.
         watch: gradients' norms stand in the metrics; it changes no weight and no key.
         sharing: takes phases over from other runs, and leaves one's own to them; None: none.
+        group: the processes that train together: each verb is called in all of them.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Trainer(Planner):
         judge: Judge | None = None,
         watch: bool = False,
         sharing: Sharing | None = None,
+        group: Group | None = None,
     ) -> None:
         super().__init__(setting)
         self._sharing = sharing
@@ -85,6 +88,7 @@ class Trainer(Planner):
             self._rows,
             judge,
             watch,
+            group or Alone(),
         )
 
     def fitted(self, name: str) -> Model:

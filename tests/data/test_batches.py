@@ -1,6 +1,7 @@
 """Augmentation against libraries' own padding and cropping, pixel by pixel."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from reid_srdl.data.augment import (
     normalise,
     resize,
 )
+from reid_srdl.data.augmentation import Augmentation, Erasing, Jitter
 from reid_srdl.data.batches import Images, TrainingSet
 from reid_srdl.data.normalisation import CIFAR10, IMAGENET
+from reid_srdl.data.samplers import Identities
 from reid_srdl.seeds import generator
 
 CPU = torch.device("cpu")
@@ -163,3 +166,38 @@ def test_a_memory_map_is_served_like_an_array(tmp_path: Path) -> None:
 def test_the_key_tells_the_normalisation() -> None:
     keys = {Images(pixels(), (12, 8), CPU, kind).digest() for kind in (IMAGENET, CIFAR10)}
     assert len(keys) == 2
+
+
+def test_the_parts_of_a_batch_are_the_whole_one() -> None:
+    served = TrainingSet(
+        Images(pixels(13), (12, 8), CPU),
+        np.arange(13, dtype=np.int64) % 3,
+        pad=2,
+        flip=True,
+        augmentation=Augmentation(jitter=Jitter(0.5), erasing=Erasing(0.9)),
+    )
+    pairs = Identities(3, 2)  # images come again, and look otherwise then
+    how: dict[str, Any] = {"draws": 4, "first": 1, "sampler": pairs}
+    whole = list(served.epoch(6, 0, "phase", 0, **how))
+    for size in (2, 3):
+        parts = [list(served.epoch(6, 0, "phase", 0, **how, part=(r, size))) for r in range(size)]
+        for place, batch in enumerate(whole):
+            own = [part[place] for part in parts]
+            assert torch.equal(torch.cat([one.images for one in own]), batch.images)
+            for one in own:
+                assert torch.equal(one.index, batch.index)
+                assert torch.equal(one.labels, batch.labels)
+                assert torch.equal(one.weight, batch.weight)
+                assert one.draws is not None
+                assert batch.draws is not None
+                assert torch.equal(one.draws, batch.draws)
+
+
+def test_every_nth_clean_batch_is_a_processes_own() -> None:
+    served = TrainingSet(Images(pixels(13), (12, 8), CPU), np.zeros(13, np.int64), pad=2, flip=True)
+    whole = list(served.clean(3, first=2))
+    assert [len(one) for one in whole] == [3, 3, 3, 2]
+    for rank in range(3):
+        own = list(served.clean(3, first=2, part=(rank, 3)))
+        assert len(own) == len(whole[rank::3])
+        assert all(torch.equal(a, b) for a, b in zip(own, whole[rank::3], strict=True))

@@ -193,6 +193,19 @@ def test_places_and_seeds_do_not_set_runs_apart() -> None:
     assert row.seeds == (0, 1)
 
 
+def test_batch_norm_of_parts_of_a_batch_sets_runs_apart_and_other_norms_do_not() -> None:
+    alone, alike = record(seed=0), record(seed=1, processes=(2,))
+    parts = [record(seed=seed, processes=(n,), own_statistics=True) for seed, n in ((2, 2), (3, 2))]
+    mixed = record(seed=4, processes=(1, 2), own_statistics=True)
+    rows = leaderboard([alone, alike, *parts, mixed]).rows
+    seeds = {row.label: row.seeds for row in rows}
+    assert seeds == {
+        "vanilla [processes=1]": (0, 1),
+        "vanilla [processes=2]": (2, 3),
+        "vanilla [processes=1 and 2]": (4,),
+    }
+
+
 def test_unlike_programs_with_like_keys_are_told_by_their_fingerprint() -> None:
     board = leaderboard([record(experiment="a" * 32), record(experiment="b" * 32)])
     assert [row.label for row in board.rows] == ["vanilla [aaaaaaaa]", "vanilla [bbbbbbbb]"]
