@@ -8,7 +8,6 @@ import typer
 
 from reid_srdl.cli import (
     analyse,
-    analyse_activation,
     compare,
     cross,
     curves,
@@ -71,7 +70,6 @@ app.command(epilog=leaderboard.EXAMPLE)(leaderboard.leaderboard)
 app.command(epilog=curves.EXAMPLE)(curves.curves)
 app.command(epilog=report.EXAMPLE)(report.report)
 app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
-analyse.app.command(epilog=analyse_activation.EXAMPLE)(analyse_activation.activation)
 for group in (analyse.app, data.app, study.app, runs.app, runs.cache_app):
     app.add_typer(group)
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from reid_srdl.cli.help import App
 from reid_srdl.cli.options import Device, argument, option
 from reid_srdl.config.option import OUTPUT, WHERE
+from reid_srdl.errors import FileError, UserError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from reid_srdl.errors import FileError
     from reid_srdl.jobs.analyse.place import Place
 
 app = App(name="analyse", help="Analyse finished runs.")
@@ -265,3 +265,38 @@ def gradients(runs: Runs, plot: Plot = None, json: Json = False) -> None:
 
         for run in runs:
             found += zip(*read_gradients(run, place=place), strict=True)
+
+
+@app.command(
+    epilog="Example: reid-srdl analyse activation runs/vanilla runs/srdl a.jpg b.jpg --like c.jpg"
+)
+def activation(
+    words: Annotated[list[Path], argument("Folders of runs, then image files.", "RUN... IMAGE...")],
+    identity: Annotated[
+        str | None, option(None, "Grad-CAM towards this training identity.", "NAME")
+    ] = None,
+    like: Annotated[
+        Path | None, option(None, "Grad-CAM towards likeness to this image.", "FILE")
+    ] = None,
+    device: Device = "auto",
+    plot: Annotated[Path, option(None, "The picture, .png.", "FILE")] = Path("activation.png"),
+) -> None:
+    """Show where networks look: mean absolute activation of the last stage, or Grad-CAM."""
+    from reid_srdl.report.pictures import check_picture
+
+    runs = [word for word in words if word.is_dir()]
+    images = [word for word in words if not word.is_dir()]
+    if not runs or not images:
+        missing = "image" if runs else "run"
+        raise UserError(f"no {missing} is named", "name runs' folders and image files", usage=True)
+    if identity is not None and like is not None:
+        raise UserError("--identity and --like: two aims", "give one of them", usage=True)
+    check_picture(plot)
+    from reid_srdl.jobs.analyse.activation import activation as looks_of
+    from reid_srdl.report.activation import draw_activation
+    from reid_srdl.report.say import tell_all
+
+    found = looks_of(runs, images, identity=identity, like=like, device=device)
+    names = [str(one.run) for one in found]
+    draw_activation(plot, names, found[0].images, [one.maps for one in found])
+    tell_all("written", [plot])

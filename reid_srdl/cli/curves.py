@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from reid_srdl.cli.options import argument, option
 
 EXAMPLE = "Example: reid-srdl curves runs/vanilla runs/srdl --plot curves.png"
 
 
 def curves(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Runs, or folders of runs.")],
-    plot: Annotated[
-        Path, typer.Option(metavar="FILE", help="The figure: .png, .svg or .pdf.")
-    ] = Path("curves.png"),
+    runs: Annotated[list[Path], argument("Runs, or folders of runs.", "RUN...")],
+    plot: Annotated[Path, option(None, "The figure: .png, .svg or .pdf.", "FILE")] = Path(
+        "curves.png"
+    ),
 ) -> None:
     """Draw loss, accuracy and learning rate over epochs: a line per phase, bands over seeds."""
     from reid_srdl.jobs.report_runs import read_entries

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from reid_srdl.cli.options import argument, option
 
 EXAMPLE = "Example: reid-srdl report runs --study table4 --compare runs/vanilla runs/srdl"
 
@@ -15,26 +15,25 @@ EXAMPLE = "Example: reid-srdl report runs --study table4 --compare runs/vanilla 
 def report(
     runs: Annotated[
         list[Path] | None,
-        typer.Argument(help="Runs, folders of runs, or trees such as results/; default: runs."),
+        argument("Runs, folders of runs, or trees such as results/; default: runs."),
     ] = None,
     study: Annotated[
-        list[str] | None,
-        typer.Option(metavar="STUDY", help="A study's tables, too; may be repeated."),
+        list[str] | None, option(None, "A study's tables, too; may be repeated.", "STUDY")
     ] = None,
     compare: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(metavar="A B", help="Two runs or per-query files, whose verdict is shown."),
+        option(None, "Two runs or per-query files, whose verdict is shown.", "A B"),
     ] = None,
     lists: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Rank lists of each row: its N worst queries.")
+        int, option(None, "Rank lists of each row: its N worst queries.", "N", min=0)
     ] = 3,
-    title: Annotated[str, typer.Option(help="Of the page.")] = "reid-srdl report",
+    title: Annotated[str, option(None, "Of the page.")] = "reid-srdl report",
     large: Annotated[
-        bool, typer.Option("--large", help="Write the page even if it has more than 10 MiB.")
+        bool, option(None, "Write the page even if it has more than 10 MiB.", flags="--large")
     ] = False,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The file, .html.")
-    ] = Path("report.html"),
+    output: Annotated[Path, option(None, "The file, .html.", "FILE", "--output -o")] = Path(
+        "report.html"
+    ),
 ) -> None:
     """Write one HTML file of runs: leaderboard, gains, curves, queries, rank lists, settings.
 
