@@ -25,9 +25,7 @@ def train(given: dict[str, Any], json: options.Json = False) -> None:
     """Train a network, evaluate it, and record the run in runs/NAME.
 
     A run that was stopped goes on where it was: by --resume, or by the same command again.
-
-    Several processes share each batch, and come to the network of one:
-    torchrun --nproc-per-node N -m reid_srdl train ...
+    Several processes share each batch: torchrun --nproc-per-node N -m reid_srdl train ...
     """
     asked = TrainLine.of("train", given)
     asked.check(json=json)
