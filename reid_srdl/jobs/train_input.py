@@ -64,7 +64,7 @@ class TrainLine(CommandLine):
         bool | None,
         Option(
             "--share/--no-share",
-            "Do once what several runs need, in .phases below --runs; default: with --seeds.",
+            "Train once what several runs share, in .phases of --runs; default: with --seeds.",
             WHERE,
         ),
     ] = None
@@ -100,7 +100,7 @@ class TrainLine(CommandLine):
         bool,
         Option(
             "--plan",
-            "Print phases, cost and the time that they take, and stop; nothing is written.",
+            "Print phases, cost and time, and stop; nothing is written.",
             WHERE,
         ),
     ] = False
