@@ -64,7 +64,7 @@ class TrainLine(CommandLine):
         bool | None,
         Option(
             "--share/--no-share",
-            "Train once what several runs share, in .phases of --runs; default: with --seeds.",
+            "Train once what several runs need, in RUNS/.phases; default: with --seeds.",
             WHERE,
         ),
     ] = None
@@ -81,7 +81,7 @@ class TrainLine(CommandLine):
         bool,
         Option(
             "--offline",
-            "Fetch nothing, as with REID_SRDL_OFFLINE=1; what is missing is an error.",
+            "Fetch nothing, as with REID_SRDL_OFFLINE=1: missing files are errors.",
             WHERE,
         ),
     ] = False

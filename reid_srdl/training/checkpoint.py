@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,12 +21,21 @@ from reid_srdl.models.network import Network
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.tensor_files import read_tensors, write_tensors
 from reid_srdl.records.kept import KINDS, Kind
-from reid_srdl.training.meter import Meter
 from reid_srdl.training.phases import Phase
 
 _KEPT = 2
 _AGAIN = "delete it, and the phase is trained again by the same command"
 _STEPS = re.compile(r"\.(\d{10})\.safetensors$")
+
+
+class Measured(Protocol):
+    """What an unfinished epoch has measured: the meter."""
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
+        """Returns tensors and facts."""
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
+        """Takes them up again."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +176,7 @@ def restore_state(
                 values[name] = _laid_out(value, parameter)
 
 
-def state_within(meter: Meter, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def state_within(meter: Measured, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Returns what an unfinished epoch adds: its meter, and the generators of a network's draws."""
     measured, facts = meter.state()
     tensors = {f"meter.{name}": value for name, value in measured.items()}
@@ -177,7 +186,7 @@ def state_within(meter: Meter, device: torch.device) -> tuple[dict[str, Tensor],
     return tensors, {"meter": facts}
 
 
-def restore_within(saved: Saved, meter: Meter, device: torch.device) -> None:
+def restore_within(saved: Saved, meter: Measured, device: torch.device) -> None:
     """Puts what ``state_within`` returned into the meter and the generators."""
     meter.restore(under(saved.tensors, "meter."), saved.facts["meter"])
     torch.set_rng_state(saved.tensors["generator.cpu"])
