@@ -11,24 +11,22 @@ from reid_srdl.errors import UserError
 from reid_srdl.retrieval.kept import CameraFigures
 from reid_srdl.retrieval.labels import Int64s
 from reid_srdl.retrieval.metrics import PerQuery, scores
-from reid_srdl.retrieval.ranks import Ranker
 
 MOST = 64  # cameras of the gallery: beyond, a table says nothing to anyone
 
-# Evaluates the queries at some positions in the gallery of one camera alone.
-Evaluate = Callable[[Int64s, int], PerQuery]
+# Evaluates all queries in the gallery of one camera alone.
+Evaluate = Callable[[int], PerQuery]
 
 
 def camera_figures(
-    query: Int64s, gallery: Sequence[int], evaluate: Evaluate, *, independent: bool
+    query: Int64s, gallery: Sequence[int], evaluate: Evaluate
 ) -> CameraFigures | None:
     """Returns the evaluation of each query camera's queries in each gallery camera's gallery.
 
     Args:
         query: Q queries' cameras.
         gallery: the cameras of the images that count, ascending.
-        evaluate: evaluates a cell; its results may be those of more queries.
-        independent: a query's ranks depend on no other query, so that all may ask at once.
+        evaluate: evaluates a column; a query's ranks depend on no other query.
 
     Returns:
         None where there are more than 64 cameras.
@@ -41,13 +39,10 @@ def camera_figures(
         cameras, np.array(gallery, np.int64), np.zeros(shape, np.int64), *_blank(shape)
     )
     for column, there in enumerate(gallery):
-        together = _tried(evaluate, np.arange(len(query)), there) if independent else None
+        together = _tried(evaluate, there)
         for row, camera in enumerate(cameras.tolist()):
             own = np.flatnonzero(query == camera)
-            if independent:
-                part = None if together is None else _taken(together, own)
-            else:
-                part = _tried(evaluate, own, there)
+            part = None if together is None else _taken(together, own)
             if part is not None and part.matched.any():
                 told = scores(part)
                 found.queries[row, column] = told.queries
@@ -56,21 +51,10 @@ def camera_figures(
     return found
 
 
-def fitted(ranker: Ranker, images: int) -> Ranker:
-    """Returns a ranker as it ranks so few images: an index cannot retrieve more than there are."""
-    inner = getattr(ranker, "inner", None)
-    if inner is not None:
-        return dataclasses.replace(ranker, inner=fitted(inner, images))  # type: ignore[type-var]
-    retrieved = getattr(ranker, "retrieved", None)
-    if retrieved is not None:
-        return dataclasses.replace(ranker, retrieved=min(retrieved, images))  # type: ignore[type-var]
-    return ranker
-
-
-def _tried(evaluate: Evaluate, queries: Int64s, camera: int) -> PerQuery | None:
-    """Returns a cell's results; None where its gallery is too small for the settings."""
+def _tried(evaluate: Evaluate, camera: int) -> PerQuery | None:
+    """Returns a column's results; None where its gallery is too small for the settings."""
     try:
-        return evaluate(queries, camera)
+        return evaluate(camera)
     except UserError:
         return None
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation.by_camera import camera_figures, fitted
+from reid_srdl.evaluation.by_camera import camera_figures
 from reid_srdl.evaluation.cameras import as_ruled
 from reid_srdl.evaluation.galleries import Gallery, streamed_of
 from reid_srdl.evaluation.keeping import Ranked, ignored_most, kept_ranks, streamed_lists
@@ -17,7 +17,7 @@ from reid_srdl.evaluation.parts import normalizes
 from reid_srdl.group.processes import Alone
 from reid_srdl.retrieval.features import Features
 from reid_srdl.retrieval.kept import KEPT, KeptRanks
-from reid_srdl.retrieval.labels import JUNK, Int64s, Labels
+from reid_srdl.retrieval.labels import JUNK, Labels
 from reid_srdl.retrieval.lists import Lister, RankList
 from reid_srdl.retrieval.metrics import PerQuery, no_results
 from reid_srdl.retrieval.rows import Rows, rows_of
@@ -53,20 +53,17 @@ def keep(
     else:
         lists = first_images(gallery, rows, asked, KEPT, protocol)
 
-    def evaluate(queries: Int64s, camera: int) -> PerQuery:
-        there, own = of_camera(gallery, camera), asked.take(queries)
-        results = no_results(own.pids, own.camids, None, unmatched)
-        ranked = there.ranker.ranks(rows.select(queries), own, there.rows, there.labels)
-        for run in ranked:
+    def evaluate(camera: int) -> PerQuery:
+        there = of_camera(gallery, camera)
+        results = no_results(asked.pids, asked.camids, None, unmatched)
+        for run in there.ranker.ranks(rows, asked, there.rows, there.labels):
             results.record(run.query, run.ranks, run.offsets)
         return results
 
-    cameras = camera_figures(
-        labels.camids,
-        np.unique(gallery.labels.camids).tolist(),
-        evaluate,
-        independent=gallery.ranker.independent,
-    )
+    cameras = None
+    if gallery.ranker.independent:  # NOTE: else each cell would be a ranking of its own
+        there = np.unique(gallery.labels.camids).tolist()
+        cameras = camera_figures(labels.camids, there, evaluate)
     return kept_ranks(
         features.query,
         features.gallery,
@@ -100,7 +97,7 @@ def of_camera(gallery: Gallery, camera: int) -> Gallery:
         return _stream_of(gallery, gallery.stream, camera)
     own = np.flatnonzero(gallery.labels.camids == camera)
     rows, labels = gallery.rows.select(own), gallery.labels.take(own)
-    return Gallery(fitted(gallery.ranker, len(own)), rows, labels, gallery.positions[own])
+    return Gallery(gallery.ranker, rows, labels, gallery.positions[own])
 
 
 def _stream_of(gallery: Gallery, stream: Stream, camera: int) -> Gallery:

@@ -107,7 +107,7 @@ def test_missed_matches_and_ignored_images_equal_a_full_sort(values: list[float]
             assert there == list(far)
 
 
-@pytest.mark.parametrize("name", ["exact", "keep", "reranked", "expanded"])
+@pytest.mark.parametrize("name", ["exact", "keep", "expanded"])
 def test_a_cell_is_the_evaluation_in_the_gallery_of_one_camera(name: str) -> None:
     features = people(7, gallery=400)
     _, kept = _kept(features, SETTINGS[name])
@@ -130,6 +130,11 @@ def test_a_cell_is_the_evaluation_in_the_gallery_of_one_camera(name: str) -> Non
             assert table.rank1[row, column] == own.rank1
             assert table.mINP[row, column] == own.mINP
     assert cells >= 4
+
+
+def test_a_re_ranking_has_no_cells() -> None:
+    _, kept = _kept(people(7, gallery=400), SETTINGS["reranked"])
+    assert kept.cameras is None
 
 
 def _of_camera(part: FeatureSet, camera: int) -> FeatureSet:
