@@ -12,7 +12,7 @@ from reid_srdl.errors import FileError, UserError
 from reid_srdl.group.processes import Group
 from reid_srdl.jobs.eval_input import Input
 from reid_srdl.jobs.eval_options import EvalLine
-from reid_srdl.jobs.pictures import draw_lists, wish_of
+from reid_srdl.jobs.picture_wish import wish_of
 from reid_srdl.records import tables
 from reid_srdl.records.digests import labels_digest
 from reid_srdl.report.evaluation import evaluation_table, evaluation_warnings, splits_table
@@ -80,6 +80,8 @@ class _Evaluation:
             files[asked.lists] = partial(tables.write_rank_lists, features=features, lists=lists)
         pictures = None
         if (wish := wish_of(asked)) is not None and result.kept is not None:
+            from reid_srdl.jobs.pictures import draw_lists
+
             run = path if self._source.kind == "run" else None
             pictures = partial(draw_lists, wish, result.kept, run, kept, self._patterns())
         warnings = evaluation_warnings(result, features.gallery.labels)

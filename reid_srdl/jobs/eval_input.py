@@ -167,7 +167,7 @@ def _check(kind: InputKind, asked: EvalLine, group: Group, sets: Sequence[str] =
 
 
 def _check_outputs(asked: EvalLine) -> None:
-    from reid_srdl.jobs.pictures import wish_of
+    from reid_srdl.jobs.picture_wish import wish_of
     from reid_srdl.places import check_output
     from reid_srdl.records import tables
 

@@ -11,10 +11,9 @@ from reid_srdl.data import Patterns
 from reid_srdl.data.reid.crops import Crops, ReidData
 from reid_srdl.data.reid.distractors import with_distractors
 from reid_srdl.errors import UserError
-from reid_srdl.jobs.eval_options import EvalLine
 from reid_srdl.jobs.people import data_to_test
+from reid_srdl.jobs.picture_wish import Wish
 from reid_srdl.methods import KNOWN
-from reid_srdl.places import check_output
 from reid_srdl.records.evaluated import EvaluationData
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.later import read_later
@@ -59,39 +58,6 @@ def files_of(
     except UserError as error:
         return Files(note=f"{run}: rank lists without images: {error.what}")
     return Files(_paths(found.query, kept.queries), _paths(found.gallery, kept.images))
-
-
-@dataclass(frozen=True)
-class Wish:
-    """Pictures that are asked for: the folder they go to, and whose lists."""
-
-    folder: Path
-    choice: Choice
-
-
-def wish_of(asked: EvalLine) -> Wish | None:
-    """Returns which rank lists are to be drawn, and where to; None: no pictures are asked for.
-
-    Raises:
-        UserError: a choice without a folder, two choices, or a folder that is a file.
-    """
-    given = {
-        "--worst": asked.worst,
-        "--best": asked.best,
-        "--random": asked.random,
-        "--queries": asked.queries,
-    }
-    named = [flag for flag, value in given.items() if value]
-    if asked.pictures is None:
-        if named:
-            raise UserError(f"{named[0]}: of which pictures?", "add --pictures DIR", usage=True)
-        return None
-    if len(named) > 1:
-        raise UserError(f"{' and '.join(named)}: two choices", "give one of them", usage=True)
-    check_output(asked.pictures / "001.png", "the pictures")
-    names = tuple(filter(None, (asked.queries or "").split(",")))
-    choice = Choice(names, best=asked.best, random=asked.random, count=asked.worst or 20)
-    return Wish(asked.pictures, choice)
 
 
 def draw_lists(

@@ -77,7 +77,7 @@ def test_bad_input_is_told_in_two_lines_and_leaves_nothing(tmp_path: Path, file:
     nan, lonely = good_arrays(), good_arrays()
     nan["query_features"][1] = np.nan
     lonely["query_pids"] += 50
-    queries = tmp_path / "queries.csv"
+    queries, lists = tmp_path / "queries.csv", tmp_path / "lists.csv"
     for words, status, message in (
         (("--features", tmp_path / "no.npz"), 1, "no.npz: no such file"),
         (("--features", write_npz(tmp_path / "nan.npz", nan)), 1, "NaN or infinity in 1 of 4"),
@@ -85,7 +85,7 @@ def test_bad_input_is_told_in_two_lines_and_leaves_nothing(tmp_path: Path, file:
         ((), 2, "takes one of"),
         (("run", "--features", file), 2, "takes one of"),
         (("--features", file, "--dataset", "market1501"), 2, "--dataset: says nothing"),
-        (("--features", file, "--top-k", "99", "--rank-lists", queries), 2, "length 99"),
+        (("--features", file, "--top-k", "99", "--rank-lists", lists), 2, "length 99"),
         (("--features", file, "--rank-lists", tmp_path / "l.txt"), 2, "neither .csv nor .json"),
         (("--features", file, "--device", "nonsense"), 2, "device 'nonsense'"),
     ):

@@ -14,7 +14,7 @@ import reid_srdl
 from reid_srdl.cli import app
 
 PACKAGE = Path(reid_srdl.__file__).parent
-ELSEWHERE = {"--help", "--version", "--debug", "--local-addr"}  # the last is torchrun's
+ELSEWHERE = {"--help", "--version", "--debug", "--local-addr", "--nproc-per-node"}  # torchrun's
 PROSE = {"wrote", "again", "to"}  # "a file that reid-srdl wrote"
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 COMMAND = re.compile(r"reid-srdl ((?:[a-z][a-z-]+)(?: [a-z][a-z-]+)?)")
