@@ -40,13 +40,17 @@ def leaderboard_section(board: Leaderboard) -> Section:
 
 
 def _with_intervals(table: Table) -> Table:
-    columns = tuple(_columns(table.columns))
+    rows = tuple(replace(row, values=_values(row, table.columns)) for row in table.rows)
+    filled = {key for row in rows for key in row.values}  # one seed has no interval
+    columns = [
+        column
+        for column in _columns(table.columns)
+        if not _of_interval(column) or column.key in filled
+    ]
     # What is looked for stands beside the method; what it cost follows.
     first = [column for column in columns if column.key in _NAMES]
     scores = [column for column in columns if column.kind == "percent" or _of_interval(column)]
-    columns = tuple(dict.fromkeys([*first, *scores, *columns]))
-    rows = tuple(replace(row, values=_values(row, table.columns)) for row in table.rows)
-    return replace(table, columns=columns, rows=rows)
+    return replace(table, columns=tuple(dict.fromkeys([*first, *scores, *columns])), rows=rows)
 
 
 def _of_interval(column: Column) -> bool:
