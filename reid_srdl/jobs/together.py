@@ -7,12 +7,11 @@ import json
 import socket
 import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from reid_srdl.config import AnyConfig, fingerprint
 from reid_srdl.errors import UserError
 from reid_srdl.group.processes import Group
-from reid_srdl.machine import available_cores, named_threads, packages
+from reid_srdl.machine import available_cores, code_digest, named_threads, packages
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.trained_on import TrainedOn
@@ -137,13 +136,11 @@ def check_alike(group: Group, known: Mapping[str, str]) -> None:
 
 
 def code_and_configuration(config: AnyConfig) -> dict[str, str]:
-    """Returns digests of the code that runs here, and of what it is to do."""
-    code = hashlib.blake2b(repr(sorted(packages().items())).encode(), digest_size=16)
-    root = Path(__file__).parents[1]
-    for path in sorted(root.rglob("*.py")):
-        code.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    """Returns what tells the code that runs here, and what it is to do, from any other."""
+    versions = json.dumps(packages(), sort_keys=True).encode()
     return {
-        "code": code.hexdigest(),
+        "code": code_digest(),
+        "set of packages": hashlib.blake2b(versions, digest_size=16).hexdigest(),
         "configuration": fingerprint(config),
         "precision": config.train.precision,
         "run's name": str(config.run.name),

@@ -72,6 +72,7 @@ from reid_srdl.training.trainer import Trainer
 from reid_srdl.training.values import Model
 
 _FROM_RANDOM = "weights are drawn at random; papers start from ImageNet weights: --init imagenet"
+_SHARES_NOTHING = "several processes train each phase themselves: they share none with other runs"
 # What a record says of a phase's networks that no plan can: what they learned and came to.
 _LEARNED = ("loss", "accuracy", "ce", "marks")
 _JUDGED = ("validation", "best")
@@ -145,7 +146,10 @@ def train(
     opened = _open(config, compute, known, listener)
     check_room(opened.plan, folder.path)
     if (store := store_of(config)) is not None:
-        store.check()
+        if group.size > 1:
+            listener.noted(_SHARES_NOTHING)
+        else:
+            store.check()
     if opened.task.facts.task == "reid" and known.weights is None and config.model.start is None:
         listener.noted(_FROM_RANDOM)
     if threads is None:
