@@ -28,6 +28,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,14 +214,16 @@ def _network(arguments: argparse.Namespace) -> Network:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Lets the contenders take turns and returns what each took."""
     pixels = data_set(arguments.data_dir, arguments.images)
-    compute = choose(arguments.device, arguments.precision, arguments.threads)
+    compute = choose(arguments.device, arguments.precision, arguments.threads, graph=True)
     contenders = {"plain recipe": plain(arguments, pixels, compute)}
-    contenders[f"reid-srdl, {compute.precision}"] = ours(arguments, pixels, compute)
+    name = f"reid-srdl, {compute.precision}"
+    contenders[name] = ours(arguments, pixels, compute)
+    if compute.graph:
+        singly = replace(compute, graph=False)
+        contenders[f"{name}, kernels launched singly"] = ours(arguments, pixels, singly)
     if arguments.compile:
-        compiled = choose(
-            arguments.device, arguments.precision, arguments.threads, compile=arguments.compile
-        )
-        contenders[f"reid-srdl, {compute.precision}, compiled"] = ours(arguments, pixels, compiled)
+        compiled = replace(compute, compile=True)
+        contenders[f"{name}, compiled"] = ours(arguments, pixels, compiled)
     taken: dict[str, list[dict[str, float]]] = {name: [] for name in contenders}
     with compute.activated():
         for turn in contenders.values():

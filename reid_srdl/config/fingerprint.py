@@ -23,6 +23,7 @@ PATHS = ("run.dir", "run.shared", "data.dir", "data.dirs", "model.weights")
 PLACES = (
     *PATHS,
     *("run.name", "train.device", "train.threads", "train.checkpoint_minutes"),
+    "train.graph",
     *("eval.enabled", "eval.engine", "recipe.keys", "watch.gradients"),
 )
 

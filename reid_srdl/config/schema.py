@@ -270,10 +270,10 @@ class TrainConfig(Section):
         str, Option("--device", "auto, cpu, cuda or cuda:N; default: {default}.", WHERE)
     ] = "auto"
     precision: Annotated[
-        Literal["auto", "bf16", "fp32"],
+        Literal["auto", "bf16", "tf32", "fp32"],
         Option(
             "--precision",
-            "bf16, fp32, or auto: bf16 where the processor has it; default: {default}.",
+            "bf16, tf32 (CUDA), fp32, or auto: bf16 where it is fast; default: {default}.",
             WHERE,
         ),
     ] = "auto"
@@ -289,6 +289,9 @@ class TrainConfig(Section):
         "vanilla's epochs would",
     )
     compile: bool = Field(False, description="train what torch.compile makes of the network")
+    graph: bool = Field(
+        True, description="on CUDA: launch each step as one CUDA graph; the numbers are the same"
+    )
     checkpoint_minutes: float = Field(
         10, gt=0, le=_COUNT, description="minutes between checkpoints within an epoch"
     )

@@ -33,6 +33,7 @@ from reid_srdl.seeds import derive, generator, uniform
 A = TypeVar("A", NDArray[np.int64], Tensor)
 _SHUFFLED = Shuffled()
 WHOLE = (0, 1)  # all of a batch, in one process
+_TOGETHER, _TOGETHER_PIXELS = 16, 2**24  # batches, and values of their images, made at once on CUDA
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,19 @@ class Batch:
     def with_known(self, key: str, logits: Tensor) -> Batch:
         """Returns the batch with the rows of one more table."""
         return replace(self, known={**self.known, key: logits})
+
+    def split(self, size: int, images: int) -> Iterator[Batch]:
+        """Yields batches of ``size`` labels each, and of ``images`` images."""
+        if len(self.labels) == size:
+            yield self
+            return
+        for place in range(len(self.labels) // size):
+            own = slice(place * images, (place + 1) * images)
+            told = slice(place * size, (place + 1) * size)
+            draws = None if self.draws is None else self.draws[told]
+            yield Batch(
+                self.images[own], self.labels[told], self.index[told], self.weight[told], draws
+            )
 
     def logits_of(self, tables: Sequence[str]) -> tuple[Tensor, ...]:
         """Returns B x C float32 logits of each table, by its key."""
@@ -312,12 +326,11 @@ class TrainingSet:
         rows = draw_rows(whole, len(self))
         count = max(len(self), 1 + int(rows.max(initial=0)))
         order, rows = whole[first * batch_size :], rows[first * batch_size :]
-        # The draws go to the device once an epoch, so that no step waits for them.
-        indices = list(_chunks(torch.from_numpy(order).to(self.images.device), batch_size))
         draw = generator(seed, phase, epoch, "augment")
         mine = _part_of(len(order), batch_size, part)
         own, own_rows, own_size = order[mine], rows[mine], batch_size // part[1]
-        views = self._views(own, own_rows, draw, count, own_size)
+        together = self._together(own_size)
+        views = self._views(own, own_rows, draw, count, together * own_size)
         looks = draw_looks(
             self.augmentation,
             lambda name: generator(seed, phase, epoch, name),
@@ -325,19 +338,34 @@ class TrainingSet:
             self.images.size,
             self.images.device,
         )
-        places = _chunks(torch.from_numpy(own_rows).to(self.images.device), own_size)
+        # The draws go to the device once an epoch, so that no step waits for them.
+        whole_size = together * batch_size
+        indices = list(_chunks(torch.from_numpy(order).to(self.images.device), whole_size))
+        places = _chunks(torch.from_numpy(own_rows).to(self.images.device), together * own_size)
         parts = zip(indices, places, views, strict=True)
         for number, (index, place, images) in enumerate(parts):
-            some = order[number * batch_size : (number + 1) * batch_size]
+            some = order[number * whole_size : (number + 1) * whole_size]
             drawn = uniform(derive(seed, phase, epoch, "draws"), some, draws) if draws else None
             shown = self.images.normalise(looks.coloured(images, place))
-            yield Batch(
+            several = Batch(
                 looks.erased(shown, place),
                 self.labels[index],
                 index,
                 self.weight[index],
                 None if drawn is None else torch.from_numpy(drawn).to(index.device),
             )
+            yield from several.split(batch_size, own_size)
+
+    def _together(self, batch_size: int) -> int:
+        """Returns of how many batches the images are made at once; none looks otherwise for it.
+
+        On CUDA making one batch is dozens of kernels of microseconds, which Python launches.
+        """
+        if self.images.device.type != "cuda" or self.images.streams:
+            return 1
+        height, width = self.images.size
+        pixels = batch_size * height * width * self.images.normalisation.channels
+        return max(1, min(_TOGETHER, _TOGETHER_PIXELS // pixels))
 
     def _order(
         self, sampler: Sampler, batch_size: int, seed: int, phase: str, epoch: int

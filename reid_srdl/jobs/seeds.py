@@ -26,7 +26,9 @@ def seeded(config: AnyConfig, seeds: Sequence[int]) -> list[AnyConfig]:
         UserError: the device is not there.
     """
     train, made = config.train, []
-    compute = choose(train.device, train.precision, train.threads, compile=train.compile)
+    compute = choose(
+        train.device, train.precision, train.threads, compile=train.compile, graph=train.graph
+    )
     for seed in dict.fromkeys(seeds):
         name = config.run.name and f"{config.run.name}-seed{seed}"
         own = {

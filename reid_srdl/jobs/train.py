@@ -435,7 +435,9 @@ def _write_again(
 
 def _choose(config: AnyConfig) -> Compute:
     train = config.train
-    return choose(train.device, train.precision, train.threads, compile=train.compile)
+    return choose(
+        train.device, train.precision, train.threads, compile=train.compile, graph=train.graph
+    )
 
 
 def _trainer(

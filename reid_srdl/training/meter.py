@@ -83,7 +83,7 @@ class Meter:
             self._losses = self._losses.new_zeros(self.steps, count)
             self._ces = self._ces.new_zeros(self.steps, len(answers))
             self._correct = self._correct.new_zeros(len(answers))
-        terms = [term.detach() for answer in answers.values() for term in answer.terms.values()]
+        terms = [term for answer in answers.values() for term in answer.terms.values()]
         self._losses[self.done] = torch.stack(terms)
         for place, answer in enumerate(answers.values()):
             if answer.correct is not None and answer.ce is not None:

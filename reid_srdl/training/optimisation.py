@@ -75,7 +75,8 @@ class Optimisation:
                 groups, momentum=self.momentum, nesterov=self.nesterov, fused=True
             )
         made = torch.optim.Adam if self.name == "adam" else torch.optim.AdamW
-        return made(groups, betas=self.betas, fused=True)
+        on_cuda = any(parameter.is_cuda for parameter in parameters.values())
+        return made(groups, betas=self.betas, fused=True, capturable=on_cuda)
 
     def _kinds(
         self, parameters: Mapping[str, nn.Parameter]

@@ -22,16 +22,20 @@ class Compute:
 
     Attributes:
         device: where networks and batches live.
-        precision: ``bf16`` (autocast: products in bfloat16, weights in float32) or ``fp32``.
+        precision: ``bf16`` (autocast: products in bfloat16, weights in float32), ``fp32``, or on
+            CUDA ``tf32`` (products of float32 with 10 bits of mantissa, as torch's own default is
+            for convolutions).
         threads: CPU threads; they change the order of sums, so a run records and restores them.
         compile: forward pass and losses run as torch.compile makes them; other kernels round
             otherwise, so it is part of what a phase is. It is for CUDA: on CPU it brings nothing.
+        graph: each step is replayed as one CUDA graph, with the same numbers.
     """
 
     device: torch.device
     precision: str
     threads: int
     compile: bool = False
+    graph: bool = False
 
     @property
     def device_name(self) -> str:
@@ -66,13 +70,43 @@ class Compute:
 
     @contextlib.contextmanager
     def activated(self) -> Iterator[None]:
-        """Sets the thread count and leaves it as it was."""
-        before = torch.get_num_threads()
+        """Sets threads and kernels of a run, and leaves them as they were.
+
+        On CUDA convolutions take kernels whose sums have one order, so that a run that goes on
+        comes to the same weights.
+        """
+        before, kernels = torch.get_num_threads(), _Kernels.now()
         torch.set_num_threads(self.threads)
+        tf32 = self.precision == "tf32"
+        _Kernels(tf32, "high" if tf32 else "highest", deterministic=True).set()
         try:
             yield
         finally:
             torch.set_num_threads(before)
+            kernels.set()
+
+
+@dataclass(frozen=True)
+class _Kernels:
+    """Torch's settings of convolutions and matrix products on CUDA."""
+
+    convolutions_in_tf32: bool
+    products: str
+    deterministic: bool
+
+    @classmethod
+    def now(cls) -> _Kernels:
+        convolutions = torch.backends.cudnn
+        return cls(
+            bool(convolutions.allow_tf32),
+            torch.get_float32_matmul_precision(),
+            bool(convolutions.deterministic),
+        )
+
+    def set(self) -> None:
+        torch.backends.cudnn.allow_tf32 = self.convolutions_in_tf32
+        torch.backends.cudnn.deterministic = self.deterministic
+        torch.set_float32_matmul_precision(self.products)
 
 
 def choose(
@@ -81,20 +115,30 @@ def choose(
     threads: int | None = None,
     *,
     compile: bool = False,
+    graph: bool = False,
 ) -> Compute:
     """Chooses what ``auto`` means on this machine, and checks what was asked for by name.
 
     Threads that nobody names are those of OMP_NUM_THREADS, or all cores.
 
     Raises:
-        UserError: the device does not exist here; nothing can be compiled here.
+        UserError: the device does not exist here, or has no such precision; nothing can be compiled
+            here.
     """
     chosen = _device(device)
+    if precision == "tf32" and chosen.type != "cuda":
+        raise UserError(
+            f"train.precision: tf32 is how CUDA devices multiply, and this is {chosen}",
+            "use fp32, or --device cuda",
+            usage=True,
+        )
     if precision == "auto":
         precision = "bf16" if bf16_is_fast(chosen) else "fp32"
     if compile:
         _try_compiler(chosen)
-    return Compute(chosen, precision, threads or named_threads() or available_cores(), compile)
+    graph = graph and chosen.type == "cuda"
+    threads = threads or named_threads() or available_cores()
+    return Compute(chosen, precision, threads, compile, graph)
 
 
 def bf16_is_fast(device: torch.device) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,6 +13,7 @@ from reid_srdl.data.augment import resize_normalised
 from reid_srdl.data.batches import Batch
 from reid_srdl.models.network import Output
 from reid_srdl.training.gradients import GradientWatch
+from reid_srdl.training.graphs import Replayed
 from reid_srdl.training.joining import Joining
 from reid_srdl.training.losses import Outputs, needs_of
 from reid_srdl.training.max_norm import clip_units, units_of
@@ -35,6 +36,10 @@ class Answer:
     terms: Terms
     correct: Tensor | None
     ce: Tensor | None
+
+    def detached(self) -> Answer:
+        """Returns the answer without the way that it was computed."""
+        return replace(self, terms={name: term.detach() for name, term in self.terms.items()})
 
 
 class Step:
@@ -85,17 +90,28 @@ class Step:
         self._passes = {name: compute.prepared(self._pass_of(name)) for name in fit.models}
         self._consulted = compute.prepared(self._consult)
         self._losses = {name: compute.prepared(self._loss_of(name)) for name in fit.losses}
+        self._descends: Callable[[Batch], dict[str, Answer]] = self._descended
+        if compute.graph and self._joining.size == 1:
+            self._descends = Replayed(self._descended, compute.device)
 
     def __call__(self, batch: Batch, lr: float) -> dict[str, Answer]:
-        """Descends once on every network; returns what each one's loss came to, detached."""
+        """Descends once on every network; returns what each one's loss came to, detached.
+
+        Raises:
+            UserError: as `Replayed` does.
+        """
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
                 if not group.get("constant"):
                     group["lr"].fill_(lr * group["factor"])
+        return self._descends(batch)
+
+    def _descended(self, batch: Batch) -> dict[str, Answer]:
+        for optimizer in self._optimizers.values():
             optimizer.zero_grad(set_to_none=True)
         answers = self._in_turn(batch) if self._fit.in_turn else self._at_once(batch)
         self._update("heads")
-        return answers
+        return {name: answer.detached() for name, answer in answers.items()}
 
     def _at_once(self, batch: Batch) -> dict[str, Answer]:
         answers = self._together(batch)

@@ -69,6 +69,7 @@ def test_it_tells_what_is_computed_not_where() -> None:
         "train.device": "cpu",
         "train.threads": 1,
         "train.checkpoint_minutes": 0.5,
+        "train.graph": False,
         "eval.enabled": False,
         "eval.engine": "faiss",
         "recipe.keys": ["optim.lr"],

@@ -35,11 +35,11 @@ CPU = torch.device("cpu")
 tiny_nets.add_rows()
 
 
-def training_set(images: int = 26) -> TrainingSet:
+def training_set(images: int = 26, device: torch.device = CPU) -> TrainingSet:
     generator = np.random.default_rng(7)
     labels = np.arange(images) % CLASSES
     pixels = generator.integers(0, 120, (images, *SIZE, 3)) + 40 * labels[:, None, None, None]
-    served = Images(pixels.astype(np.uint8), SIZE, CPU)
+    served = Images(pixels.astype(np.uint8), SIZE, device)
     return TrainingSet(served, labels.astype(np.int64), pad=2, flip=True)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reid_srdl.analysis.noise import noisy
 from reid_srdl.jobs.analyse.named_networks import kept_file, named_network
-from reid_srdl.jobs.analyse.place import Place, clean_splits, finite, without_tf32
+from reid_srdl.jobs.analyse.place import Place, clean_splits, finite
 from reid_srdl.jobs.networks import check_trained_on
 from reid_srdl.models.network import Network
 from reid_srdl.records.belonging import check_classes
@@ -54,7 +54,7 @@ def measure_noise(
     task, compute = place.opened(named.config, "fp32", named.network.spec)
     check_trained_on(named.folder.path, named.record, task)
     check_classes(text, named.classes, "the data", task.classes)
-    with compute.activated(), without_tf32():
+    with compute.activated():
         splits = clean_splits(task, named.config.eval.batch_size, subset, seed)
         network = named.network.to(compute.device)
         found = noisy(

@@ -152,16 +152,3 @@ def clean_splits(task: Task, batch: int, subset: int | None, seed: int) -> dict[
 def finite(loss: float) -> float | None:
     """Returns a loss as a record holds it: None where it overflowed."""
     return loss if math.isfinite(loss) else None
-
-
-@contextlib.contextmanager
-def without_tf32() -> Iterator[None]:
-    """Lets a GPU multiply float32 as such, and leaves its settings as they were."""
-    convolutions, products = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
-    torch.backends.cudnn.allow_tf32 = False
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.allow_tf32 = convolutions
-        torch.set_float32_matmul_precision(products)

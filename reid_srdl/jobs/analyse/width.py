@@ -8,7 +8,7 @@ from pathlib import Path
 from reid_srdl.analysis.entropy import mean_cross_entropy
 from reid_srdl.analysis.width import loss_curves
 from reid_srdl.jobs.analyse.named_networks import kept_file, named_network
-from reid_srdl.jobs.analyse.place import Place, clean_splits, finite, without_tf32
+from reid_srdl.jobs.analyse.place import Place, clean_splits, finite
 from reid_srdl.jobs.networks import check_trained_on
 from reid_srdl.records.analyses import Width, WidthSettings, read_width
 from reid_srdl.records.belonging import check_classes
@@ -66,7 +66,7 @@ def measure_width(
     task, compute = place.opened(named.config, "fp32", named.network.spec)
     check_trained_on(named.folder.path, named.record, task)
     check_classes(text, named.classes, "the data", task.classes)
-    with compute.activated(), without_tf32():
+    with compute.activated():
         splits = clean_splits(task, named.config.eval.batch_size, subset, seed)
         network = named.network.to(compute.device)
         curves = loss_curves(

@@ -98,7 +98,7 @@ def check_precision(given: str | None) -> None:
     Raises:
         UserError: there is no such one.
     """
-    known = ("auto", "bf16", "fp32")
+    known = ("auto", "bf16", "tf32", "fp32")
     if given is not None and given not in known:
         what = f"--precision {given}: no such choice"
         raise UserError(what, did_you_mean(given, known), usage=True)
