@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from reid_srdl.config import with_new_keys
 from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.places import StrPath, as_path
 from reid_srdl.records.imported import by_evaluation, with_evaluations
@@ -92,7 +93,8 @@ def read_any_record(folder: StrPath) -> AnyRecord:
         return parse(path, text, ImportedRecord)
     if "method" in tree and tree["method"] is None:
         return parse(path, text, FeaturesRecord)
-    return parse(path, text, RunRecord)
+    record = parse(path, text, RunRecord)
+    return record.model_copy(update={"config": with_new_keys(record.config)})
 
 
 def read_records(runs: StrPath) -> tuple[list[AnyRecord], list[str]]:
