@@ -19,7 +19,7 @@ import reid_srdl
 from reid_srdl.errors import UserError
 from reid_srdl.jobs import cross as job
 from reid_srdl.jobs.cross import cross_runs
-from reid_srdl.jobs.train import Silence
+from reid_srdl.jobs.listener import Silence
 from reid_srdl.methods import METHODS
 from reid_srdl.records.comparison import Settings
 from reid_srdl.records.crossed import Crossed

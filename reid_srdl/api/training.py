@@ -14,7 +14,7 @@ from reid_srdl.jobs.experiment import experiment
 from reid_srdl.methods.method import Method
 
 if TYPE_CHECKING:
-    from reid_srdl.jobs.train import Listener
+    from reid_srdl.jobs.listener import Listener
     from reid_srdl.records.run import RunRecord
 
 

@@ -60,7 +60,7 @@ def train(given: dict[str, Any], json: options.Json = False) -> None:
 
 def _plan(config: AnyConfig, as_json: bool) -> None:
     """Prints what training would do, and writes nothing."""
-    from reid_srdl.jobs.train import plan
+    from reid_srdl.jobs.dry_run import plan
     from reid_srdl.report.plan import print_plan
     from reid_srdl.report.progress import Display
 

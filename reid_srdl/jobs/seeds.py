@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from reid_srdl.config import AnyConfig, sets_of
+from reid_srdl.jobs.opening import resolve_run
 from reid_srdl.jobs.studies.conduct import StudyListener, Where, conduct
 from reid_srdl.jobs.studies.share import share_machine
-from reid_srdl.jobs.train import resolve_run
 from reid_srdl.records.board import Leaderboard
 from reid_srdl.records.leaderboard import leaderboard
 from reid_srdl.records.store import read_records

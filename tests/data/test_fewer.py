@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from reid_srdl.data.fewer import fewer_images
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.dry_run import plan
 from reid_srdl.jobs.experiment import experiment
-from reid_srdl.jobs.train import plan, train
+from reid_srdl.jobs.train import train
 from tests.class_set import write_class_folder
 from tests.small_set import write_small_set
 from tests.training import tiny_nets

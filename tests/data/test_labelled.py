@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from reid_srdl.data.batches import TrainingSet
 from reid_srdl.data.labelled import labelled_images
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.dry_run import plan
 from reid_srdl.jobs.experiment import experiment
-from reid_srdl.jobs.train import plan, train
+from reid_srdl.jobs.train import train
 from reid_srdl.methods.vanilla import VanillaOptions, vanilla
 from tests.class_set import write_class_folder
 from tests.methods import exact

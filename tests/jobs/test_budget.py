@@ -11,6 +11,7 @@ import pytest
 from reid_srdl.config import AnyConfig
 from reid_srdl.errors import UserError
 from reid_srdl.jobs import train as jobs
+from reid_srdl.jobs.dry_run import plan
 from reid_srdl.jobs.experiment import experiment
 from reid_srdl.jobs.planning import plan_run
 from reid_srdl.methods import METHODS
@@ -97,7 +98,7 @@ def test_steps_are_spread_over_epochs_and_add_up() -> None:
 def test_the_record_is_the_plan(place: Path, tmp_path: Path, method: str) -> None:
     chosen = config(place, method)
     chosen = chosen.model_copy(update={"run": chosen.run.model_copy(update={"dir": tmp_path})})
-    planned = jobs.plan(chosen)
+    planned = plan(chosen)
     record = jobs.train(chosen)
     left = list(differences(planned, record.model_dump(mode="json")))
     assert left == [".networks: only planned"]

@@ -13,6 +13,7 @@ import torch
 from reid_srdl.config import AnyConfig
 from reid_srdl.errors import UserError
 from reid_srdl.jobs import train as jobs
+from reid_srdl.jobs.dry_run import plan
 from reid_srdl.jobs.experiment import experiment
 from tests.class_set import write_class_folder
 from tests.training import tiny_nets
@@ -125,7 +126,7 @@ def test_a_plan_is_the_finished_runs_record(
     chosen = config(place, name, model=model, method=METHODS[name], eval={"ensembles": ensembles})
     before = files(place)
     generator = torch.get_rng_state()
-    planned = json.loads(json.dumps(jobs.plan(chosen)))
+    planned = json.loads(json.dumps(plan(chosen)))
     assert files(place) == before  # no run's folder, nothing in the cache
     assert planned["timing"]["seconds"] > 0
     torch.set_rng_state(generator)
@@ -136,7 +137,7 @@ def test_a_plan_is_the_finished_runs_record(
     assert [phase["name"] for phase in planned["phases"]]
     assert all(len(phase["key"]) == 32 for phase in planned["phases"])
     after = files(place)
-    again = jobs.plan(chosen)  # of a finished run: the same, and nothing is written
+    again = plan(chosen)  # of a finished run: the same, and nothing is written
     assert not list(differences({k: again[k] for k in ours}, record))
     assert files(place) == after
 
@@ -147,13 +148,13 @@ def test_nothing_is_left_even_where_there_was_no_cache(
     write_class_folder(tmp_path / "set", train=2, test=2)
     monkeypatch.setenv("REID_SRDL_CACHE", str(tmp_path / "cache"))
     before = files(tmp_path)
-    jobs.plan(config(tmp_path, "none", method={"name": "vanilla"}))
+    plan(config(tmp_path, "none", method={"name": "vanilla"}))
     assert files(tmp_path) == before
 
 
 def test_the_cost_by_hand(place: Path) -> None:
     """SRDL of 3 epochs: 1 and 2 epochs of 2 steps of 10 images; one extraction of 24 images."""
-    planned = jobs.plan(config(place, "hand", method={"name": "srdl"}))
+    planned = plan(config(place, "hand", method={"name": "srdl"}))
     convolution, classifier = 32 * 16 * 6 * 27, 6 * CLASSES
     macs = convolution + classifier
     step = 10 * macs, 10 * (convolution + 2 * classifier)  # no gradient of the images
@@ -179,7 +180,7 @@ def test_a_finished_teachers_cost_is_in_the_plan(
 ) -> None:
     monkeypatch.chdir(place)
     teacher = jobs.train(config(place, "vanilla", method=METHODS["vanilla"]))
-    planned = jobs.plan(config(place, "taught", method=METHODS["kd-finished"]))
+    planned = plan(config(place, "taught", method=METHODS["kd-finished"]))
     assert planned["cost"]["teachers"] == teacher.cost.trcost
     assert planned["cost"]["teachers_work"] == teacher.work.model_dump()
 
@@ -214,7 +215,7 @@ def test_what_can_be_known_is_told_before_any_data_is_opened(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("do", [jobs.plan, jobs.train])
+@pytest.mark.parametrize("do", [plan, jobs.train])
 def test_a_teacher_that_is_no_run_is_told_before_training(place: Path, do: Any) -> None:
     chosen = config(place, "lost", method={"name": "kd", "teacher": str(place / "nowhere")})
     with pytest.raises(UserError, match="nowhere"):

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from reid_srdl.config import AnyConfig, lay
 from reid_srdl.errors import UserError
 from reid_srdl.jobs import train as jobs
+from reid_srdl.jobs.dry_run import plan
 from reid_srdl.jobs.experiment import configured, experiment
 from reid_srdl.tasks.batches import check_batches
 from tests.class_set import write_class_folder
@@ -74,7 +75,7 @@ METHODS: dict[str, dict[str, Any]] = {
 def test_every_method_runs_as_planned_under_all_of_them(place: Path, name: str, task: str) -> None:
     config = experiment(tree(place, f"{name}-{task}", task, method=METHODS[name]))
     assert config.optim.batch_size == 6
-    planned = json.loads(json.dumps(jobs.plan(config)))
+    planned = json.loads(json.dumps(plan(config)))
     record = json.loads(jobs.train(config).model_dump_json())
     del planned["networks"]
     assert not list(differences(planned, record))
@@ -212,7 +213,7 @@ def _data(root: Path) -> dict[str, Any]:
     return {"name": "class-folder", "dir": str(root), "height": 32, "width": 16}
 
 
-@pytest.mark.parametrize("do", [jobs.plan, jobs.train])
+@pytest.mark.parametrize("do", [plan, jobs.train])
 def test_pairs_of_an_only_image_are_refused_before_training(place: Path, do: Any) -> None:
     config = alone(place)
     with pytest.raises(UserError, match=r"loss.triplet: a single training image of \w+, \w+: "):
@@ -262,7 +263,7 @@ def test_more_than_the_set_holds_is_refused_before_training(
 ) -> None:
     drawn = dict(zip(("identities", "images"), sampler, strict=True))
     config = experiment(tree(place, "large", task, sampler=drawn))
-    for do in (jobs.plan, jobs.train):
+    for do in (plan, jobs.train):
         with pytest.raises(UserError, match=what) as caught:
             do(config)
         assert hint in caught.value.hint

@@ -10,9 +10,10 @@ import torch
 
 from reid_srdl.config import fingerprint
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.dry_run import plan
 from reid_srdl.jobs.experiment import experiment
 from reid_srdl.jobs.starting import base_of
-from reid_srdl.jobs.train import plan, resume, train
+from reid_srdl.jobs.train import resume, train
 from reid_srdl.models.weights import load_network
 from reid_srdl.records.leaderboard import leaderboard
 from reid_srdl.records.run import RunRecord

@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 
 from reid_srdl.data.batches import Batch
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.dry_run import plan
 from reid_srdl.jobs.experiment import experiment
 from reid_srdl.jobs.rehearsal import rehearse
-from reid_srdl.jobs.train import plan, train
+from reid_srdl.jobs.train import train
 from reid_srdl.methods.byot import (
     BYOTOptions,
     DeeplySupervised,

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from reid_srdl.config import AnyConfig, fingerprint
 from reid_srdl.errors import UserError
 from reid_srdl.jobs import train as jobs
+from reid_srdl.jobs.dry_run import plan
 from reid_srdl.jobs.evaluate import evaluate_classes
 from reid_srdl.jobs.experiment import experiment
 from reid_srdl.jobs.runs import check_run
@@ -134,7 +135,7 @@ def test_the_text_is_part_of_the_experiment_and_the_place_is_not(
     )
     assert fingerprint(one) == fingerprint(same)
     assert len({fingerprint(each) for each in (one, other, option)}) == 3
-    assert jobs.plan(one)["phases"][0]["key"] != jobs.plan(other)["phases"][0]["key"]
+    assert plan(one)["phases"][0]["key"] != plan(other)["phases"][0]["key"]
 
 
 def test_a_text_written_in_the_same_second_is_the_one_that_runs(
@@ -146,7 +147,7 @@ def test_a_text_written_in_the_same_second_is_the_one_that_runs(
     times = path.stat().st_atime_ns, path.stat().st_mtime_ns
     written(path, GOOD.replace('"mine"', '"ours"'))
     os.utime(path, ns=times)
-    assert jobs.plan(config(place, path, "changed"))["networks"] == ["ours"]
+    assert plan(config(place, path, "changed"))["networks"] == ["ours"]
 
 
 def fitting(body: str) -> str:
@@ -226,7 +227,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("do", [jobs.train, jobs.plan])
+@pytest.mark.parametrize("do", [jobs.train, plan])
 def test_a_fault_is_told_in_words_and_leaves_no_folder(
     place: Path, tmp_path: Path, fault: str, do: Any
 ) -> None:
@@ -243,7 +244,7 @@ def test_a_fault_is_told_in_words_and_leaves_no_folder(
 def test_parts_of_the_classes_may_be_taken_in_any_way(place: Path, tmp_path: Path) -> None:
     """The dry run knows no classes, and must not be short of them."""
     body = "view = trainer.view(trainer.classes[1::2])\nreturn {'x': fit('x', new(view=view))}"
-    jobs.plan(config(place, written(tmp_path / "mine.py", fitting(body)), "parts"))
+    plan(config(place, written(tmp_path / "mine.py", fitting(body)), "parts"))
 
 
 def test_a_copy_of_more_stages_than_there_are(place: Path, tmp_path: Path) -> None:
@@ -306,7 +307,7 @@ def test_classes_are_taken_by_name_and_known_when_the_data_is_open(
         return written(tmp_path / "mine.py", text)
 
     chosen = config(place, of("['ant', 'elk', 'cat']"), "viewed")
-    planned = jobs.plan(chosen)
+    planned = plan(chosen)
     record = jobs.train(chosen)
     assert planned["phases"][0]["work"] == record.phases[0].work.model_dump()
     assert record.evaluations[0].result is not None

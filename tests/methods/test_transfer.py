@@ -22,6 +22,7 @@ from torch._dynamo.utils import counters
 from reid_srdl.config import parse_assignments, resolve
 from reid_srdl.errors import UserError
 from reid_srdl.jobs import train as jobs
+from reid_srdl.jobs.dry_run import plan
 from reid_srdl.jobs.experiment import experiment
 from reid_srdl.methods import OPTIONS
 from reid_srdl.methods.transfer import TransferOptions, halves, transfer
@@ -300,7 +301,7 @@ def tree(place: Path, name: str, data: str = "classes", **method: Any) -> dict[s
 
 def test_the_result_is_judged_on_its_classes_and_the_plan_is_the_record(place: Path) -> None:
     chosen = experiment(tree(place, "a2b", classes="B", source_classes="A", stages=2))
-    planned = json.loads(json.dumps(jobs.plan(chosen)))
+    planned = json.loads(json.dumps(plan(chosen)))
     made = jobs.train(chosen)
     record = json.loads(made.model_dump_json())
     ours = {key: value for key, value in planned.items() if key != "networks"}
@@ -395,7 +396,7 @@ def test_a_source_may_know_other_people_or_classes(
     path = named.get(kind, source)
     data = "classes" if kind == "other-data" else "people"
     chosen = experiment(tree(place, f"from-{kind}", data, source=str(path)))
-    planned = json.loads(json.dumps(jobs.plan(chosen)))
+    planned = json.loads(json.dumps(plan(chosen)))
     made = jobs.train(chosen)
     assert not list(
         differences({k: v for k, v in planned.items() if k != "networks"}, record(made))
@@ -429,14 +430,14 @@ def test_the_source_s_experiment_tells_runs_apart_and_its_place_does_not(
 ) -> None:
     def experiment_of(path: Path) -> str:
         chosen = experiment(tree(place, "told", "people", source=str(path)))
-        return str(jobs.plan(chosen)["experiment"])
+        return str(plan(chosen)["experiment"])
 
     weights = (source / f"weights/vanilla{kind}.safetensors" for kind in ("", ".ema"))
     run, file, average = map(experiment_of, (source, *weights))
     assert run == file != average
 
 
-@pytest.mark.parametrize("do", [jobs.plan, jobs.train])
+@pytest.mark.parametrize("do", [plan, jobs.train])
 @pytest.mark.parametrize("wrong", ["nowhere", "set", "text", "foreign"])
 def test_what_is_no_source_is_told_before_training(
     place: Path, tmp_path: Path, do: Any, wrong: str

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from reid_srdl.config import AnyConfig, merge, resolve
-from reid_srdl.jobs.train import Silence, train
+from reid_srdl.jobs.listener import Silence
+from reid_srdl.jobs.train import train
 from reid_srdl.methods import OPTIONS
 from reid_srdl.records.run import RunRecord
 from reid_srdl.training.monitor import EpochRow

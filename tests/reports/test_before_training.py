@@ -12,7 +12,7 @@ import pytest
 
 from reid_srdl.errors import UserError
 from reid_srdl.jobs import before
-from reid_srdl.jobs.train import plan
+from reid_srdl.jobs.dry_run import plan
 from tests.reports.runs import Listener, classes, config, people, run, run_classes
 
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from reid_srdl.errors import UserError
-from reid_srdl.jobs.train import plan, resume
+from reid_srdl.jobs.dry_run import plan
+from reid_srdl.jobs.train import resume
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models.weights import load_network
 from reid_srdl.records.content import names_digest

@@ -10,10 +10,11 @@ import pytest
 
 from reid_srdl.config import merge
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.dry_run import plan
 from reid_srdl.jobs.evaluate import evaluate_run
 from reid_srdl.jobs.experiment import configured
 from reid_srdl.jobs.search import search_run
-from reid_srdl.jobs.train import plan, resume, train
+from reid_srdl.jobs.train import resume, train
 from reid_srdl.records.joint import on_set
 from reid_srdl.records.leaderboard import leaderboard
 from reid_srdl.records.metrics import score_of

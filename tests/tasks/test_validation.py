@@ -16,8 +16,9 @@ from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.data.held_out import held_identities, held_images
 from reid_srdl.data.reid.crops import Crops
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.dry_run import plan
 from reid_srdl.jobs.experiment import experiment
-from reid_srdl.jobs.train import plan, train
+from reid_srdl.jobs.train import train
 from reid_srdl.methods.srdl import SRDLOptions, srdl
 from reid_srdl.records.cost import Best
 from reid_srdl.records.run import RunRecord

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.experiment import experiment
-from reid_srdl.jobs.train import resolve_run
+from reid_srdl.jobs.opening import resolve_run
 from reid_srdl.methods.srdl import Referenced
 from reid_srdl.models.changes import Branches
 from reid_srdl.tasks import open_task

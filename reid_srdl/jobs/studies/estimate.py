@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from reid_srdl.config import AnyConfig
+from reid_srdl.jobs.dry_run import plan
+from reid_srdl.jobs.listener import Listener
 from reid_srdl.jobs.sharing import store_of
 from reid_srdl.jobs.studies.conduct import Where, placed
-from reid_srdl.jobs.train import Listener, plan
 from reid_srdl.records.studies.match import study_folder
 from reid_srdl.records.studies.plan import Plan, RunPlan, with_teacher
 

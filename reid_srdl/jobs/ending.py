@@ -1,0 +1,97 @@
+"""How a run ends: what is judged and written, and what a finished one says when asked again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+
+from reid_srdl.config import AnyConfig
+from reid_srdl.errors import FileError
+from reid_srdl.files import write_text
+from reid_srdl.group.processes import Group
+from reid_srdl.jobs.listener import Listener
+from reid_srdl.jobs.opening import Known, Opened
+from reid_srdl.jobs.people import drawn_split
+from reid_srdl.models.origin import Origin
+from reid_srdl.records.belonging import check_record
+from reid_srdl.records.folder import RunFolder
+from reid_srdl.records.run import RunRecord
+from reid_srdl.records.store import read_record
+from reid_srdl.tasks.task import Judged
+from reid_srdl.training.phases import Phase
+from reid_srdl.training.trainer import Trainer
+from reid_srdl.training.values import Model
+
+
+def finished(
+    folder: RunFolder, config: AnyConfig, known: Known, listener: Listener, group: Group
+) -> RunRecord | None:
+    """Returns the run's record where process 0 finds it finished."""
+    record = _whole(folder, config, known, listener) if group.rank == 0 else None
+    told = group.texts("" if record is None else "finished")[0]
+    return read_record(folder.path) if told and record is None else record
+
+
+def _whole(
+    folder: RunFolder, config: AnyConfig, known: Known, listener: Listener
+) -> RunRecord | None:
+    """Returns the run's record, if it holds all that the configuration asks for, and says so.
+
+    A run whose data have moved remembers the new place, where its folder can be written to.
+    """
+    if not folder.record.exists():
+        return None
+    record = read_record(folder.path)
+    check_record(folder, config, record)
+    if config.eval.enabled and not all(record.results.values()):
+        return None
+    with contextlib.suppress(FileError):
+        folder.begin(config, known.trained_on, drawn_split(known.found))
+    listener.noted(
+        f"{folder.path}: finished on {record.created:%Y-%m-%d at %H:%M} UTC, on the same data "
+        f"({known.trained_on.folder}); nothing is left to do"
+    )
+    return record
+
+
+def origin_of(config: AnyConfig, known: Known, name: str, model: Model) -> Origin:
+    """Returns what the weights file of a network says of where it comes from."""
+    assert config.run.name is not None
+    classes = known.found.classes
+    return Origin(
+        run=config.run.name,
+        network=name,
+        experiment=known.trained_on.experiment,
+        seed=config.train.seed,
+        classes=classes if model.view is None else model.view.classes,
+        among=classes,
+    )
+
+
+def write_again(
+    folder: RunFolder,
+    config: AnyConfig,
+    known: Known,
+    phases: Sequence[Phase],
+    listener: Listener,
+) -> None:
+    """Writes what a folder said of its run, where somebody deleted it during the training."""
+    listener.warned(f"{folder.path}: was deleted during the training; its files are written again")
+    folder.begin(config, known.trained_on, drawn_split(known.found))
+    rows = [row.model_dump_json() for phase in phases for row in phase.rows]
+    write_text(folder.metrics, "".join(f"{row}\n" for row in rows), "the metrics")
+
+
+def judge(
+    opened: Opened, trainer: Trainer, models: Mapping[str, Model], config: AnyConfig
+) -> dict[str, Judged | None]:
+    """Evaluates what the method returned, and ensembles of it."""
+    if not config.eval.enabled:
+        return dict.fromkeys((*models, *opened.plan.ensembles))
+    ensembles = {
+        ensemble: [
+            models[name] if name in models else trainer.fitted(name) for name in ensemble.split("+")
+        ]
+        for ensemble in opened.plan.ensembles
+    }
+    return dict(opened.task.judge(models, ensembles))
