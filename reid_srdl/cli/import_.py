@@ -43,7 +43,8 @@ def import_(
         Path | None,
         option(
             TESTED,
-            "The names of its classes, one a line, by the classifier's rows: for a teacher.",
+            "The names of its classes, one a line, by the logits' order: for a teacher, and to be "
+            "judged on classes; an ONNX file gives logits then.",
             "FILE",
         ),
     ] = None,

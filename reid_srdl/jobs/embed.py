@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.data.colours import grey
 from reid_srdl.data.nested import NestedImages, list_nested
 from reid_srdl.errors import UserError
 from reid_srdl.files import whole_file
@@ -58,8 +57,6 @@ def embed_folder(
         run, network=network, flip=flip, batch_size=batch_size, device=device, steps=steps
     )
     pixels = extractor.decoded("the images", images)
-    if extractor.network.channels == 1:
-        pixels = grey(pixels)
     return images, extractor.of_pixels("the images", pixels)
 
 

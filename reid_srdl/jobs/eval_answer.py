@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from reid_srdl.report.progress import Display
 from reid_srdl.report.verification import verification_tables
 
 if TYPE_CHECKING:
+    from reid_srdl.analysis.class_scores import ClassScores
     from reid_srdl.evaluation import Scored
     from reid_srdl.jobs.foreign_file import ForeignFile
     from reid_srdl.retrieval.features import Features
@@ -62,6 +64,8 @@ class _Evaluation:
                 return self._sets()
             case "classes" | "imported classes":
                 return self._classes()
+            case "weights of classes":
+                return self._weights_of_classes()
         return self._gallery()
 
     def _gallery(self) -> EvaluationEnd | None:
@@ -150,13 +154,23 @@ class _Evaluation:
 
     def _classes(self) -> EvaluationEnd:
         from reid_srdl.jobs.evaluate import evaluate_classes
-        from reid_srdl.report.classes import class_table
 
         told = {**self._data(), **self._place, **self._asked.changes}
         scores, kept = evaluate_classes(self._source.path, **told, refused=self._refused.append)
+        return self._shown(scores, [kept])
+
+    def _weights_of_classes(self) -> EvaluationEnd:
+        from reid_srdl.jobs.evaluate_weights import evaluate_weights_of_classes
+
+        told = {**self._data(), **self._place, "changes": self._asked.changes}
+        return self._shown(evaluate_weights_of_classes(self._foreign(), **told), [])
+
+    def _shown(self, scores: Mapping[str, ClassScores], kept: list[Path]) -> EvaluationEnd:
+        from reid_srdl.report.classes import class_table
+
         tree = {name: score.model_dump(mode="json") for name, score in scores.items()}
         table = class_table(scores, str(self._source.path))
-        return EvaluationEnd(table, tree, [kept], refused=self._refused)
+        return EvaluationEnd(table, tree, kept, refused=self._refused)
 
     def _data(self) -> dict[str, Any]:
         given = self._asked.given
@@ -207,4 +221,4 @@ class _Evaluation:
         size = given.get("data.height"), given.get("data.width")
         words = {"normalisation": asked.normalisation, "channels": asked.channels}
         told = told_of(asked.told or (), words)
-        return ForeignFile(self._source.path, given["model.name"], *size, told=told)
+        return ForeignFile(self._source.path, given["model.name"], *size, asked.classes, told)

@@ -46,6 +46,7 @@ class InputKind:
 
 _RECORD = {"--name", "--runs"}
 _WEIGHTS = {"--model", "--height", "--width", "--told", "--normalisation", "--channels"}
+_WEIGHTS |= {"--classes"}
 _CLASSES = {"--data-dir", "--flip", "--batch-size", "--device"}
 _PEOPLE = {"--camera", "--person"}
 _IMAGES = {"--dataset", "--data-dir", "--split", "--distractors", "--flip", "--batch-size"}
@@ -76,7 +77,19 @@ KINDS = {
         (
             Silent("a file of weights", _RECORD, "reid-srdl import leaves a record"),
             Silent("a file of weights", {"--pictures"}, "import it, and evaluate the run"),
+            Silent("a file of features", {"--classes"}, "or evaluate it on a data set of classes"),
         )
+    ),
+    "weights of classes": InputKind(
+        (
+            Silent("a file of weights", _RECORD, "reid-srdl import leaves a record"),
+            Silent(
+                "a classifier",
+                _ALL - _CLASSES - _WEIGHTS - _RECORD - {"--dataset", "--weights"},
+                _SCORES,
+            ),
+        ),
+        alone="a classifier",
     ),
     "run": InputKind(
         (
@@ -141,7 +154,7 @@ def input_of(run: Path | None, asked: EvalLine, group: Group) -> Input:
     _check_outputs(asked)
     if run is None:
         ((kind, path),) = named.items()
-        source = Input(kind, path)
+        source = Input(_of_weights(asked) if kind == "weights" else kind, path)
     else:
         _check(KINDS["run"], asked, group)
         source = _run(run, asked)
@@ -179,6 +192,14 @@ def _check_outputs(asked: EvalLine) -> None:
         tables.check_suffix(file)
         check_output(file, "the results")
     wish_of(asked)
+
+
+def _of_weights(asked: EvalLine) -> str:
+    """Returns the kind of a file of weights: its data set tells the task."""
+    from reid_srdl.data import UNKNOWN, find_entry
+
+    task = find_entry(asked.given.get("data.name", UNKNOWN)).task
+    return "weights of classes" if task == "classification" else "weights"
 
 
 def _run(run: Path, asked: EvalLine) -> Input:

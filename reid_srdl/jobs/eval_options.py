@@ -69,7 +69,7 @@ class EvalLine(CommandLine):
             "--normalisation",
             "How an ONNX file takes pixels: by ImageNet's mean and deviation, in -1..1, in 0..1. A "
             "file of our own export needs neither this nor --channels.",
-            *(TESTED, "eval", "imagenet|half|none"),
+            *(TESTED, "eval", "imagenet|half|none|..."),
         ),
     ] = None
     channels: Annotated[
@@ -78,6 +78,14 @@ class EvalLine(CommandLine):
             "--channels",
             "Which colour an ONNX file takes first, red or blue.",
             *(TESTED, "eval", "rgb|bgr"),
+        ),
+    ] = None
+    classes: Annotated[
+        Path | None,
+        Option(
+            "--classes",
+            "Of weights that tell classes apart: their names, one a line, by the logits' order.",
+            *(TESTED, "eval", "FILE"),
         ),
     ] = None
     split: Annotated[

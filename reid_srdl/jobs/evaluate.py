@@ -13,23 +13,19 @@ from reid_srdl.errors import FileError, fail
 from reid_srdl.evaluation import Progress, Scored
 from reid_srdl.group.processes import Group
 from reid_srdl.jobs.extract import opened_run, own_set
-from reid_srdl.jobs.judging import judge, tell_left_out
+from reid_srdl.jobs.judging import judge
+from reid_srdl.jobs.judging_classes import Classifier, judge_classes
 from reid_srdl.jobs.later import Tested, absolute, keep, kept_file
-from reid_srdl.jobs.networks import network_of, view_of
+from reid_srdl.jobs.networks import choose_for, network_of
 from reid_srdl.methods import KNOWN
-from reid_srdl.models.spec_files import read_spec
 from reid_srdl.places import StrPath, as_path
 from reid_srdl.records.belonging import origin_of, read_run
 from reid_srdl.records.evaluated import Evaluated, own_data, settings_used
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.queries import scored_queries
 from reid_srdl.retrieval.features import Features
-from reid_srdl.tasks.classification import ClassificationTask
-from reid_srdl.tasks.data import read_data, settings_on
-from reid_srdl.tasks.normalised import normalisation_of
+from reid_srdl.tasks.data import settings_on
 from reid_srdl.tasks.task import Noted, Steps
-from reid_srdl.training.precision import choose
-from reid_srdl.training.values import Model
 
 
 def evaluate_run(
@@ -196,23 +192,15 @@ def evaluate_classes(
     settings = changed(config.eval, {k: v for k, v in changes.items() if v is not None}, "eval")
     where = {"name": dataset or config.data.name, "dir": data_dir or config.data.dir}
     data = config.data.model_copy(update=where)
-    compute = choose(device, config.train.precision, config.train.threads)
-    own = normalisation_of(
-        read_spec(folder.weights(record.network)), find_entry(data.name).normalisation
-    )
-    steps = steps or (lambda what, done, total: None)
+    networks = {}
+    for name in record.results:
+        if name == record.network or folder.weights(name).exists():
+            network, origin = network_of(folder, record, name), origin_of(folder, record, name)
+            networks[name] = Classifier(str(run), network, origin.classes, origin.among)
+    spec = networks[record.network].network.spec
+    compute = choose_for(spec, device, config.train.precision, config.train.threads)
     config = config.model_copy(update={"eval": settings, "data": data})
-    found = read_data(config, steps)
-    tell_left_out(found.data, noted)
-    task = ClassificationTask(config, compute, steps, found, normalisation=own)
-    names = [name for name in record.results if folder.weights(name).exists()]
-    with compute.activated():
-        models = {}
-        for name in names:
-            view = view_of(run, origin_of(folder, record, name), task)
-            network = network_of(folder, record, name).to(compute.device)
-            models[name] = Model(name, network.spec, view, network)
-        judged = task.judge(models, {})
+    task, judged = judge_classes(config, networks, compute, steps=steps, noted=noted)
     evaluated = [
         Evaluated(
             network=name,

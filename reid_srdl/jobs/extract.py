@@ -12,7 +12,7 @@ from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.data.reid.distractors import with_distractors
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.judging import tell_left_out
-from reid_srdl.jobs.networks import network_of
+from reid_srdl.jobs.networks import choose_for, network_of
 from reid_srdl.jobs.people import data_to_test
 from reid_srdl.methods import KNOWN
 from reid_srdl.places import StrPath, as_path
@@ -21,7 +21,7 @@ from reid_srdl.records.folder import RunFolder
 from reid_srdl.retrieval.features import Features
 from reid_srdl.tasks.features import Extractor, all_parts
 from reid_srdl.tasks.task import Noted, Steps
-from reid_srdl.training.precision import Compute, choose
+from reid_srdl.training.precision import Compute
 
 
 def features_of_run(
@@ -149,7 +149,7 @@ def extractor_of_run(
     folder = RunFolder(run)
     config, record = read_run(folder, KNOWN)
     trained = network_of(folder, record, network or record.network)
-    compute = choose(device, config.train.precision, config.train.threads)
+    compute = choose_for(trained.spec, device, config.train.precision, config.train.threads)
     return Extractor(
         trained.to(compute.device),
         size=(config.data.height, config.data.width),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,28 +68,23 @@ class ForeignFile:
         from reid_srdl.models.foreign.onnx import read_onnx
 
         check_input(self.path, "the ONNX file")
-        if self.classes is not None:
-            raise UserError("--classes: an ONNX file gives features", "leave it out", usage=True)
         return read_onnx(self.path, self._fed(), (self.height, self.width))
 
-    def _fed(self) -> Fed:
-        from reid_srdl.models.foreign.onnx import Fed
+    def _fed(self) -> Callable[[int], Fed]:
+        from reid_srdl.jobs.onnx_told import exported, told
 
         known = read_exported(self.path)
         if known is None:
-            return Fed.told(self.path, self.told)
+            names = None if self.classes is None else class_names(self.classes)
+            return lambda channels: told(self.path, self.told, channels=channels, classes=names)
         beside = sidecar(self.path)
-        if self.told:
-            name = next(iter(self.told))
-            what = f"--{name}: {beside} says how {self.path.name} takes images"
+        if self.told or self.classes is not None:
+            name = next(iter(self.told), "classes")
+            of = "how {} takes images" if self.told else "what {} gives"
+            what = f"--{name}: {beside} says {of.format(self.path.name)}"
             raise UserError(what, "leave it out", usage=True)
-        if known.gives != "features":
-            raise UserError(
-                f"{self.path}: gives {known.gives}, and persons are searched for by features",
-                "export the run again without --logits",
-            )
         note = f"{self.path.name} is {known.network} of {known.run}, by {beside.name}"
-        return Fed("none", "rgb", known.evaluation, note)
+        return lambda channels: exported(known, note, channels)
 
 
 def class_names(path: Path) -> tuple[str, ...]:

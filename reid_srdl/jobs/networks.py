@@ -1,19 +1,20 @@
-"""Networks of finished runs, and whether data are what they know."""
+"""Networks of finished runs, where they compute, and whether data are what they know."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from reid_srdl.errors import UserError
+from reid_srdl.models import ONNX
+from reid_srdl.models.graphs.running import check_device, runs_on_cuda
 from reid_srdl.models.network import Network
-from reid_srdl.models.origin import Origin
+from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.weights import load_network
-from reid_srdl.records.belonging import check_classes, origin_of
+from reid_srdl.records.belonging import origin_of
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.run import NetworkRecord
-from reid_srdl.tasks.classification import ClassificationTask
 from reid_srdl.tasks.task import Task
-from reid_srdl.training.values import View
+from reid_srdl.training.precision import Compute, choose
 
 
 def network_of(folder: RunFolder, record: NetworkRecord, name: str) -> Network:
@@ -27,22 +28,24 @@ def network_of(folder: RunFolder, record: NetworkRecord, name: str) -> Network:
     return network
 
 
-def view_of(run: Path, origin: Origin, task: ClassificationTask) -> View | None:
-    """Returns the classes by which a network is judged; None: the data's, in their order.
+def choose_for(
+    spec: NetworkSpec, device: str = "auto", precision: str = "auto", threads: int | None = None
+) -> Compute:
+    """Chooses where a network computes; see `training.precision.choose`.
 
-    They are matched by name: the same ones in another order are judged as their names say.
-
-    Args:
-        run: the run's folder.
-        origin: what the network's file says.
-        task: the data.
+    An ONNX file is run by ONNX Runtime, which may have no CUDA where torch has it: ``auto`` is the
+    CPU then.
 
     Raises:
-        UserError: the data have other classes than the run was trained on.
+        UserError: the device does not exist here, or ONNX Runtime cannot use it.
     """
-    if set(origin.among) != set(task.classes):
-        check_classes(str(run), origin.among, "the data", task.classes)
-    return None if origin.classes == task.classes else View(origin.classes)
+    if spec.name != ONNX:
+        return choose(device, precision, threads)
+    if device == "auto" and not runs_on_cuda():
+        device = "cpu"
+    compute = choose(device, precision, threads)
+    check_device(compute.device.type)
+    return compute
 
 
 def check_trained_on(run: Path, record: NetworkRecord, task: Task) -> None:

@@ -55,7 +55,7 @@ def build(spec: NetworkSpec, *, seed: int, weights: Path | None = None) -> Netwo
         if weights is not None and trunk is not None:
             load_trunk(network.trunk, trunk, weights, spec.name)
         network.spec = spec
-        if spec.channels == 1:
+        if spec.channels == 1 and spec.name != ONNX:  # a file takes what it takes
             make_grey(network)
         for change in spec.changes:
             apply(change, network)

@@ -12,8 +12,11 @@ from torch import Tensor
 
 from reid_srdl.data.batches import Images
 from reid_srdl.data.cache import ImageFiles, decoded
+from reid_srdl.data.colours import grey
 from reid_srdl.data.normalisation import IMAGENET, Normalisation
 from reid_srdl.data.reid.crops import Crops, ReidData
+from reid_srdl.errors import UserError
+from reid_srdl.models.graphs.network import gives_features
 from reid_srdl.models.network import Network
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.tasks.answers import check_answers
@@ -35,6 +38,9 @@ class Extractor:
         flip: average the features of each image and its mirror image.
         steps: told (what, images done, images in all) now and then.
         normalisation: by which the network sees images, unless its spec says another.
+
+    Raises:
+        UserError: the network gives no features.
     """
 
     network: Network
@@ -45,8 +51,21 @@ class Extractor:
     steps: Steps | None = None
     normalisation: Normalisation = IMAGENET
 
+    def __post_init__(self) -> None:
+        if not gives_features(self.network):
+            raise UserError(
+                "the network gives logits alone, and images are compared by features",
+                "give a file of features: reid-srdl export without --logits, import without "
+                "--classes",
+            )
+
     def of_pixels(self, what: str, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Returns the N x D features of N x H x W x 3 images, in their order."""
+        """Returns the N x D features of N x H x W x 3 images, in their order.
+
+        A network that takes grey images sees their luma.
+        """
+        if getattr(self.network, "channels", 3) == 1:
+            pixels = grey(pixels)
         with self.compute.activated():
             spec = getattr(self.network, "spec", None)  # a network made by hand has none
             suits = self.normalisation

@@ -18,13 +18,17 @@ from reid_srdl.analysis.cost import count_parameters
 from reid_srdl.cli import app
 from reid_srdl.cli.outcome import run
 from reid_srdl.errors import UserError
+from reid_srdl.jobs import networks
 from reid_srdl.jobs.evaluate import evaluate_run
 from reid_srdl.jobs.evaluate_weights import evaluate_weights
 from reid_srdl.jobs.export.graph import export_graph
 from reid_srdl.jobs.extract import features_of_run
 from reid_srdl.jobs.foreign_file import ForeignFile
+from reid_srdl.jobs.networks import choose_for
 from reid_srdl.jobs.search import search_run
+from reid_srdl.models.graphs import running
 from reid_srdl.models.weights import load_network
+from tests.class_set import CLASSES, write_class_folder
 from tests.jobs.test_export import NECKED, told, trained
 from tests.small_set import write_small_set
 
@@ -52,16 +56,23 @@ def _cache(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REID_SRDL_CACHE", str(made / "cache"))
 
 
-def own_file(path: Path, size: tuple[Any, Any] = (32, 16), batch: Any = 5) -> None:
+def own_file(
+    path: Path,
+    size: tuple[Any, Any] = (32, 16),
+    batch: Any = 5,
+    channels: int = 3,
+    length: int = 4,
+) -> None:
     """Writes a network of another's: means of colours times weights, for batches of 5."""
-    weights = numpy_helper.from_array(np.arange(12, dtype=np.float32).reshape(3, 4), "w")
+    ramp = np.arange(channels * length, dtype=np.float32) - (channels == 1) * length / 2
+    weights = numpy_helper.from_array(ramp.reshape(channels, length), "w")
     nodes = [
         helper.make_node("ReduceMean", ["x"], ["m"], axes=[2, 3], keepdims=0),
         helper.make_node("MatMul", ["m", "w"], ["y"]),
     ]
-    shape = [batch, 3, *size]
+    shape = [batch, channels, *size]
     inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
-    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, 4])]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, length])]
     graph = helper.make_graph(nodes, "g", inputs, outputs, [weights])
     opsets = [helper.make_opsetid("", 17)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
@@ -171,3 +182,111 @@ def test_weights_beside_the_file_are_taken_in(made: Path, tmp_path: Path) -> Non
     assert network(torch.ones(2, 3, 32, 16)).features.tolist() == [[12, 15, 18, 21]] * 2
     with pytest.raises(UserError, match="not there"):
         ForeignFile(tmp_path / "own.onnx", "onnx", told=FED).read()
+
+
+def test_logits_are_judged_on_classes_by_name(made: Path, tmp_path: Path, capsys: Capture) -> None:
+    root = write_class_folder(tmp_path / "classes")
+    own_file(tmp_path / "c.onnx", (20, 20), length=len(CLASSES))
+    order = CLASSES[::-1]
+    (tmp_path / "names.txt").write_text("\n".join(order))
+    on = ("--model", "onnx", "--normalisation", "none", "--channels", "rgb")
+    on = (*on, "--classes", str(tmp_path / "names.txt"))
+    data = ("--dataset", "class-folder", "--data-dir", str(root))
+    assert run(app, ["eval", "--weights", str(tmp_path / "c.onnx"), *on, *data, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["imported"]
+    logits, labels = [], []
+    for label, name in enumerate(CLASSES):
+        for path in sorted((root / "val" / name).iterdir()):
+            pixels = np.asarray(Image.open(path), np.float64) / 255
+            logits.append(pixels.mean(axis=(0, 1)) @ np.arange(18).reshape(3, 6))
+            labels.append(order.index(CLASSES[label]))
+    wanted = -torch.tensor(np.stack(logits)).log_softmax(1)[range(len(labels)), labels].mean()
+    assert found["loss"] == pytest.approx(wanted.item(), rel=1e-5)
+    assert found["top1"] == np.mean(np.stack(logits).argmax(1) == labels)
+    words = ["import", str(tmp_path / "c.onnx"), *on, "--runs", str(tmp_path), "--name", "c"]
+    assert run(app, words) == 0
+    capsys.readouterr()
+    assert run(app, ["eval", str(tmp_path / "c"), *data, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["imported"] == found
+    people = ("--dataset", "folder", "--data-dir", made / "set")
+    assert "compared by features" in told(capsys, "eval", tmp_path / "c", *people)
+    assert "compared by features" in told(
+        capsys, "embed", tmp_path / "c", root, "-o", tmp_path / "e.npz"
+    )
+
+
+def test_a_classifier_needs_the_names_of_its_classes(
+    made: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    root = write_class_folder(tmp_path / "classes")
+    fed = ("--model", "onnx", "--normalisation", "none", "--channels", "rgb")
+    on = ("eval", "--weights", made / "own.onnx", *fed)
+    data = ("--dataset", "class-folder", "--data-dir", root)
+    assert "nobody knows the names" in told(capsys, *on, *data)
+    (tmp_path / "names.txt").write_text("\n".join(CLASSES))
+    names = ("--classes", tmp_path / "names.txt")
+    assert "4 numbers for an image, and 6 classes" in told(capsys, *on, *data, *names)
+    people = ("--dataset", "folder", "--data-dir", made / "set")
+    assert "--classes: says nothing about a file of features" in told(capsys, *on, *people, *names)
+    assert "--top-k: says nothing about a classifier" in told(
+        capsys, *on, *data, *names, "--top-k", "3"
+    )
+
+
+def test_grey_files_see_the_luma_of_people_and_of_classes(
+    made: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    own_file(tmp_path / "g.onnx", channels=1)
+    grey_half = {"normalisation": "half"}
+    file = ForeignFile(tmp_path / "g.onnx", "onnx", told=grey_half)
+    where: dict[str, Any] = {"dataset": "folder", "data_dir": made / "set", "device": "cpu"}
+    features, _ = evaluate_weights(file, **where)
+    names = list(features.query.names or ())
+    for path in sorted((made / "set/query").iterdir()):
+        mean = (np.asarray(Image.open(path).convert("L"), np.float64) / 255).mean()
+        wanted = (mean - 0.5) / 0.5 * (np.arange(4) - 2)
+        row = features.query.features[names.index(path.name)]
+        assert np.allclose(row, wanted, rtol=1e-4, atol=1e-5)
+    root = write_class_folder(tmp_path / "classes")
+    own_file(tmp_path / "c.onnx", (20, 20), channels=1, length=len(CLASSES))
+    (tmp_path / "names.txt").write_text("\n".join(CLASSES))
+    on = ("eval", "--weights", tmp_path / "c.onnx", "--model", "onnx")
+    on = (*on, "--classes", tmp_path / "names.txt")
+    data = ("--dataset", "class-folder", "--data-dir", root)
+    assert run(app, [*map(str, (*on, *data, "--normalisation", "mnist", "--json"))]) == 0
+    found = json.loads(capsys.readouterr().out)["imported"]
+    losses = []
+    for label, name in enumerate(CLASSES):
+        for path in sorted((root / "val" / name).iterdir()):
+            mean = (np.asarray(Image.open(path).convert("L"), np.float64) / 255).mean()
+            logits = torch.tensor((mean - 0.1307) / 0.3081 * (np.arange(6) - 3))
+            losses.append(-logits.log_softmax(0)[label].item())
+    assert found["loss"] == pytest.approx(np.mean(losses), rel=1e-4)
+    assert "give --normalisation half or none or mnist" in told(
+        capsys, *on, *data, "--normalisation", "imagenet"
+    )
+    assert "takes grey images" in told(
+        capsys, *on, *data, "--normalisation", "mnist", "--channels", "rgb"
+    )
+
+
+def test_without_cuda_of_onnx_runtime_auto_is_the_cpu(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = ForeignFile(made / "own.onnx", "onnx", told=FED).read().network.spec
+    monkeypatch.setattr(running, "runs_on_cuda", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(networks, "runs_on_cuda", lambda: False)
+    assert choose_for(spec, "auto", "fp32", 1).device.type == "cpu"
+    with pytest.raises(UserError, match="this ONNX Runtime has no CUDA"):
+        choose_for(spec, "cuda", "fp32", 1)
+    with pytest.raises(UserError, match="this ONNX Runtime has no CUDA"):
+        running.open_onnx(made / "own.onnx", device="cuda:0")
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_cuda_that_cannot_be_used_is_told(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "runs_on_cuda", lambda: True)  # and falls back without a word
+    with pytest.raises(UserError, match="has CUDA, and cannot use it here"):
+        running.open_onnx(made / "own.onnx", device="cuda")

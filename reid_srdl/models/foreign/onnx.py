@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,90 +16,73 @@ from reid_srdl.models.build import build
 from reid_srdl.models.changes import Normalised, OnnxFile
 from reid_srdl.models.foreign.found import Found
 from reid_srdl.models.foreign.network import Foreign
-from reid_srdl.models.foreign.normalisations import IMAGENET
 from reid_srdl.models.graphs.onnx_files import parameters_in, whole_content
 from reid_srdl.models.graphs.running import OnnxGraph, open_onnx
 from reid_srdl.models.graphs.writing import check_onnx
 from reid_srdl.models.spec import NetworkSpec
 
-# How a file takes pixels in 0..1.
-NORMALISATIONS = {
-    "imagenet": IMAGENET,
-    "half": Normalised((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    "none": Normalised((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-}
-CHANNELS = ("rgb", "bgr")
-
 
 @dataclass(frozen=True)
 class Fed:
-    """How an ONNX file takes images, and how its features are compared.
+    """How an ONNX file takes images, what it gives, and how its features are compared.
 
     Attributes:
-        normalisation: a name in NORMALISATIONS.
-        channels: a name in CHANNELS.
+        normalisation: how it takes pixels in 0..1.
         evaluation: keys of the ``eval`` section.
+        reverse: it takes blue, green, red.
+        classes: what its logits stand for; None: it gives features.
         note: where that is known from; None: the user said so.
     """
 
-    normalisation: str
-    channels: str
-    evaluation: Mapping[str, Any]
+    normalisation: Normalised
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    reverse: bool = False
+    classes: tuple[str, ...] | None = None
     note: str | None = None
 
-    @classmethod
-    def told(cls, path: Path, values: Mapping[str, str]) -> Fed:
-        """Returns what the user says of a file.
 
-        Raises:
-            UserError: something is missing, or is no choice.
-        """
-        choices = {"normalisation": tuple(NORMALISATIONS), "channels": CHANNELS}
-        if strange := sorted(values.keys() - choices.keys()):
-            known = "an ONNX file is read by --normalisation and --channels"
-            what = f"--told {strange[0]}: says nothing about {path}"
-            raise UserError(what, f"leave it out: {known}", usage=True)
-        for name, of in choices.items():
-            if values.get(name) not in of:
-                given = f" {values[name]}: not a choice" if name in values else ""
-                what = f"--{name}{given}" if given else f"{path}: says nothing of its --{name}"
-                raise UserError(what, f"give --{name} {' or '.join(of)}", usage=True)
-        return cls(values["normalisation"], values["channels"], {})
-
-
-def read_onnx(path: Path, fed: Fed, size: tuple[int | None, int | None]) -> Foreign:
+def read_onnx(
+    path: Path, fed: Callable[[int], Fed], size: tuple[int | None, int | None]
+) -> Foreign:
     """Reads a network that an ONNX file holds.
 
     Args:
         path: the file.
-        fed: how it takes images.
+        fed: tells how it takes images of so many channels.
         size: height and width of its input in pixels, where the file takes any.
 
     Raises:
-        UserError: a package is missing; the file cannot be run, or does not map images in colour
-            to features; its size is not told, or another one is.
+        UserError: a package is missing; the file cannot be run, or does not map images to features
+            or to a logit for each class; its size is not told, or another one is.
     """
     check_onnx(("onnx", "onnxruntime"))
     graph = open_onnx(path)
-    if graph.channels != 3:
-        raise UserError(
-            f"{path}: takes grey images, and people are seen in colour",
-            "give a file that takes images of three channels",
-        )
+    told = fed(graph.channels)
     whole = _size(graph, path, size)
-    length = graph.run(np.zeros((1, 3, *whole), np.float32)).shape[1]
+    length = graph.run(np.zeros((1, graph.channels, *whole), np.float32)).shape[1]
+    logits = told.classes is not None
+    classes = told.classes or ()
+    if logits and len(classes) != length:
+        raise UserError(
+            f"{path}: gives {length} numbers for an image, and {len(classes)} classes are named",
+            "name one for each number, in their order; of a file of features name none",
+            usage=True,
+        )
     content = whole_content(path)
-    known = OnnxFile(length, parameters_in(content), reverse=fed.channels == "bgr")
-    changes = (known, NORMALISATIONS[fed.normalisation])
-    network = build(NetworkSpec(ONNX, 1, whole, changes=changes), seed=0)
+    known = OnnxFile(length, parameters_in(content), told.reverse, logits)
+    changes = (known, told.normalisation)
+    rows = length if logits else 1
+    spec = NetworkSpec(ONNX, rows, whole, channels=graph.channels, changes=changes)
+    network = build(spec, seed=0)
     state = network.state_dict()
     state["trunk.file"] = torch.frombuffer(bytearray(content), dtype=torch.uint8)
     network.load_state_dict(state)
-    notes: tuple[str, ...] = ("it gives features and no logits: it teaches nothing",)
-    if fed.note is not None:
-        notes = (fed.note, *notes)
-    found = Found(ONNX, {}, {}, changes, whole, fed.evaluation)
-    return Foreign(network.eval(), found, whole, (), notes)
+    notes = [] if told.note is None else [told.note]
+    if graph.channels == 1:
+        notes.append("it takes grey images: of colours it sees the luma")
+    notes += [] if logits else ["it gives features and no logits: it teaches nothing"]
+    found = Found(ONNX, {}, {}, changes, whole, told.evaluation)
+    return Foreign(network.eval(), found, whole, classes, tuple(notes))
 
 
 def _size(graph: OnnxGraph, path: Path, asked: tuple[int | None, int | None]) -> tuple[int, int]:

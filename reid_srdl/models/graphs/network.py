@@ -1,4 +1,8 @@
-"""An ONNX file as a network of ours: its features, and no classifier that knows anything."""
+"""An ONNX file as a network of ours: its features, or its logits.
+
+Where it gives features no classifier knows anything; where it gives logits the classifier passes
+them on.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from reid_srdl.models.spec import NetworkSpec
 
 
 class OnnxTrunk(nn.Module):
-    """Maps B x 3 x H x W normalised images to B x D features, by ONNX Runtime, without gradients.
+    """Maps B x C x H x W normalised images to B x D answers, by ONNX Runtime, without gradients.
 
     Attributes:
         file: the content of the ONNX file, so that a weights file holds it whole.
@@ -32,14 +36,14 @@ class OnnxTrunk(nn.Module):
         self.register_buffer("file", torch.empty(0, dtype=torch.uint8))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Returns B x D features, on the images' device."""
+        """Returns B x D features or logits, on the images' device."""
         if self._reverse:
             images = images.flip(1)
         if self._graph is None:
             self._graph = open_onnx(
                 self.file.cpu().numpy().tobytes(),
                 threads=torch.get_num_threads(),
-                device=images.device.type,
+                device=str(images.device),
             )
         answers = self._graph.run(images.detach().float().cpu().contiguous().numpy())
         return torch.from_numpy(answers).to(images.device)
@@ -70,6 +74,18 @@ def onnx_network(spec: NetworkSpec) -> Network:
             usage=True,
         )
     classifier = nn.Linear(known[0].length, spec.classes)
-    nn.init.zeros_(classifier.weight)  # what was drawn would only look like an answer
     nn.init.zeros_(classifier.bias)
-    return Network(OnnxTrunk(known[0]), classifier, spec.size)
+    if known[0].logits:
+        nn.init.eye_(classifier.weight)
+    else:
+        nn.init.zeros_(classifier.weight)  # what was drawn would only look like an answer
+    network = Network(OnnxTrunk(known[0]), classifier, spec.size)
+    network.channels = spec.channels
+    return network
+
+
+def gives_features(network: nn.Module) -> bool:
+    """Says whether a network has features; an ONNX file may give logits alone."""
+    spec = getattr(network, "spec", None)  # a network made by hand has none
+    changes = () if spec is None else spec.changes
+    return not any(isinstance(change, OnnxFile) and change.logits for change in changes)

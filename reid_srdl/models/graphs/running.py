@@ -13,6 +13,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.models.graphs.onnx_files import check_content, check_file
 from reid_srdl.models.graphs.writing import check_onnx
 
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _OUTPUT = "features"  # what is taken of a file that gives several things
 _EXPORT = "export it with one input, float32 images N x C x H x W, and one output, N x D"
 
@@ -75,11 +76,11 @@ def open_onnx(source: Path | bytes, *, threads: int = 1, device: str = "cpu") ->
     Args:
         source: the file, or its content.
         threads: of each operation, on the CPU.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
         UserError: a package is missing; it is no ONNX file, or of a version or with operations
-            that ONNX Runtime lacks; it does not map images to features.
+            that ONNX Runtime lacks; it does not map images to features; the device cannot be used.
     """
     check_onnx(("onnx", "onnxruntime"))
     path = source if isinstance(source, Path) else Path("the imported ONNX file")
@@ -89,6 +90,7 @@ def open_onnx(source: Path | bytes, *, threads: int = 1, device: str = "cpu") ->
         check_content(source)
     import onnxruntime
 
+    providers = _providers(device)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what is fatal is raised, too
@@ -96,12 +98,15 @@ def open_onnx(source: Path | bytes, *, threads: int = 1, device: str = "cpu") ->
         session = onnxruntime.InferenceSession(
             str(source) if isinstance(source, Path) else source,
             options,
-            providers=_providers(onnxruntime, device),
+            providers=providers,
         )
-    except UserError:
-        raise
     except Exception as error:  # ONNX Runtime has a class for each of its codes
         raise _refused(path, error) from None
+    if device != "cpu" and _CUDA not in session.get_providers():  # it goes on without a word
+        raise UserError(
+            "this ONNX Runtime has CUDA, and cannot use it here",
+            "add --device cpu, or install the CUDA and cuDNN that this onnxruntime-gpu names",
+        )
     taken = _only_input(path, session.get_inputs())
     batch, channels, *size = taken.shape
     return OnnxGraph(
@@ -115,15 +120,41 @@ def open_onnx(source: Path | bytes, *, threads: int = 1, device: str = "cpu") ->
     )
 
 
-def _providers(onnxruntime: Any, device: str) -> list[str]:
-    if device == "cpu":
-        return ["CPUExecutionProvider"]
-    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+def runs_on_cuda() -> bool:
+    """Says whether ONNX Runtime was built for CUDA.
+
+    Raises:
+        UserError: it is missing.
+    """
+    check_onnx(("onnx", "onnxruntime"))
+    import onnxruntime
+
+    return _CUDA in onnxruntime.get_available_providers()
+
+
+def check_device(device: str) -> None:
+    """Checks that ONNX Runtime was built for a device, before anything is read for it.
+
+    Args:
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        UserError: it was not, or it is missing.
+    """
+    if device != "cpu" and not runs_on_cuda():
         raise UserError(
             "this ONNX Runtime has no CUDA",
             "add --device cpu, or install onnxruntime-gpu in its place",
         )
-    return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+
+def _providers(device: str) -> list[Any]:
+    """Returns what ONNX Runtime is to compute with, in order."""
+    check_device(device)
+    if device == "cpu":
+        return [_CPU]
+    number = device.partition(":")[2] or "0"
+    return [(_CUDA, {"device_id": number}), _CPU]
 
 
 def _only_input(path: Path, inputs: list[Any]) -> Any:
