@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from reid_srdl.evaluation import Scored
 from reid_srdl.evaluation.conventions import CONVENTIONS
 from reid_srdl.report.tables import Column, Row, Table
@@ -97,7 +99,39 @@ def _distance_note(rules: Rules) -> str:
 
 def evaluation_warnings(result: Scored, gallery: Labels) -> list[str]:
     """Returns a line for all that was left out, or counts by a foreign code's rules alone."""
-    return [*skipped_warnings(result.evaluation), *rule_warnings(result, gallery)]
+    return [
+        *skipped_warnings(result.evaluation),
+        *rule_warnings(result, gallery),
+        *chance_warnings(result, gallery),
+    ]
+
+
+def chance_warnings(result: Scored, gallery: Labels) -> list[str]:
+    """Returns a line where given distances rank matches worse than chance does.
+
+    In a drawn order the precision at each hit is n / G or more on average, for n matches of G.
+    """
+    protocol, single = result.evaluation.protocol, result.single
+    if protocol.distance != "given" or result.evaluation.spread is not None:
+        return []
+    persons, count = np.unique(gallery.pids, return_counts=True)
+    n = dict(zip(persons.tolist(), count.tolist(), strict=True))
+    views, count = np.unique(
+        np.stack([gallery.pids, gallery.camids], axis=1), axis=0, return_counts=True
+    )
+    own = dict(zip(map(tuple, views.tolist()), count.tolist(), strict=True))
+    left_out = protocol.same_camera == "ignore"
+    scored = single.scored
+    asked = zip(single.pids[scored].tolist(), single.camids[scored].tolist(), strict=True)
+    matches = [n.get(who, 0) - (own.get((who, cam), 0) if left_out else 0) for who, cam in asked]
+    chance = float(np.mean(matches)) / len(gallery.pids)
+    mean = float(np.mean(single.ap[scored]))
+    if mean >= chance:
+        return []
+    return [
+        f"mAP is {100 * mean:.2f} %, below the {100 * chance:.2f} % of a drawn order: matches "
+        "stand far; if these are similarities, give distances, e.g. 1 - similarity"
+    ]
 
 
 def skipped_warnings(evaluation: Evaluation) -> list[str]:

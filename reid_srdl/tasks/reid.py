@@ -16,6 +16,7 @@ from reid_srdl.data.normalisation import IMAGENET, Normalisation
 from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.data.reid.joint import set_of_each
 from reid_srdl.data.reid.names import class_labels
+from reid_srdl.errors import UserError
 from reid_srdl.evaluation import check_boxes, check_labels, evaluate_by
 from reid_srdl.models.network import Network
 from reid_srdl.records.digests import labels_digest
@@ -61,6 +62,12 @@ class ReidTask:
         found = found or read_data(config, steps)
         assert isinstance(found.data, ReidData)
         self._data = data = found.data
+        if not len(data.train):
+            raise UserError(
+                f"{data.root}: there are no images to train on",
+                "add some (of a table, rows of the split train); a finished run is evaluated on "
+                f"what is there by reid-srdl eval RUN --dataset {data.name}",
+            )
         self.classes = found.classes
         crops, trained = data.training_crops(self.classes)
         labels, _ = class_labels(crops.pids)

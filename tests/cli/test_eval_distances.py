@@ -92,6 +92,23 @@ def test_records_tables_of_queries_and_comparisons(
     assert_told(again, "by other settings (rules)", "choose another --name")
 
 
+def test_similarities_that_are_given_as_distances_are_warned_of(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    persons = np.arange(40) % 8 + 1
+    table = (persons[:20, None] - persons[None, 20:]) ** 2.0
+    labels = {"query_pids": persons[:20], "gallery_pids": persons[20:]}
+    labels |= {"query_camids": np.zeros(20, int), "gallery_camids": np.ones(20, int)}
+    for name, values in (("near", table), ("far", -table)):
+        np.savez(name, distances=values, **labels)
+        done = reid_srdl_here("eval", "--distances", f"{name}.npz", streams=capfd)
+        assert done.returncode == 0, done.stderr
+        assert ("if these are similarities" in done.stderr) == (name == "far")
+    # n / G: 12 queries have 2 matches, 8 have 3, of 20 images.
+    assert "below the 12.00 % of a drawn order" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [

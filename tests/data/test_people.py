@@ -378,6 +378,22 @@ def test_the_check_tells_what_disturbs_scores(folders: Path) -> None:
     assert "finds nothing" in wrong.problems[0].text
 
 
+def test_names_that_are_nearly_one_are_noted(write: Write, tmp_path: Path) -> None:
+    people = ["Anna", "anna ", "Ben", "Cem", "Dan"]
+    seen = [(person, camera) for person in people for camera in ("door", "Door")]
+    rows = [(f"{number}.png", *who) for number, who in enumerate(seen)]
+    for number, row in enumerate(rows):
+        image(tmp_path / row[0], number)
+    data = load_dataset("people", write([("path", "person", "camera"), *rows]))
+    assert len(data.persons) == 5
+    assert [note.line for note in data.notes][:2] == [
+        "persons whose names differ by case or blanks alone are taken for several: "
+        "'Anna' and 'anna '",
+        "cameras whose names differ by case or blanks alone are taken for several: "
+        "'Door' and 'door'",
+    ]
+
+
 def test_millions_of_rows_would_fit_into_a_gibibyte_and_a_minute(tmp_path: Path) -> None:
     rows, folders, millions = 30_000, 100, 3 * 10**6
     (tmp_path / "images").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from collections.abc import Iterator
@@ -143,6 +144,15 @@ def test_one_camera_is_refused_before_training_and_none_is_recorded(place: Path)
     assert [one.same_camera for one in rules] == ["keep", "keep"]
     assert "no camera is known" in rules[0].same_camera_note
     assert "count" in rules[1].same_camera_note
+
+
+def test_a_table_with_nobody_to_train_on_is_told(place: Path) -> None:
+    with (place / "test.csv").open("w", newline="") as file:
+        rows = [row for row in csv.reader((place / "walkers.csv").open()) if "train" not in row]
+        csv.writer(file).writerows(rows)
+    data = {"name": "people", "dir": place / "test.csv"}
+    with pytest.raises(UserError, match="there are no images to train on"):
+        run(place, "nobody", data, {"enabled": False})
 
 
 def features_of(data: ReidData) -> Features:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from reid_srdl.data.listing import LeftOut, note_left_out
 from reid_srdl.data.nested import list_nested
 from reid_srdl.data.notes import first_ten, printable, say_files
-from reid_srdl.data.people.rows import Rows
+from reid_srdl.data.people.rows import Rows, names_alike
 from reid_srdl.errors import UserError
 
 _NO_PERSON = "in no person's folder"
@@ -46,8 +45,8 @@ def read_folders(root: Path, patterns: Patterns) -> Rows:
     """Lists the images below a folder; reads none.
 
     Raises:
-        UserError: there is none, two persons' folders differ by case alone, a pattern finds nothing
-            in any path, or finds no person in some.
+        UserError: there is none, two persons' folders differ by case or blanks, a pattern finds
+            nothing in any path, or finds no person in some.
     """
     found = list_nested(root)
     rows, nobody = Rows(root, notes=found.notes), list[str]()
@@ -96,15 +95,10 @@ def _check_persons(root: Path, patterns: Patterns, nobody: list[str], some: bool
 
 
 def _check_case(root: Path, names: tuple[str, ...]) -> None:
-    """Refuses persons that some disks would make one: names that differ by case, or by accents'
-    encoding, alone."""
-    alike: dict[str, list[str]] = {}
-    for name in sorted(names):
-        alike.setdefault(unicodedata.normalize("NFC", name).casefold(), []).append(name)
-    pairs = [" and ".join(map(repr, same)) for same in alike.values() if len(same) > 1]
-    if pairs:
+    """Refuses persons that some disks would make one."""
+    if pairs := names_alike(names):
         raise UserError(
-            f"{root}: persons whose names differ by case alone: {first_ten(pairs)}",
+            f"{root}: persons whose names differ by case or blanks alone: {first_ten(pairs)}",
             "rename one, or put all images into one folder",
         )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import unicodedata
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -142,8 +143,32 @@ class Table:
         return tuple(printable(self.paths[row]) for row in rows.tolist())
 
 
+def names_alike(names: Sequence[str]) -> tuple[str, ...]:
+    """Returns the names that differ by case, blanks or accents' encoding alone, as words.
+
+    >>> names_alike(["Anna", "Ben", "anna "])
+    ("'Anna' and 'anna '",)
+    """
+    alike: dict[str, list[str]] = {}
+    for name in sorted(names):
+        plain = " ".join(unicodedata.normalize("NFC", name).casefold().split())
+        alike.setdefault(plain, []).append(name)
+    return tuple(" and ".join(map(repr, same)) for same in alike.values() if len(same) > 1)
+
+
+def _alike_notes(rows: Rows) -> tuple[Finding, ...]:
+    """Notes names that are taken for several persons or cameras, and may be meant as one."""
+    named = {"persons": rows.person_names.names, "cameras": rows.camera_names.names}
+    pairs = {what: names_alike(names) for what, names in named.items()}
+    return tuple(
+        Finding(f"{what} whose names differ by case or blanks alone are taken for several", same)
+        for what, same in pairs.items()
+        if same
+    )
+
+
 def sorted_table(rows: Rows) -> Table:
-    """Returns the images sorted by path.
+    """Returns the images sorted by path; names that are nearly one are noted.
 
     Raises:
         UserError: a path stands twice.
@@ -160,7 +185,7 @@ def sorted_table(rows: Rows) -> Table:
         person_names=rows.person_names.names,
         camera_names=rows.camera_names.names,
         sequence_names=rows.sequence_names.names,
-        notes=rows.notes,
+        notes=(*rows.notes, *_alike_notes(rows)),
     ).take(order)
     pairs = zip(table.paths, table.paths[1:], strict=False)
     if twice := [printable(path) for path, other in pairs if path == other]:
