@@ -23,6 +23,7 @@ from reid_srdl.jobs.listener import Silence
 from reid_srdl.methods import METHODS
 from reid_srdl.records.comparison import Settings
 from reid_srdl.records.crossed import Crossed
+from tests.class_set import write_class_folder
 from tests.cli.run import assert_told, reid_srdl_here
 from tests.small_set import write_small_set
 
@@ -34,13 +35,14 @@ SMALL = {
     "optim": {"batch_size": 12},
     "eval": {"enabled": False},
 }
-NO_EXAMPLE = ("OPTIONS", "__version__", "evaluate_classes")
+NO_EXAMPLE = ("OPTIONS", "__version__")  # no functions
 QUERY = "set/query/0101_c1s1_000000_00.jpg"
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a small set, ``set``, another one, ``other``, and two runs of the first."""
+    """A folder with a small set, ``set``, another one, ``other``, and two runs of the first; and
+    ``classes`` with a run."""
     place = tmp_path_factory.mktemp("api")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
@@ -50,6 +52,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         reid_srdl.train({**SMALL, "run": {"name": "small"}, "eval": {}}, method="vanilla")
         large = {**SMALL, "data": {**SMALL["data"], "height": 48}, "run": {"name": "large"}}
         reid_srdl.train(large, method="vanilla")
+        write_class_folder(place / "classes")
+        data = {"name": "class-folder", "dir": "classes", "height": 20, "width": 20}
+        own = {
+            "data": data,
+            "model": {"name": "resnet20"},
+            "run": {"dir": "class-runs", "name": "small"},
+        }
+        reid_srdl.train({**SMALL, **own}, method="vanilla")
         features, _ = reid_srdl.features_of_run("runs/small")
         reid_srdl.save_features("features.npz", features)
     return place

@@ -19,6 +19,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.evaluation import check_settings, check_verification
 from reid_srdl.group.processes import Alone
 from reid_srdl.jobs.planning import RunPlan
+from reid_srdl.models import ONNX
 from reid_srdl.models.build import build, check_network
 from reid_srdl.models.changes import Change
 from reid_srdl.models.changes.asked import KEYS
@@ -36,10 +37,17 @@ def check_networks(config: AnyConfig, specs: Iterable[NetworkSpec]) -> None:
     """Checks that the networks of a run can be had, with all that is to be changed in them.
 
     Raises:
-        UserError: one cannot; a recipe that asks for what it cannot have is named.
+        UserError: one cannot; a recipe that asks for what it cannot have is named; one is an ONNX
+            file, which no program here learns from.
     """
     size = (config.data.height, config.data.width)
     for spec in specs:
+        if spec.name == ONNX and spec.changes:
+            raise UserError(
+                f"{config.method.name}: the network to learn from is an ONNX file, which teaches "
+                "nothing here",
+                "name the run that it was exported from, or import the network's weights",
+            )
         for count in range(len(spec.changes) + 1):
             try:
                 check_network(spec.name, size=size, changes=spec.changes[:count])

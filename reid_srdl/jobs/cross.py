@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reid_srdl.analysis.cost import count_parameters
 from reid_srdl.config import changed, sets_of
 from reid_srdl.data import UNKNOWN, find_entry
 from reid_srdl.data.readable import check_readable
@@ -91,7 +92,7 @@ def cross_runs(
                 network=network.name,
                 size=network.extractor.size,
                 dim=network.dim,
-                parameters=sum(p.numel() for p in network.extractor.network.parameters()),
+                parameters=count_parameters(network.extractor.network),
                 images_per_second=speed,
                 cells=tuple(cells),
             )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.config import AnyConfig, changed
+from reid_srdl.data import UNKNOWN as NO_SET
 from reid_srdl.data.images import KINDS, UnreadableError, read_rgb
 from reid_srdl.data.notes import Finding
 from reid_srdl.data.reid.crops import JUNK, Crops
@@ -129,6 +130,12 @@ def _gallery(
         if "+" in config.data.name:
             raise UserError(
                 f"the run was trained on {config.data.name}, which is no one gallery",
+                "name a folder of crops: --gallery DIR",
+                usage=True,
+            )
+        if config.data.name == NO_SET:
+            raise UserError(
+                f"{run.path}: an imported network: its own gallery is not known",
                 "name a folder of crops: --gallery DIR",
                 usage=True,
             )

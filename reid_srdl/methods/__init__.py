@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from reid_srdl.config import MethodOptions, UnreadOptions
+from reid_srdl.errors import UserError
 from reid_srdl.methods import own
 from reid_srdl.methods.at import ATOptions, at
 from reid_srdl.methods.ban import BANOptions, ban
@@ -71,6 +72,13 @@ class _Options(Mapping[str, type[MethodOptions]]):
     """The options of each method: the rows of METHODS, and any ``FILE.py:NAME``."""
 
     def __getitem__(self, name: str) -> type[MethodOptions]:
+        if name == IMPORTED:
+            raise UserError(
+                "method.name: this network was imported, it was not trained here",
+                "train from its file: --set model.weights=FILE; or evaluate it: reid-srdl eval RUN "
+                "--dataset NAME",
+                usage=True,
+            )
         if name not in self:
             raise KeyError(name)
         return method_of(name).options

@@ -10,7 +10,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.models.damage import AGAIN
 from reid_srdl.models.foreign.checkpoint import read_state
 from reid_srdl.models.foreign.library_keys import AUXILIARY, as_of_today
-from reid_srdl.models.foreign.loading import COUNTER, some
+from reid_srdl.models.foreign.loading import COUNTER, check_kinds, some
 from reid_srdl.models.tensor_files import is_marked, read_tensors
 
 _TRUNK = "trunk."
@@ -47,6 +47,7 @@ def load_all_but_classifier(
     if strange or lacking:
         told = f"no place for {some(strange)}" if strange else f"it lacks {some(lacking)}"
         raise UserError(f"{path}: these are not the weights of {name}: {told}", hint)
+    check_kinds(trunk, theirs, path, name)
     network.load_state_dict(trunk, strict=False)
 
 
@@ -71,6 +72,7 @@ def load_trunk(trunk: nn.Module, state: dict[str, Tensor], path: Path, name: str
     Raises:
         UserError: they do not fit.
     """
+    check_kinds(state, trunk.state_dict(), path, name)
     try:
         trunk.load_state_dict(state)
     except RuntimeError:

@@ -19,6 +19,7 @@ from reid_srdl.cli import app
 from reid_srdl.cli.outcome import run
 from reid_srdl.errors import UserError
 from reid_srdl.jobs import networks
+from reid_srdl.jobs.cross import cross_runs
 from reid_srdl.jobs.evaluate import evaluate_run
 from reid_srdl.jobs.evaluate_weights import evaluate_weights
 from reid_srdl.jobs.export.graph import export_graph
@@ -123,6 +124,25 @@ def test_an_imported_file_is_a_run(made: Path, capsys: Capture) -> None:
         assert not network(torch.rand(2, 3, 32, 16)).logits.any()
     capsys.readouterr()
     assert "an ONNX file that was imported" in told(capsys, "export", folder, "-o", made / "x.onnx")
+    for analysis in ("width", "noise"):
+        assert "weights cannot be moved" in told(capsys, "analyse", analysis, folder)
+    assert "name a folder of crops: --gallery DIR" in told(capsys, "search", folder, image)
+    crossed = cross_runs([folder], [("folder", made / "set")], device="cpu")
+    assert crossed.networks[0].parameters == 12 + 4 + 1
+    again = ("train", "--resume", folder)
+    assert "was imported, it was not trained here" in told(capsys, *again)
+    kd = (
+        "--dataset",
+        "folder",
+        "--data-dir",
+        made / "set",
+        "--method",
+        "kd",
+        "--model",
+        "resnet18",
+    )
+    kd = (*kd, "--set", f"method.teacher={folder}", "--batch-size", "12", "--epochs", "1")
+    assert "an ONNX file, which teaches nothing here" in told(capsys, "train", *kd)
     words = ["--model", "onnx", "--dataset", "folder", "--data-dir", str(made / "set")]
     assert "it cannot be trained" in told(capsys, "train", *words, "--batch-size", "12")
 

@@ -10,6 +10,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.files import file_digest
 from reid_srdl.jobs.networks import network_of
 from reid_srdl.methods import KNOWN
+from reid_srdl.models import ONNX
 from reid_srdl.models.network import Network
 from reid_srdl.records.analyses import Subject
 from reid_srdl.records.belonging import origin_of, read_run
@@ -71,6 +72,21 @@ def named_network(text: str) -> Named:
         weights=file_digest(path),
     )
     return Named(network, subject, config, folder, record, classes)
+
+
+def movable_network(text: str) -> Named:
+    """Loads a network whose weights an analysis moves.
+
+    Raises:
+        UserError: as `named_network`; or it is an ONNX file, whose weights stay as they are.
+    """
+    named = named_network(text)
+    if named.network.spec.name == ONNX:
+        raise UserError(
+            f"{text}: an ONNX file, whose weights cannot be moved",
+            "name a run that was trained here, or import the network's weights",
+        )
+    return named
 
 
 def kept_file(named: Named, kind: str) -> Path:

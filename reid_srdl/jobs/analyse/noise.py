@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reid_srdl.analysis.noise import noisy
-from reid_srdl.jobs.analyse.named_networks import kept_file, named_network
+from reid_srdl.jobs.analyse.named_networks import kept_file, movable_network
 from reid_srdl.jobs.analyse.place import Place, clean_splits, finite
 from reid_srdl.jobs.networks import check_trained_on
 from reid_srdl.models.network import Network
@@ -50,7 +50,7 @@ def measure_noise(
             the run was trained on.
     """
     place = place or Place()
-    named = named_network(text)
+    named = movable_network(text)
     task, compute = place.opened(named.config, "fp32", named.network.spec)
     check_trained_on(named.folder.path, named.record, task)
     check_classes(text, named.classes, "the data", task.classes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reid_srdl.analysis.entropy import mean_cross_entropy
 from reid_srdl.analysis.width import loss_curves
-from reid_srdl.jobs.analyse.named_networks import kept_file, named_network
+from reid_srdl.jobs.analyse.named_networks import kept_file, movable_network
 from reid_srdl.jobs.analyse.place import Place, clean_splits, finite
 from reid_srdl.jobs.networks import check_trained_on
 from reid_srdl.records.analyses import Width, WidthSettings, read_width
@@ -50,7 +50,7 @@ def measure_width(
             the run was trained on.
     """
     place = place or Place()
-    named = named_network(text)
+    named = movable_network(text)
     settings = WidthSettings(
         relative=relative,
         distances=tuple(distances),

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from reid_srdl.errors import UserError
 from reid_srdl.models.damage import AGAIN, damage
+from reid_srdl.models.foreign.loading import some
 from reid_srdl.models.foreign.pickled import globals_of
 
 # What torchreid's engine and others leave beside the weights: NumPy scalars, such as a rank-1.
@@ -40,19 +41,50 @@ def read_state(path: Path) -> dict[str, Tensor]:
     network that is a part of another.
 
     Raises:
-        UserError: the file is not there, or holds anything but named tensors.
+        UserError: the file is not there, or holds anything but named tensors, or several networks
+            of them, or numbers that are not finite.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such weights file", "name a file of weights, .pth or .pt")
     if told := damage(path, safetensors=path.suffix == ".safetensors"):
         raise UserError(f"{path}: {told}; nothing in it was executed", AGAIN)
-    state = _tensors(_loaded(path))
+    try:
+        state = _tensors(_loaded(path))
+    except _SeveralError as error:
+        raise UserError(
+            f"{path}: holds the same network several times: {', '.join(error.names)}",
+            "save the one that is meant: "
+            f"torch.save(torch.load({str(path)!r})[{error.names[-1]!r}], 'weights.pth')",
+        ) from None
     if state is None:
         raise _not_weights(path)
+    _check_finite(state, path)
     state.pop(_COUNTER, None)
     while prefix := _shared(state):
         state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state
+
+
+class _SeveralError(Exception):
+    """A file holds the same keys under several names."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(*names)
+        self.names = names
+
+
+def _check_finite(state: Mapping[str, Tensor], path: Path) -> None:
+    """Refuses weights of which no number could come."""
+    wrong = [
+        key
+        for key, value in state.items()
+        if value.is_floating_point() and not bool(torch.isfinite(value.float()).all())
+    ]
+    if wrong:
+        raise UserError(
+            f"{path}: holds NaN or infinity in {some(wrong)}",
+            "give a file of an earlier epoch, or fetch the file again",
+        )
 
 
 def _loaded(path: Path) -> object:
@@ -69,13 +101,20 @@ def _loaded(path: Path) -> object:
 
 
 def _tensors(loaded: object) -> dict[str, Tensor] | None:
-    """Returns a dictionary of tensors: the thing itself, or the one that it holds."""
+    """Returns a dictionary of tensors: the thing itself, or the one that it holds.
+
+    Raises:
+        _SeveralError: it holds the weights of one network twice, such as a running mean of them.
+    """
     if not isinstance(loaded, Mapping) or not loaded:
         return None
     if all(isinstance(key, str) and isinstance(value, Tensor) for key, value in loaded.items()):
         return dict(loaded)
     inner = {key: found for key, part in loaded.items() if (found := _tensors(part)) is not None}
     named = [inner[key] for key in _WRAPPERS if key in inner]
+    alike = [key for key, one in inner.items() if named and one.keys() == named[0].keys()]
+    if len(alike) > 1:
+        raise _SeveralError(alike)
     if len(named) == 1:
         return named[0]
     return next(iter(inner.values())) if len(inner) == 1 else None

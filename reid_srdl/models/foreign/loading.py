@@ -42,6 +42,7 @@ def load(network: Network, given: Mapping[str, Tensor], path: Path, *, ends: boo
         raise UserError(
             f"{path}: not the shapes of {name}: {some(unlike)} (the first {shapes})", hint
         )
+    check_kinds(given, own, path, name)
     needed = [
         key
         for key in own
@@ -54,6 +55,31 @@ def load(network: Network, given: Mapping[str, Tensor], path: Path, *, ends: boo
     with torch.no_grad():
         for key, value in given.items():
             own[key].copy_(value)  # from float16, too
+
+
+def check_kinds(
+    given: Mapping[str, Tensor], own: Mapping[str, Tensor], path: Path, name: str
+) -> None:
+    """Refuses whole numbers where a network has fractions, as quantised files hold them.
+
+    Args:
+        given, own: tensors by the same keys; those that ``own`` lacks are not looked at.
+        path, name: the file and the network, for messages.
+
+    Raises:
+        UserError: some are; the first three are named.
+    """
+    wrong = [
+        key
+        for key, value in given.items()
+        if key in own and own[key].is_floating_point() and not value.is_floating_point()
+    ]
+    if wrong:
+        kind = str(given[wrong[0]].dtype).removeprefix("torch.")
+        raise UserError(
+            f"{path}: holds {kind} where {name} has fractions: {some(wrong)}",
+            "give the weights as they were before they were quantised",
+        )
 
 
 def some(keys: list[str]) -> str:

@@ -80,7 +80,7 @@ def read_onnx(
     notes = [] if told.note is None else [told.note]
     if graph.channels == 1:
         notes.append("it takes grey images: of colours it sees the luma")
-    notes += [] if logits else ["it gives features and no logits: it teaches nothing"]
+    notes.append("it gives logits alone" if logits else "it gives features and no logits")
     found = Found(ONNX, {}, {}, changes, whole, told.evaluation)
     return Foreign(network.eval(), found, whole, classes, tuple(notes))
 

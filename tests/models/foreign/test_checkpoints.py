@@ -98,7 +98,6 @@ def test_a_pickled_module_is_refused_with_the_two_lines_that_save_its_state(
         ({"state_dict": STATE, "args": argparse.Namespace(lr=1)}, "argparse.Namespace"),
         ({"state_dict": STATE, "trap": Trap()}, "_spring"),
         ({"one": STATE, "two": STATE}, "not a file of plain weights;"),
-        ({"state_dict": STATE, "model": STATE}, "not a file of plain weights;"),
         ({}, "not a file of plain weights;"),
         ([1, 2], "not a file of plain weights;"),
         ({1: torch.ones(1)}, "not a file of plain weights;"),
@@ -111,6 +110,24 @@ def test_what_holds_no_plain_weights_is_refused_unexecuted(
     with pytest.raises(UserError, match="nothing in it was executed") as caught:
         read_state(tmp_path / "f")
     assert told in caught.value.what
+
+
+@pytest.mark.parametrize("names", [("model", "model_ema"), ("state_dict", "model")])
+def test_one_network_twice_is_refused_with_the_line_that_chooses(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    torch.save({**dict.fromkeys(names, STATE), "epoch": 3}, tmp_path / "f")
+    with pytest.raises(UserError, match="the same network several times: " + ", ".join(names)) as e:
+        read_state(tmp_path / "f")
+    assert f"[{names[1]!r}], 'weights.pth')" in e.value.hint
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_named(tmp_path: Path, value: float) -> None:
+    broken = {**STATE, "fc.bias": torch.tensor([0.0, value])}
+    torch.save({"state_dict": broken}, tmp_path / "f")
+    with pytest.raises(UserError, match=r"holds NaN or infinity in fc\.bias"):
+        read_state(tmp_path / "f")
 
 
 @pytest.mark.parametrize("name", ["f", "f.safetensors"])

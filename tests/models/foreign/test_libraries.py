@@ -10,8 +10,10 @@ import torch
 from torch import nn
 
 from reid_srdl.errors import UserError
+from reid_srdl.models.build import build
 from reid_srdl.models.changes import Normalised
 from reid_srdl.models.foreign.network import Foreign, read_foreign
+from reid_srdl.models.spec import NetworkSpec
 
 IMAGES = torch.randn(8, 3, 64, 32, generator=torch.Generator().manual_seed(1))
 
@@ -101,3 +103,15 @@ def test_half_precision_without_a_classifier_is_read_and_told(tmp_path: Path) ->
     assert not output.logits.any()
     with pytest.raises(UserError, match=r"no place for extra\.weight"):
         read(tmp_path, {**state, "extra.weight": torch.ones(3)}, "resnet18")
+
+
+def test_quantised_weights_are_refused(tmp_path: Path) -> None:
+    from torchreid.reid.models import build_model
+
+    state = build_model("osnet_x0_25", 9, pretrained=False).state_dict()
+    whole = {key: value.to(torch.int8) for key, value in state.items()}
+    with pytest.raises(UserError, match="holds int8 where torchreid:osnet_x0_25 has fractions"):
+        read(tmp_path, whole, "torchreid:osnet_x0_25")
+    torch.save(whole, tmp_path / "f")
+    with pytest.raises(UserError, match="holds int8 where"):
+        build(NetworkSpec("torchreid:osnet_x0_25", 5), seed=0, weights=tmp_path / "f")
