@@ -43,6 +43,12 @@ def load_features(path: StrPath) -> Features:
     holds ``query_f``, ``query_label``, ``query_cam``, the same for ``gallery_`` and optionally
     ``mquery_``. From then on the process's threads share one heap (see `memory.heap`).
 
+    Args:
+        path: the file or folder.
+
+    Returns:
+        Features of queries, gallery and perhaps boxes, float16 or float32 as they are in the file.
+
     Raises:
         UserError: there is no such file, it is damaged, or an array is missing or unusable.
 
