@@ -196,10 +196,11 @@ def _check_outputs(asked: EvalLine) -> None:
 
 def _of_weights(asked: EvalLine) -> str:
     """Returns the kind of a file of weights: its data set tells the task."""
-    from reid_srdl.data import UNKNOWN, find_entry
+    from reid_srdl.data import find_entry
 
-    task = find_entry(asked.given.get("data.name", UNKNOWN)).task
-    return "weights of classes" if task == "classification" else "weights"
+    name = asked.given.get("data.name")
+    known = name is not None and find_entry(name).task == "classification"
+    return "weights of classes" if known else "weights"
 
 
 def _run(run: Path, asked: EvalLine) -> Input:
