@@ -114,11 +114,14 @@ def get(
 
 
 @app.command("list", epilog="Example: reid-srdl data list")
-def list_() -> None:
+def list_(json: PlainJson = False) -> None:
     """Name the data sets, what they hold, and what to fetch where."""
     from reid_srdl.data import DATASETS
-    from reid_srdl.report.say import show_pairs
+    from reid_srdl.report.say import show_json, show_pairs
 
+    if json:
+        keys = ("name", "summary", "fetch", "task", "splits")
+        return show_json([{key: getattr(one, key) for key in keys} for one in DATASETS.values()])
     show_pairs(
         (name, f"{entry.summary}. To have it: {entry.fetch}") for name, entry in DATASETS.items()
     )

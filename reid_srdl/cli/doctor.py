@@ -11,7 +11,7 @@ EXAMPLE = "Example: REID_SRDL_DATA=/data reid-srdl doctor"
 
 
 def doctor(
-    as_json: Annotated[
+    json: Annotated[
         bool, option(OUTPUT, "Print JSON alone; memory in bytes.", flags="--json")
     ] = False,
 ) -> None:
@@ -25,7 +25,7 @@ def doctor(
     from reid_srdl.report.say import show_json, show_pairs
 
     machine = inspect()
-    if as_json:
+    if json:
         show_json(machine_json(machine))
     else:
         show_pairs(machine_pairs(machine))

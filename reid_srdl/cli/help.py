@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from reid_srdl.cli.forms import with_both
 from reid_srdl.report.help import first_paragraph, help_text
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -51,8 +52,14 @@ class App(typer.Typer):
         super().__init__(cls=Group, no_args_is_help=True, **settings)
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[_F], _F]:
-        """Registers a command."""
-        return super().command(name, cls=Command, **settings)
+        """Registers a command; one that prints a result takes ``--json`` and ``--format``."""
+        register = super().command(name, cls=Command, **settings)
+
+        def registered(function: _F) -> _F:
+            register(with_both(function))
+            return function
+
+        return registered
 
 
 def _help(command: Any, ctx: Any) -> str:

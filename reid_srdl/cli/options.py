@@ -10,6 +10,8 @@ import typer
 from reid_srdl.config.option import ENGINE, OUTPUT
 from reid_srdl.report.formats import Format
 
+FORM = "--format"
+
 
 def option(
     panel: str | None, help: str, metavar: str | None = None, flags: str = "", **more: Any
@@ -53,7 +55,9 @@ EvalDevice = Annotated[
 ]
 Json = Annotated[bool, option(OUTPUT, "Print JSON alone, fractions from 0 to 1.", flags="--json")]
 PlainJson = Annotated[bool, option(OUTPUT, "Print JSON alone.", flags="--json")]
-Form = Annotated[Format, option(OUTPUT, "json and csv hold raw fractions.", flags="--format")]
+Form = Annotated[
+    Format, option(OUTPUT, "Default: table; json and csv hold raw fractions.", flags=FORM)
+]
 Output = Annotated[
     Path | None, option(OUTPUT, "Write to this file; default: standard output.", "FILE")
 ]

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from reid_srdl.cli.generated import with_options
 from reid_srdl.cli.help import App
-from reid_srdl.cli.options import Form, Output, argument
+from reid_srdl.cli.options import Form, Output, PlainJson, argument
 from reid_srdl.config.option import WHERE
+from reid_srdl.errors import UserError
 from reid_srdl.jobs.studies.study_input import WHAT, StudyLine
 from reid_srdl.report.formats import Format
 
@@ -28,7 +29,7 @@ RUN |= {"data_dir": WHERE, "jobs": WHERE, "compile": WHERE, "share": WHERE}
 
 @app.command(epilog=RUN_EXAMPLE)
 @with_options("train", only=RUN, own=StudyLine)
-def run(given: dict[str, Any], study: Study) -> None:
+def run(given: dict[str, Any], study: Study, json: PlainJson = False) -> None:
     """Train what a study lacks; finished runs are left alone, stopped ones go on.
 
     Each run is a process of its own and as durable as by reid-srdl train. If one fails, its error
@@ -38,6 +39,8 @@ def run(given: dict[str, Any], study: Study) -> None:
     from reid_srdl.jobs.studies.content import contents_in
 
     asked = StudyLine.of("train", given)
+    if json and not asked.estimate:
+        raise UserError("--json: is for --estimate", "see results with study show", usage=True)
     device, precision = (asked.given.get(f"train.{key}") for key in ("device", "precision"))
     check_precision(precision)
     plan = asked_plan(study, asked.scale, asked.seeds, asked.cells)
@@ -46,7 +49,7 @@ def run(given: dict[str, Any], study: Study) -> None:
     from reid_srdl.jobs.studies.run import run_study
     from reid_srdl.jobs.studies.share import share_machine
     from reid_srdl.jobs.studies.widths import measure_widths
-    from reid_srdl.report.say import show, tell, tell_all, telling_of_stop
+    from reid_srdl.report.say import present, tell, tell_all, telling_of_stop
     from reid_srdl.report.study import marked_title
     from reid_srdl.report.study_end import command_to_show, end_of_study
     from reid_srdl.report.study_progress import StudyDisplay
@@ -58,13 +61,13 @@ def run(given: dict[str, Any], study: Study) -> None:
     where = Where(asked.runs, places, *machine, share=asked.share)
     if asked.estimate:
         from reid_srdl.jobs.studies.estimate import estimate
-        from reid_srdl.report.estimate import estimate_table
+        from reid_srdl.report.estimate import estimate_json, estimate_table
         from reid_srdl.report.progress import Display
 
         with Display() as shown:
             estimated = estimate(plan, found, where, shown)
         what = f"{title}: what is missing, one run after another"
-        return show(estimate_table(estimated, what))
+        return present(estimate_table(estimated, what), estimate_json(estimated), as_json=json)
     stopped = telling_of_stop("stopped; the same command goes on from there")
     with stopped, StudyDisplay(title, shared.jobs) as display:
         outcomes = run_study(plan, found, where, display)
@@ -104,10 +107,13 @@ def show(
 
 
 @app.command("list", epilog=LIST_EXAMPLE)
-def list_() -> None:
+def list_(json: PlainJson = False) -> None:
     """List the studies that come with reid-srdl."""
     from reid_srdl.records.studies import read_study, study_files
-    from reid_srdl.report.say import show_pairs
-    from reid_srdl.report.study import study_summary
+    from reid_srdl.report.say import show_json, show_pairs
+    from reid_srdl.report.study import study_facts, study_summary
 
+    if json:
+        studies = {name: read_study(path) for name, path in study_files().items()}
+        return show_json([{"name": name, **study_facts(one)} for name, one in studies.items()])
     show_pairs((name, study_summary(read_study(path))) for name, path in study_files().items())

@@ -38,7 +38,7 @@ def train(given: dict[str, Any], json: options.Json = False) -> None:
     with joined("what was done is kept") as group:
         asked.check_shared(group)
         if asked.resume is not None:
-            return _run(asked, group)
+            return _run(asked, group, as_json=json)
         from reid_srdl.jobs.experiment import configured
 
         chosen = configured(asked.given, asked.config, asked.assignments or (), asked.origin)
@@ -47,7 +47,7 @@ def train(given: dict[str, Any], json: options.Json = False) -> None:
 
             chosen = with_store(chosen, on=asked.share is not False)
         if asked.seeds is not None:
-            _seeds(chosen, asked)
+            _seeds(chosen, asked, json)
         elif asked.plan:
             _plan(chosen, json)
         elif asked.print_config:
@@ -55,7 +55,7 @@ def train(given: dict[str, Any], json: options.Json = False) -> None:
 
             print(to_yaml(chosen), end="")
         else:
-            _run(asked, group, chosen)
+            _run(asked, group, chosen, as_json=json)
 
 
 def _plan(config: AnyConfig, as_json: bool) -> None:
@@ -69,8 +69,17 @@ def _plan(config: AnyConfig, as_json: bool) -> None:
     print_plan(planned, as_json=as_json)
 
 
-def _run(asked: TrainLine, group: Group, config: AnyConfig | None = None) -> None:
-    """Trains, or goes on with a run; of several processes number 0 shows it and what came out."""
+def _run(
+    asked: TrainLine, group: Group, config: AnyConfig | None = None, *, as_json: bool | None
+) -> None:
+    """Trains, or goes on with a run; of several processes number 0 shows it and what came out.
+
+    Args:
+        asked: what is asked for.
+        group: the processes.
+        config: a new run's; None: a run goes on.
+        as_json: print the record's facts as JSON alone; None: print nothing.
+    """
     from reid_srdl.jobs import train as job
     from reid_srdl.report.progress import Display
     from reid_srdl.report.run import print_run
@@ -90,17 +99,18 @@ def _run(asked: TrainLine, group: Group, config: AnyConfig | None = None) -> Non
             folder, given = asked.resume, asked.given
             moved = {"device": given.get("train.device"), "data_dirs": given.get("data.dir", ())}
             record = job.resume(folder, display, **moved, **how)
-    if speaks:
-        print_run(record, folder)
+    if speaks and as_json is not None:
+        print_run(record, folder, as_json=as_json)
 
 
-def _seeds(config: AnyConfig, asked: TrainLine) -> None:
+def _seeds(config: AnyConfig, asked: TrainLine, as_json: bool) -> None:
     """Trains a run from each seed, and prints their row in the leaderboard."""
     from reid_srdl.group.processes import Alone
     from reid_srdl.jobs.seeds import rows_of, seeded, train_at_once
     from reid_srdl.jobs.studies.asked import seed_numbers
+    from reid_srdl.report.formats import Format, publish
     from reid_srdl.report.leaderboard import leaderboard_tables
-    from reid_srdl.report.say import show, telling_of_stop
+    from reid_srdl.report.say import telling_of_stop
     from reid_srdl.report.study_progress import StudyDisplay
 
     assert asked.seeds is not None
@@ -108,13 +118,14 @@ def _seeds(config: AnyConfig, asked: TrainLine) -> None:
     configs, failed = seeded(config, seed_numbers(text)), []
     if jobs == 1:
         for one in configs:
-            _run(asked, Alone(), one)
+            _run(asked, Alone(), one, as_json=None if as_json else False)
     else:
         with telling_of_stop(_STOPPED), StudyDisplay(f"seeds {text}", jobs) as display:
             outcomes = train_at_once(configs, jobs, display)
         failed = [one for one in outcomes if one.state == "failed"]
     if len(failed) < len(configs):
-        show(*leaderboard_tables(rows_of(configs)))
+        tables = leaderboard_tables(rows_of(configs))
+        publish(tables, Format.JSON if as_json else Format.TABLE, None, "the rows")
     if failed:
         raise UserError(
             "; ".join(f"{one.run.name}: {one.error}" for one in failed),

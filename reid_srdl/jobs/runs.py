@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,7 @@ from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.phase_store import FOLDER, PhaseStore, bytes_freed
 from reid_srdl.records.store import read_any_record, run_folders
 
+Progress = Callable[[str, int, int], None]
 State = Literal["running", "finished", "stopped", "damaged", "not a run"]
 # What caches are called; nothing else below the cache's folder is ours to remove.
 _CACHES = ("decoded", "digests", "readable", "cuhk03", "archives")
@@ -42,8 +43,12 @@ class Freed:
     size: int
 
 
-def list_runs(top: Path) -> list[Listed]:
+def list_runs(top: Path, steps: Progress | None = None) -> list[Listed]:
     """Returns each run at or below a folder, and what else stands directly in it.
+
+    Args:
+        top: the folder.
+        steps: is told how many runs have been looked at.
 
     Raises:
         UserError: there is no such folder.
@@ -51,15 +56,18 @@ def list_runs(top: Path) -> list[Listed]:
     if not top.is_dir():
         raise UserError(f"{top}: no such folder", "name the folder of your runs", usage=True)
     runs = list(run_folders(top))
+    of_runs = {place for run in runs for place in (run, *run.parents)}
     others = [
         path
         for path in sorted(top.iterdir())
-        if path.is_dir()
-        and not path.name.startswith(".")
-        and not any(run == path or path in run.parents for run in runs)
+        if path.is_dir() and not path.name.startswith(".") and path not in of_runs
     ]
     others = [] if top in runs else others
-    found = [Listed(path, _size(path), state_of(path)) for path in runs]
+    found = []
+    for number, path in enumerate(runs, 1):
+        found.append(Listed(path, _size(path), state_of(path)))
+        if steps is not None:
+            steps("looking at runs", number, len(runs))
     return [*found, *(Listed(path, _size(path), "not a run") for path in others)]
 
 

@@ -109,7 +109,7 @@ class TrainLine(CommandLine):
         """Refuses options that say nothing beside each other.
 
         Args:
-            json: the plan is asked for as JSON.
+            json: what comes out is asked for as JSON.
 
         Raises:
             UserError: so.
@@ -121,8 +121,9 @@ class TrainLine(CommandLine):
             "--data-dir",
             "--tensorboard",
         }
-        if json and not self.plan:
-            raise UserError("--json: is for --plan", "add --plan, or leave --json out", usage=True)
+        if json and self.print_config:
+            what = "--json: the configuration is printed as YAML"
+            raise UserError(what, "leave --json out", usage=True)
         if self.resume is not None and more:
             raise UserError(
                 "--resume: takes the run's own configuration, and --device and --data-dir alone",

@@ -45,6 +45,12 @@ def estimate_table(found: Sequence[Estimated], title: str) -> Table:
     return Table(title, _COLUMNS, (*rows, _row("all", *sums, last=True)))
 
 
+def estimate_json(found: Sequence[Estimated]) -> list[dict[str, object]]:
+    """Returns each cell's as plain values: seconds, and bytes of disk."""
+    keys = ("name", "runs", "images", "seconds", "disk")
+    return [{key: getattr(one, key) for key in keys} for one in found]
+
+
 def _row(
     name: str, runs: int, images: int, seconds: float, disk: int, *, last: bool = False
 ) -> Row:

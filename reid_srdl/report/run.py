@@ -11,13 +11,20 @@ from reid_srdl.records.run import RunRecord
 from reid_srdl.report.classes import class_table
 from reid_srdl.report.evaluation import evaluation_table, skipped_warnings
 from reid_srdl.report.joint import joint_table
-from reid_srdl.report.say import say, show, tell
+from reid_srdl.report.say import say, show, show_json, tell
 from reid_srdl.report.verification import verification_tables
 from reid_srdl.retrieval.result import Evaluation
 
 
-def print_run(record: RunRecord, folder: Path) -> None:
-    """Prints what a run cost, what came out, and where its record stands."""
+def print_run(record: RunRecord, folder: Path, *, as_json: bool = False) -> None:
+    """Prints what a run cost, what came out, and where its record stands.
+
+    As JSON alone: the record without the results of single queries, which its file holds.
+    """
+    if as_json:
+        left_out = {"evaluations": {"__all__": {"per_query"}}}
+        tree = record.model_dump(mode="json", exclude=left_out)
+        return show_json({"record": str(folder / "record.json"), **tree})
     cost = record.cost
     took = datetime.timedelta(seconds=round(cost.seconds))
     say(

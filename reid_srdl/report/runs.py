@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reid_srdl.errors import UserError
-from reid_srdl.report.say import say, tell
+from reid_srdl.report.say import say, show_json, tell
 from reid_srdl.report.tables import Column, Row, Table
 
 
@@ -38,6 +38,11 @@ def runs_table(found: Sequence[Folder], title: str) -> Table:
     return Table(f"{title}: {len(found):,} folders, {total}", columns, tuple(rows))
 
 
+def runs_json(found: Sequence[Folder]) -> list[dict[str, object]]:
+    """Returns the same as plain values, sizes in bytes."""
+    return [{"run": str(one.path), "state": one.state, "size": one.size} for one in found]
+
+
 class Wrong(Protocol):
     """What is wrong with a file."""
 
@@ -49,13 +54,17 @@ class Wrong(Protocol):
     def repaired(self) -> bool: ...
 
 
-def print_problems(run: Path, found: Sequence[Wrong]) -> None:
-    """Prints what is wrong with a run's files, or that nothing is.
+def print_problems(run: Path, found: Sequence[Wrong], *, as_json: bool = False) -> None:
+    """Prints what is wrong with a run's files, or that nothing is; or all of it as JSON alone.
 
     Raises:
         UserError: something is left that is wrong.
     """
-    for problem in found:
+    if as_json:
+        keys = ("what", "hint", "repaired")
+        problems = [{key: getattr(one, key) for key in keys} for one in found]
+        show_json({"run": str(run), "problems": problems})
+    for problem in () if as_json else found:
         say(f"{problem.what}{': repaired' if problem.repaired else ''}")
         if not problem.repaired:
             tell(f"hint:  {problem.hint}")
@@ -63,11 +72,15 @@ def print_problems(run: Path, found: Sequence[Wrong]) -> None:
     if left:
         count = "1 file is" if len(left) == 1 else f"{len(left)} files are"
         raise UserError(f"{run}: {count} not what the run wrote", left[0].hint)
-    say(f"{run}: every file is what the run wrote")
+    if not as_json:
+        say(f"{run}: every file is what the run wrote")
 
 
-def print_freed(freed: Sequence[Sized], what: str) -> None:
-    """Prints files with their sizes, and the sum."""
+def print_freed(freed: Sequence[Sized], what: str, *, as_json: bool = False) -> None:
+    """Prints files with their sizes, and the sum; or JSON alone, in bytes."""
+    if as_json:
+        files = [{"path": str(one.path), "size": one.size} for one in freed]
+        return show_json({"files": files, "bytes": sum(one.size for one in freed)})
     for one in freed:
         say(f"{one.path}: {bytes_told(one.size)}")
     say(f"{bytes_told(sum(one.size for one in freed))} {what}")

@@ -39,6 +39,11 @@ def study_summary(study: Study) -> str:
     return f"{study.title} ({len(study.cells)} cells, up to {runs} runs)"
 
 
+def study_facts(study: Study) -> dict[str, object]:
+    """Returns the same as plain values."""
+    return {"title": study.title, "cells": list(study.cells), "seeds": list(study.seeds)}
+
+
 def study_tables(results: StudyResults) -> list[Table]:
     """Returns the study's table and, where widths were measured, theirs."""
     tables = [study_table(results)]
