@@ -22,7 +22,7 @@ def leaderboard(runs: StrPath = "runs", dataset: str | None = None) -> Leaderboa
     >>> {(row.network, row.method, row.seeds) for row in board.rows}  # doctest: +SKIP
     {('resnet18', 'vanilla', (0,))}
     """
-    found, _ = read_records(runs)
+    found, _ = read_records(runs, queries=False)
     return records.leaderboard(
         found if dataset is None else of_dataset(found, dataset, as_path(runs))
     )

@@ -124,6 +124,8 @@ class _Search:
     def _negatives(self, query: int, distances: Float32s, positions: Int64s) -> Answer:
         same = self._targets.same
         own = same.image[slice(*np.searchsorted(same.query, [query, query + 1]).tolist())]
+        if not len(own):
+            return query, distances, positions
         place = np.minimum(np.searchsorted(own, positions), len(own) - 1)
         kept = own[place] != positions
         return query, distances[kept], positions[kept]

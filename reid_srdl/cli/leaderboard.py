@@ -49,9 +49,11 @@ def leaderboard(
     from reid_srdl.records.store import of_dataset, read_records
     from reid_srdl.report.formats import publish
     from reid_srdl.report.leaderboard import leaderboard_tables
+    from reid_srdl.report.progress import Display
     from reid_srdl.report.say import tell_all
 
-    records, problems = read_records(runs)
+    with Display() as display:
+        records, problems = read_records(runs, queries=False, steps=display.steps)
     chosen = records if dataset is None else of_dataset(records, dataset, runs)
     board = rank(selected(chosen, where or []))
     tables = leaderboard_tables(board, sort)

@@ -27,6 +27,10 @@ def report(
     lists: Annotated[
         int, option(None, "Rank lists of each row: its N worst queries.", "N", min=0)
     ] = 3,
+    maps: Annotated[
+        int,
+        option(None, "Where networks look at the N worst queries of each data set.", "N", min=0),
+    ] = 0,
     title: Annotated[str, option(None, "Of the page.")] = "reid-srdl report",
     large: Annotated[
         bool, option(None, "Write the page even if it has more than 10 MiB.", flags="--large")
@@ -47,7 +51,7 @@ def report(
     check_page(output)
     command = shlex.join(["reid-srdl", *sys.argv[1:]])
     pairs = [compare] if compare else []
-    asked = Asked(runs or [Path("runs")], study or [], pairs, lists, command)
+    asked = Asked(runs or [Path("runs")], study or [], pairs, lists, maps, command)
     with Display() as display:
         about, sections, notes = report_sections(asked, display.steps)
     write_page(output, title, about, sections, large=large)

@@ -9,7 +9,7 @@ import numpy as np
 
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.kept import CameraFigures
-from reid_srdl.retrieval.labels import Int64s
+from reid_srdl.retrieval.labels import Int64s, Labels
 from reid_srdl.retrieval.metrics import PerQuery, scores
 
 MOST = 64  # cameras of the gallery: beyond, a table says nothing to anyone
@@ -49,6 +49,11 @@ def camera_figures(
                 for key in ("mAP", "rank1", "mINP"):
                     getattr(found, key)[row, column] = getattr(told, key)
     return found
+
+
+def few_cameras(query: Labels, gallery: Labels) -> bool:
+    """Says whether there are so few cameras that their figures are kept."""
+    return max(len(np.unique(side.camids)) for side in (query, gallery)) <= MOST
 
 
 def _tried(evaluate: Evaluate, camera: int) -> PerQuery | None:

@@ -10,6 +10,7 @@ import numpy as np
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation.by_camera import camera_figures
+from reid_srdl.evaluation.camera_ranker import CameraRanker
 from reid_srdl.evaluation.cameras import as_ruled
 from reid_srdl.evaluation.galleries import Gallery, streamed_of
 from reid_srdl.evaluation.keeping import Ranked, ignored_most, kept_ranks, streamed_lists
@@ -54,6 +55,8 @@ def keep(
         lists = first_images(gallery, rows, asked, KEPT, protocol)
 
     def evaluate(camera: int) -> PerQuery:
+        if isinstance(gallery.ranker, CameraRanker):  # it has counted them already
+            return gallery.ranker.tables[camera]
         there = of_camera(gallery, camera)
         results = no_results(asked.pids, asked.camids, None, unmatched)
         for run in there.ranker.ranks(rows, asked, there.rows, there.labels):

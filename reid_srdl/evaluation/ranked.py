@@ -13,6 +13,8 @@ import numpy as np
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation.agreement import check_same
+from reid_srdl.evaluation.by_camera import few_cameras
+from reid_srdl.evaluation.camera_ranker import CameraRanker
 from reid_srdl.evaluation.cameras import check_cameras, with_cameras
 from reid_srdl.evaluation.exact import ExactRanker
 from reid_srdl.evaluation.galleries import Gallery, streamed, whole
@@ -102,7 +104,12 @@ def evaluate(
             counting = CountEngine(device, chosen_for=stretch_rows(features.gallery))
         gallery = streamed(features.gallery, protocol, counting, group, labels)
     else:
-        gallery = whole(features.gallery, protocol, ranker or ExactRanker(counting))
+        exact = ExactRanker(counting)
+        if keep and protocol.gallery == "all" and few_cameras(labels, features.gallery.labels):
+            if isinstance(counting, CountEngine):  # one kernel for all cameras' parts
+                counting = replace(counting, chosen_for=len(features.gallery))
+            exact = CameraRanker(counting, score_of_none(protocol))
+        gallery = whole(features.gallery, protocol, ranker or exact)
     check_cameras(labels, gallery.labels, protocol.same_camera)
     undecided = counting.undecided
     matches: list[Ranked] | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reid_srdl.jobs.pictures import Files, files_of, shown_lists
+from reid_srdl.jobs.report_maps import maps_section
 from reid_srdl.jobs.report_runs import Progress, read_runs
 from reid_srdl.jobs.studies.asked import asked_plan, found_runs
 from reid_srdl.records.comparison import Settings, compare
@@ -42,6 +43,7 @@ class Asked:
         studies: names or files.
         pairs: runs that are compared, A with B.
         lists: how many of the worst queries of each row are shown.
+        maps: of how many of the worst queries of each data set it is shown where networks look.
         command: what was typed.
     """
 
@@ -49,6 +51,7 @@ class Asked:
     studies: Sequence[str] = ()
     pairs: Sequence[tuple[Path, Path]] = ()
     lists: int = 3
+    maps: int = 0
     command: str = "reid-srdl report"
 
 
@@ -60,7 +63,8 @@ def report_sections(
     Raises:
         UserError: no finished run; or what `compare` and studies raise.
     """
-    runs, notes = read_runs(asked.runs, steps or (lambda what, done, total: None))
+    steps = steps or (lambda what, done, total: None)
+    runs, notes = read_runs(asked.runs, steps)
     board = leaderboard([run.record for run in runs])
     found = entries(board, runs)
     sections: list[Section | None] = [leaderboard_section(board), gains_section(board)]
@@ -71,12 +75,18 @@ def report_sections(
         notes += told
     sections += [curves_section(found), queries_section(found)]
     lists, told = _lists(found, asked.lists)
-    notes += told
-    sections += [lists, settings_section(runs), machines_section(runs)]
+    maps, gone = maps_section(found, asked.maps, steps)
+    notes += [*told, *gone]
+    sections += [lists, maps, settings_section(runs), machines_section(runs)]
     sections.append(commands_section(runs, asked.command))
     now = datetime.datetime.now(datetime.UTC)
-    about = f"{len(runs)} runs, {len(board.rows)} rows; made on {now:%Y-%m-%d at %H:%M} UTC."
+    counts = f"{_counted(len(runs), 'run')}, {_counted(len(board.rows), 'row')}"
+    about = f"{counts}; made on {now:%Y-%m-%d at %H:%M} UTC."
     return about, [one for one in sections if one is not None], notes
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _compared(a: Path, b: Path, number: int) -> Section:
@@ -85,7 +95,6 @@ def _compared(a: Path, b: Path, number: int) -> Section:
     return Section(
         f"compare-{number}",
         "Comparison",
-        f"A: {comparison.a}; B: {comparison.b}.",
         tables=[comparison_table(comparison)],
         exact=[("The same numbers to the last digit (compare --json)", json_text(tree))],
         notes=comparison.warnings,

@@ -15,8 +15,13 @@ from reid_srdl.records.kept_ranks import ranks_file, read_ranks
 from reid_srdl.records.leaderboard import leaderboard
 from reid_srdl.records.naming import show
 from reid_srdl.records.run import AnyRecord, RunRecord
-from reid_srdl.records.store import RECORD, read_with_evaluations, run_folders
-from reid_srdl.report.html.runs import Entry, ReportRun, entries
+from reid_srdl.records.store import (
+    RECORD,
+    read_with_evaluations,
+    run_folders,
+    without_queries,
+)
+from reid_srdl.report.html.runs import Entry, ReportRun, entries, summaries
 from reid_srdl.retrieval.kept import KeptRanks
 from reid_srdl.training.monitor import EpochRow
 
@@ -81,8 +86,10 @@ def _folders(place: Path) -> Iterator[Path]:
     yield from run_folders(place.parent if place.name == RECORD else place)
 
 
-def _run(folder: Path, record: AnyRecord, notes: list[str]) -> ReportRun:
+def _run(folder: Path, whole: AnyRecord, notes: list[str]) -> ReportRun:
     """Returns a run; what it kept is read when it is shown, and told where it is damaged."""
+
+    record, queries = without_queries(whole), summaries(whole)
 
     def told(line: str) -> None:
         if line not in notes:
@@ -109,7 +116,7 @@ def _run(folder: Path, record: AnyRecord, notes: list[str]) -> ReportRun:
             told(f"{metrics}: damaged (no curves)")
             return ()
 
-    return ReportRun(folder, record, epochs, ranks, _command(record))
+    return ReportRun(folder, record, queries, epochs, ranks, _command(record))
 
 
 def _command(record: AnyRecord) -> str:

@@ -76,7 +76,7 @@ def rows_of(configs: Sequence[AnyConfig]) -> Leaderboard:
         UserError: none is finished.
     """
     names = {one.run.name for one in configs}
-    board = leaderboard(read_records(configs[0].run.dir)[0])
+    board = leaderboard(read_records(configs[0].run.dir, queries=False)[0])
     rows = tuple(row for row in board.rows if names & set(row.runs))
     gains = tuple(gain for gain in board.gains if gain.row in rows)
     return replace(board, rows=rows, gains=gains, notes=())

@@ -12,6 +12,7 @@ joint set stand among those of each data set that they are judged on.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -238,8 +239,11 @@ def _content_notes(name: tuple[str, str], table: Sequence[_Group]) -> Iterator[s
     """Yields a line for what differs in content among rows of the same data settings."""
     for key in ("training data", "test data"):
         found: dict[str, list[str]] = defaultdict(list)
+        contents: dict[str, set[str]] = defaultdict(set)
         for group in table:
-            if any(_differs(key, group, other) for other in table):
+            contents[_data_settings(group)].add(group.content[key])
+        for group in table:
+            if len(contents[_data_settings(group)]) > 1:
                 own = group.row.dataset.folder
                 found[" ".join(filter(None, (own, group.content[key])))] += group.row.runs
         if found:
@@ -247,11 +251,9 @@ def _content_notes(name: tuple[str, str], table: Sequence[_Group]) -> Iterator[s
             yield f"{', '.join(name)}: other {key}, never averaged or subtracted: {told}"
 
 
-def _differs(key: str, one: _Group, other: _Group) -> bool:
-    ours, theirs = (
-        {k: v for k, v in group.setting.items() if k.startswith("data.")} for group in (one, other)
-    )
-    return ours == theirs and one.content[key] != other.content[key]
+def _data_settings(group: _Group) -> str:
+    own = {key: value for key, value in group.setting.items() if key.startswith("data.")}
+    return json.dumps(own, sort_keys=True, default=str)
 
 
 def _labelled(group: _Group, apart: str) -> _Group:

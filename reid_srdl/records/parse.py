@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from reid_srdl.errors import UserError
 from reid_srdl.places import check_no_pipe
@@ -41,8 +41,8 @@ def read_tree(path: Path, text: str) -> dict[str, Any]:
         UserError: it is no JSON, no record, or of another version.
     """
     try:
-        tree = json.loads(text)
-    except (ValueError, RecursionError):
+        tree = from_json(text)
+    except ValueError:
         raise UserError(f"{path}: damaged, not valid JSON", way_out(path)) from None
     version = tree.get("schema_version") if isinstance(tree, dict) else None
     if not isinstance(version, int):

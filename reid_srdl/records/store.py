@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from reid_srdl.config import with_new_keys
 from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.places import StrPath, as_path
+from reid_srdl.records.evaluated import EvaluationsRecord
 from reid_srdl.records.imported import by_evaluation, with_evaluations
 from reid_srdl.records.joint import by_set
 from reid_srdl.records.parse import parse, read_text, read_tree
@@ -23,6 +25,8 @@ from reid_srdl.records.write import write_evaluations
 
 RECORD = "record.json"
 CONFIG = "config.yaml"  # what a run's folder holds from its first moment
+Steps = Callable[[str, int, int], None]
+R = TypeVar("R", bound=EvaluationsRecord)
 _WHERE = "train one with reid-srdl train, or name the folder that holds your runs"
 
 
@@ -97,11 +101,16 @@ def read_any_record(folder: StrPath) -> AnyRecord:
     return record.model_copy(update={"config": with_new_keys(record.config)})
 
 
-def read_records(runs: StrPath) -> tuple[list[AnyRecord], list[str]]:
+def read_records(
+    runs: StrPath, *, queries: bool = True, steps: Steps | None = None
+) -> tuple[list[AnyRecord], list[str]]:
     """Reads every record at or below a folder, in the order of their paths.
 
     Args:
         runs: a folder of runs, one run's folder, or a tree of such folders (``results/``).
+        queries: keep the results of single queries, which tables do not show; of thousands of runs
+            they are most of the memory.
+        steps: is told how many runs have been read.
 
     Returns:
         The records, and the problems: one line for each record that could not be read, and one
@@ -118,15 +127,18 @@ def read_records(runs: StrPath) -> tuple[list[AnyRecord], list[str]]:
     if not runs.is_dir():
         raise UserError(f"{runs}: no such folder", _WHERE)
     if (runs / RECORD).exists():
-        return [read_with_evaluations(runs)], []
+        return [read_with_evaluations(runs, queries=queries)], []
     records: list[AnyRecord] = []
     problems, unfinished = [], []
-    for folder in run_folders(runs):
+    folders = list(run_folders(runs))
+    for number, folder in enumerate(folders, 1):
+        if steps is not None:
+            steps("reading runs", number, len(folders))
         if not (folder / RECORD).exists():
             unfinished.append(folder.name)
             continue
         try:
-            records.append(read_with_evaluations(folder))
+            records.append(read_with_evaluations(folder, queries=queries))
         except UserError as error:
             problems.append(f"{error.what} (left out)")
     if unfinished:
@@ -138,10 +150,18 @@ def read_records(runs: StrPath) -> tuple[list[AnyRecord], list[str]]:
     return records, problems
 
 
-def read_with_evaluations(folder: Path) -> AnyRecord:
+def read_with_evaluations(folder: Path, *, queries: bool = True) -> AnyRecord:
     """Reads a record; an imported network's with its later evaluations, which are all it has."""
     record = read_any_record(folder)
-    return with_evaluations(folder, record) if isinstance(record, ImportedRecord) else record
+    if isinstance(record, ImportedRecord):
+        record = with_evaluations(folder, record)
+    return record if queries else without_queries(record)
+
+
+def without_queries(record: R) -> R:
+    """Returns a record that has let go of the results of single queries."""
+    kept = (one.model_copy(update={"per_query": None}) for one in record.evaluations)
+    return record.model_copy(update={"evaluations": tuple(kept)})
 
 
 def of_dataset(records: Sequence[AnyRecord], name: str, runs: Path) -> list[AnyRecord]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reid_srdl.errors import UserError
 from reid_srdl.files import whole_file
 from reid_srdl.places import check_output
+from reid_srdl.texts import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,5 +51,28 @@ def new_figure(width: float, height: float) -> Figure:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Writes a figure, whole or not at all, in the format that its name asks for."""
+    _show_texts_as_they_are(figure)
     with whole_file(path, "the figure") as temporary:
         figure.savefig(temporary, format=path.suffix[1:])
+
+
+def _show_texts_as_they_are(figure: Figure) -> None:
+    """Keeps names from being read as formulas, and from holding what is no character.
+
+    Labels of ticks stay what they are unless they are names: those of powers are formulas.
+    """
+    from matplotlib.text import Text
+    from matplotlib.ticker import LogFormatter, ScalarFormatter
+
+    numbers = {
+        label
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        if isinstance(axis.get_major_formatter(), LogFormatter | ScalarFormatter)
+        for label in axis.get_ticklabels(which="both")
+    }
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        if text not in numbers:
+            text.set_text("\n".join(map(plain, text.get_text().split("\n"))))
+            text.set_parse_math(False)

@@ -109,15 +109,21 @@ def draw(shown: Shown) -> Image:
     return canvas
 
 
-def picture(tile: Tile, size: tuple[int, int] = (_WIDTH, _HEIGHT)) -> Image | None:
-    """Returns a tile's image at a size, grey where it is ignored; None where it cannot be read."""
+def picture(
+    tile: Tile, size: tuple[int, int] = (_WIDTH, _HEIGHT), *, enlarge: bool = True
+) -> Image | None:
+    """Returns a tile's image at a size, grey where it is ignored; None where it cannot be read.
+
+    With ``enlarge=False`` a smaller image keeps its height, and has the size's proportions.
+    """
     from PIL import Image
 
     if tile.path is None:
         return None
     try:
         with Image.open(tile.path) as file:
-            image = file.convert("RGB").resize(size)
+            height = size[1] if enlarge else min(size[1], file.height)
+            image = file.convert("RGB").resize((round(size[0] * height / size[1]), height))
     except (OSError, ValueError, SyntaxError):
         return None
     return image.convert("L").convert("RGB") if tile.kind == "ignored" else image

@@ -10,6 +10,7 @@ from reid_srdl.records.network_analyses import Agreement, Predictions
 from reid_srdl.report.analysis import label
 from reid_srdl.report.figures import new_figure, save_figure
 from reid_srdl.report.tables import Column, Row, Table
+from reid_srdl.texts import plain
 
 
 def predictions_table(found: Sequence[Predictions]) -> Table:
@@ -92,7 +93,7 @@ def agreement_table(found: Agreement) -> Table:
 
 def plot_agreement(found: Agreement, path: Path) -> None:
     """Draws both K x K matrices, each cell with its number."""
-    names = _names(found.subjects)
+    names = list(map(plain, _names(found.subjects)))
     side = 2.6 + 0.8 * len(names)
     figure = new_figure(2 * side, side)
     parts = (("equal decisions (%)", found.decisions), ("equal errors (%)", found.errors))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_srdl.errors import UserError
+from reid_srdl.texts import plain
 from reid_srdl.training.monitor import EpochRow, Progress
 
 FOLDER = "tensorboard"
@@ -48,11 +49,11 @@ class TensorBoardLog:
         """Writes the rate within an epoch."""
         step = self._first + progress.epoch - 1 + progress.step / max(progress.steps, 1)
         rate = progress.images_per_second
-        self._writer.add_scalar(f"{self._phase}/rate within epochs", rate, round(1000 * step))
+        self._scalar(f"{self._phase}/rate within epochs", rate, round(1000 * step))
 
     def warned(self, line: str) -> None:
         """Writes a warning as a text."""
-        self._writer.add_text("warnings", line, self._first + self._epochs)
+        self._writer.add_text("warnings", plain(line), self._first + self._epochs)
 
     def epoch_finished(self, row: EpochRow) -> None:
         """Writes an epoch's numbers."""
@@ -65,7 +66,7 @@ class TensorBoardLog:
             known = {"accuracy": network.accuracy, "validation": network.validation}
             told |= {f"{key}/{name}": value for key, value in known.items() if value is not None}
         for key, value in told.items():
-            self._writer.add_scalar(f"{row.phase}/{key}", value, step)
+            self._scalar(f"{row.phase}/{key}", value, step)
 
     def evaluated(self, network: str, result: Mapping[str, Any]) -> None:
         """Writes the scores of a network: every fraction of its result."""
@@ -74,7 +75,10 @@ class TensorBoardLog:
                 self.evaluated(f"{network}/{kind}", scores)
             elif isinstance(scores, float):
                 step = self._first + self._epochs
-                self._writer.add_scalar(f"evaluation/{network}/{kind}", scores, step)
+                self._scalar(f"evaluation/{network}/{kind}", scores, step)
+
+    def _scalar(self, tag: str, value: float, step: int) -> None:
+        self._writer.add_scalar(plain(tag), value, step)
 
     def close(self) -> None:
         """Writes what is left."""

@@ -132,6 +132,33 @@ def test_a_cell_is_the_evaluation_in_the_gallery_of_one_camera(name: str) -> Non
     assert cells >= 4
 
 
+@pytest.mark.parametrize("engine", ["count", "faiss"])
+@pytest.mark.parametrize("values", [None, [0.0, 1.0]], ids=["plain", "ties"])
+def test_one_pass_gives_scores_and_cells_alike(
+    values: list[float] | None, engine: Literal["count", "faiss"]
+) -> None:
+    """Equal distances within a camera and across cameras go by position, in both galleries."""
+    drawn = None if values is None else np.float32(values)
+    rng = np.random.default_rng(11)
+    features = random_features(rng, queries=24, gallery=300, dim=4, ids=4, values=drawn)
+    kept = evaluate_by(features, Protocol(), engine=engine, keep=True)
+    plain = evaluate_by(features, Protocol(), engine=engine)
+    np.testing.assert_array_equal(kept.single.ap, plain.single.ap)
+    np.testing.assert_array_equal(kept.single.first_rank, plain.single.first_rank)
+    np.testing.assert_array_equal(kept.single.inp, plain.single.inp)
+    assert kept.kept is not None
+    table = kept.kept.cameras
+    assert table is not None
+    for column, there in enumerate(table.gallery.tolist()):
+        part = Features(features.query, _of_camera(features.gallery, there))
+        own = evaluate_by(part, Protocol(), engine=engine).single
+        for row, camera in enumerate(table.query.tolist()):
+            asked = (features.query.camids == camera) & own.matched
+            assert table.queries[row, column] == asked.sum()
+            if asked.any():
+                assert table.mAP[row, column] == pytest.approx(own.ap[asked].mean(), rel=1e-14)
+
+
 def test_a_re_ranking_has_no_cells() -> None:
     _, kept = _kept(people(7, gallery=400), SETTINGS["reranked"])
     assert kept.cameras is None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from reid_srdl.records.board import Leaderboard
 from reid_srdl.records.intervals import interval
 from reid_srdl.records.statistics import Measure
 from reid_srdl.report.html.charts import Chart, Effect, forest
-from reid_srdl.report.html.page import Section
+from reid_srdl.report.html.page import Section, interval_key
 from reid_srdl.report.leaderboard import leaderboard_tables
 from reid_srdl.report.render import to_json
 from reid_srdl.report.tables import Column, Row, Table, Value
@@ -31,8 +31,8 @@ def leaderboard_section(board: Leaderboard) -> Section:
     return Section(
         "leaderboard",
         "Leaderboard",
-        "Means over seeds ± sample standard deviations (number of seeds), in percent; intervals: "
-        "95 %, Student's t over seeds. Click a heading to sort.",
+        "Means over seeds ± sample standard deviations (number of seeds), in percent; below: their "
+        "95 % intervals, Student's t. A gain is coloured where its interval leaves zero out.",
         tables=[_with_intervals(table) for table in tables],
         exact=[("The same numbers to the last digit (leaderboard --format json)", to_json(tables))],
         sorts=True,
@@ -41,28 +41,14 @@ def leaderboard_section(board: Leaderboard) -> Section:
 
 def _with_intervals(table: Table) -> Table:
     rows = tuple(replace(row, values=_values(row, table.columns)) for row in table.rows)
-    filled = {key for row in rows for key in row.values}  # one seed has no interval
     columns = [
-        column
-        for column in _columns(table.columns)
-        if not _of_interval(column) or column.key in filled
+        replace(column, title="seeds") if column.key == "seeds" else column
+        for column in table.columns
     ]
     # What is looked for stands beside the method; what it cost follows.
     first = [column for column in columns if column.key in _NAMES]
-    scores = [column for column in columns if column.kind == "percent" or _of_interval(column)]
+    scores = [column for column in columns if column.kind == "percent"]
     return replace(table, columns=tuple(dict.fromkeys([*first, *scores, *columns])), rows=rows)
-
-
-def _of_interval(column: Column) -> bool:
-    return column.key.endswith("_interval")
-
-
-def _columns(columns: Sequence[Column]) -> Iterator[Column]:
-    for column in columns:
-        own = column.key == "seeds"
-        yield replace(column, title="seeds") if own else column
-        if column.kind == "percent":
-            yield Column(f"{column.key}_interval", "95 % interval", "number", group=column.group)
 
 
 def _values(row: Row, columns: Sequence[Column]) -> dict[str, Value]:
@@ -71,7 +57,7 @@ def _values(row: Row, columns: Sequence[Column]) -> dict[str, Value]:
         value = row.values.get(column.key)
         if isinstance(value, Measure) and (ends := interval(value)) is not None:
             sign = "+" if row.gain else ""
-            found[f"{column.key}_interval"] = " to ".join(f"{100 * end:{sign}.1f}" for end in ends)
+            found[interval_key(column)] = " to ".join(f"{100 * end:{sign}.1f}" for end in ends)
     return found
 
 

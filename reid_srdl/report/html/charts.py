@@ -50,8 +50,16 @@ class Chart:
     note: str = ""
 
 
-def lines(title: str, series: Sequence[Series], across: str, up: str, note: str = "") -> Chart:
-    """Returns lines over a common axis."""
+def lines(
+    title: str,
+    series: Sequence[Series],
+    across: str,
+    up: str,
+    note: str = "",
+    *,
+    from_zero: bool = False,
+) -> Chart:
+    """Returns lines over an axis that counts epochs or ranks; ``from_zero``: upwards from 0."""
     xs = np.concatenate([one.x for one in series])
     edges = [side for one in series for side in (one.y, one.low, one.high) if side is not None]
     ys = np.concatenate(edges)
@@ -60,8 +68,9 @@ def lines(title: str, series: Sequence[Series], across: str, up: str, note: str 
         ys = np.zeros(1)
     low, high = float(ys.min()), float(ys.max())
     margin = 0.05 * (high - low) or abs(high) * 0.05 or 1.0
-    place = panel((float(xs.min()), float(xs.max())), (low - margin, high + margin))
-    drawn = [place.axes(across, up)]
+    least = 0.0 if from_zero else low - margin
+    place = panel((float(xs.min()), float(xs.max())), (least, high + margin))
+    drawn = [place.axes(across, up, whole=True)]
     for number, one in enumerate(series):
         colour = f"c{number % COLOURS}" + (" dashed" if number >= COLOURS else "")
         if one.low is not None and one.high is not None:
@@ -130,11 +139,18 @@ def forest(title: str, effects: Sequence[Effect], unit: str, note: str = "") -> 
 
 
 def distribution(
-    title: str, groups: Sequence[tuple[str, Floats]], across: str, note: str = ""
+    title: str, groups: Sequence[tuple[str, NDArray[np.int64]]], across: str, note: str = ""
 ) -> Chart:
-    """Returns how fractions are distributed: the share of values in each twentieth, as steps."""
-    edges = np.linspace(0, 1, 21)
-    shares = [np.histogram(values, edges)[0] / max(len(values), 1) for _, values in groups]
+    """Returns how fractions are distributed: the share of values in each of N equal steps.
+
+    Args:
+        title: above it.
+        groups: a name, and N numbers of values.
+        across: the name of the axis.
+        note: below it.
+    """
+    edges = np.linspace(0, 1, len(groups[0][1]) + 1)
+    shares = [counts / max(int(counts.sum()), 1) for _, counts in groups]
     place = panel((0, 100), (0, 100 * max([0.01, *(float(share.max()) for share in shares)])))
     drawn = [place.axes(across, "% of queries")]
     for number, ((name, _), share) in enumerate(zip(groups, shares, strict=True)):
@@ -167,6 +183,7 @@ def heat_map(
         note: below it.
     """
     left, top, size = 70.0, 42.0, min(60.0, 400 / max(len(columns), 1))
+    highest = max(np.nanmax(values, initial=0.0), 1e-9)  # a weak network's cells differ, too
     width, height = max(200.0, left + size * len(columns) + 10), top + 34 * len(rows) + 10
     place = panel((0, 1), (0, 1), width, height)
     drawn = [element("text", "gallery camera", x=left, y=14), element("text", "query", x=4, y=34)]
@@ -181,7 +198,8 @@ def heat_map(
             x, value = left + column * size, float(values[row, column])
             known = math.isfinite(value)
             cell = element("title", told[row][column])
-            style = f"fill-opacity:{0.1 + 0.9 * value:.2f}" if known else ""
+            share = value / highest if known else 0.0
+            style = f"fill-opacity:{0.1 + 0.9 * share:.2f}" if known else ""
             kind = "heat" if known else "nothing"
             drawn.append(
                 element(
@@ -196,7 +214,7 @@ def heat_map(
                 )
             )
             text = f"{100 * value:.1f}" if known else "–"
-            ink = "on-heat" if known and value > 0.55 else "cell"
+            ink = "hot" if share > 0.8 else "warm" if share > 0.55 else "cell"
             if size >= 30:
                 drawn.append(
                     element(

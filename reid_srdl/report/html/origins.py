@@ -22,6 +22,9 @@ def settings_section(runs: Sequence[ReportRun]) -> Section:
         for run in runs
     ]
     keys = differing_keys(settings)
+    if not keys:
+        alike = "All runs have the same settings but for places and seeds."
+        return Section("settings", "Settings", alike if len(runs) > 1 else "There is one run.")
     columns = (Column("run", "run"), *(Column(key, key) for key in keys))
     rows = [
         Row({"run": run.record.name, **{key: show(own[key]) for key in keys if key in own}})

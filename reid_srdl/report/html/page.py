@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from reid_srdl.records.intervals import interval
 from reid_srdl.records.statistics import Measure
 from reid_srdl.report.html.charts import Chart
+from reid_srdl.report.html.pixels import data_uri
 from reid_srdl.report.rank_lists import Shown, Tile
 from reid_srdl.report.tables import Column, Row, Table
 from reid_srdl.texts import plain
@@ -26,6 +26,14 @@ _TILE = (80, 160)  # pixels of an image in the page
 
 
 @dataclass(frozen=True)
+class View:
+    """Pictures beside each other: their names, and the addresses that hold them."""
+
+    title: str
+    pictures: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of the page with a heading.
 
@@ -33,7 +41,7 @@ class Section:
         key: of the link to it.
         title: its heading.
         intro: what it shows, in a sentence.
-        tables, charts, lists: what stands in it.
+        tables, charts, lists, views: what stands in it.
         exact: a title and JSON: the numbers as programs read them.
         commands: what makes its numbers again.
         sorts: its tables sort and filter.
@@ -46,6 +54,7 @@ class Section:
     tables: Sequence[Table] = ()
     charts: Sequence[Chart] = ()
     lists: Sequence[Shown] = ()
+    views: Sequence[View] = ()
     exact: Sequence[tuple[str, str]] = ()
     commands: Sequence[tuple[str, str]] = ()
     sorts: bool = False
@@ -88,8 +97,9 @@ def _environment() -> jinja2.Environment:
     found.globals |= {
         "sort_key": sort_key,
         "gain_class": gain_class,
+        "interval_key": interval_key,
         "groups": groups,
-        "data_uri": _data_uri,
+        "tile_uri": _tile_uri,
     }
     return found
 
@@ -107,12 +117,18 @@ def sort_key(row: Row, column: Column) -> str:
     return "" if value is None else str(value)
 
 
+def interval_key(column: Column) -> str:
+    """Returns the key of what stands below a column's means: their intervals, in words."""
+    return f"{column.key}_interval"
+
+
 def gain_class(row: Row, column: Column) -> str:
-    """Returns how a cell of gains stands out: one above zero, or one below."""
+    """Returns how a cell of gains stands out whose interval leaves zero out: above it, or below."""
     value = row.values.get(column.key)
-    if not row.gain or not isinstance(value, Measure) or not value.mean:
+    if not row.gain or not isinstance(value, Measure):
         return ""
-    return " above" if value.mean > 0 else " below"
+    low, high = interval(value) or (0.0, 0.0)
+    return " above" if low > 0 else " below" if high < 0 else ""
 
 
 def groups(table: Table) -> list[tuple[str, int]]:
@@ -126,7 +142,7 @@ def groups(table: Table) -> list[tuple[str, int]]:
     return found if any(name for name, _ in found) else []
 
 
-def _data_uri(tile: Tile) -> str:
+def _tile_uri(tile: Tile) -> str:
     """Returns a tile's image as text; empty where there is none."""
     return "" if tile.path is None else _encoded(tile)
 
@@ -135,9 +151,5 @@ def _data_uri(tile: Tile) -> str:
 def _encoded(tile: Tile) -> str:
     from reid_srdl.report.pictures import picture
 
-    image = picture(tile, _TILE)
-    if image is None:
-        return ""
-    out = io.BytesIO()
-    image.save(out, format="JPEG", quality=80, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"
+    image = picture(tile, _TILE, enlarge=False)
+    return "" if image is None else data_uri(image)

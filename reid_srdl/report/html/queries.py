@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.records.queries import QueryScores
 from reid_srdl.report.html.charts import Chart, Series, distribution, heat_map, lines
 from reid_srdl.report.html.page import Section
+from reid_srdl.report.html.query_summary import RANKS
 from reid_srdl.report.html.runs import Entry
 from reid_srdl.report.html.training import MOST
 from reid_srdl.report.tables import Column, Row, Table
 from reid_srdl.retrieval.kept import CameraFigures
 
-RANKS = 20
 _MAPS = 8  # heat maps of the page
 
 
@@ -32,24 +30,17 @@ def queries_section(found: Sequence[Entry]) -> Section | None:
     return Section("queries", "Queries", intro, charts=charts, tables=_cmc_tables(found))
 
 
-def cmc_of(scores: QueryScores) -> NDArray[np.float64]:
-    """Returns CMC(k) in percent for k from 1 to 20, over the scored queries."""
-    scored = ~np.isnan(scores.fractions("ap"))
-    first = np.array([math.inf if rank is None else rank for rank in scores.first_rank])[scored]
-    ranks = np.arange(1, RANKS + 1)
-    share: NDArray[np.float64] = 100 * (first[:, None] <= ranks).mean(axis=0)
-    return share
-
-
-def _single(entry: Entry) -> list[QueryScores]:
-    return [one.per_query.single_query for one in entry.evaluated if one.per_query is not None]
+def _spread(entry: Entry) -> NDArray[np.int64]:
+    """Returns numbers of queries by average precision, of all seeds together."""
+    counts: NDArray[np.int64] = np.sum([one.spread for one in entry.queries], axis=0)
+    return counts
 
 
 def _with_queries(found: Sequence[Entry]) -> dict[str, list[Entry]]:
     """Returns the entries that keep their queries, by data set."""
     by_dataset: dict[str, list[Entry]] = {}
     for entry in found:
-        if _single(entry):
+        if entry.queries:
             by_dataset.setdefault(entry.row.dataset.name, []).append(entry)
     return by_dataset
 
@@ -59,15 +50,14 @@ def _per_dataset(found: Sequence[Entry]) -> Iterator[Chart]:
         note = f"The first {MOST} of {len(own):,} rows." if len(own) > MOST else ""
         series = []
         for entry in own[:MOST]:
-            table = np.stack([cmc_of(one) for one in _single(entry)])
+            table = np.stack([one.cmc for one in entry.queries])
             band = (table.min(axis=0), table.max(axis=0)) if len(table) > 1 else (None, None)
             ranks = np.arange(1, RANKS + 1, dtype=np.float64)
             series.append(Series(entry.name, ranks, table.mean(axis=0), *band))
         yield lines(f"{dataset}: cumulative matching characteristic", series, "rank k", "%", note)
         spread = []
         for entry in own[:MOST]:
-            values = np.concatenate([one.fractions("ap") for one in _single(entry)])
-            spread.append((entry.name, values[~np.isnan(values)]))
+            spread.append((entry.name, _spread(entry)))
         title = f"{dataset}: average precision of single queries"
         yield distribution(title, spread, "average precision, %", "Queries of all seeds together.")
 
@@ -83,9 +73,9 @@ def _cmc_tables(found: Sequence[Entry]) -> list[Table]:
     for dataset, own in _with_queries(found).items():
         rows = []
         for entry in own:
-            share = np.mean([cmc_of(one) for one in _single(entry)], axis=0)
-            ap = np.concatenate([one.fractions("ap") for one in _single(entry)])
-            low = 100 * float((ap[~np.isnan(ap)] < 0.1).mean())
+            share = np.mean([one.cmc for one in entry.queries], axis=0)
+            spread = _spread(entry)
+            low = 100 * float(spread[: len(spread) // 10].sum() / spread.sum())
             told = {f"k{k}": f"{share[k - 1]:.1f}" for k in chosen}
             rows.append(Row({"name": entry.name, **told, "low": f"{low:.1f}"}))
         tables.append(Table(f"{dataset}: single queries, means over seeds", columns, tuple(rows)))
@@ -132,4 +122,4 @@ def _camera_map(entry: Entry, tables: Sequence[CameraFigures]) -> Chart:
     ]
     rows, columns = (list(map(str, side.tolist())) for side in (first.query, first.gallery))
     title = f"{entry.row.dataset.name}, {entry.name}: mAP by cameras (%)"
-    return heat_map(title, rows, columns, values, told)
+    return heat_map(title, rows, columns, values, told, "The fullest colour is the highest cell.")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reid_srdl.records.board import Leaderboard, Row
 from reid_srdl.records.imported import by_evaluation
 from reid_srdl.records.joint import by_set
-from reid_srdl.records.run import AnyRecord, Evaluated, ImportedRecord, RunRecord
+from reid_srdl.records.run import AnyRecord, ImportedRecord, RunRecord
+from reid_srdl.report.html.query_summary import QuerySummary, summary_of
 from reid_srdl.retrieval.kept import KeptRanks
 from reid_srdl.training.monitor import EpochRow
 
@@ -20,7 +21,8 @@ class ReportRun:
 
     Attributes:
         folder: where it stands.
-        record: its record.
+        record: its record, without the results of single queries.
+        queries: what the page shows of these, by data set.
         epochs: reads its epochs, phase after phase; none where the file is not there.
         ranks: reads what its result's evaluation kept; None where nothing was.
         command: what trains it again; empty: nothing does.
@@ -28,6 +30,7 @@ class ReportRun:
 
     folder: Path
     record: AnyRecord
+    queries: Mapping[str, QuerySummary]
     epochs: Callable[[], tuple[EpochRow, ...]]
     ranks: Callable[[], KeptRanks | None]
     command: str = ""
@@ -35,11 +38,11 @@ class ReportRun:
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of the leaderboard with the runs behind it, and their evaluations on its data set."""
+    """A row of the leaderboard with the runs behind it, and their queries on its data set."""
 
     row: Row
     runs: tuple[ReportRun, ...]
-    evaluated: tuple[Evaluated, ...]
+    queries: tuple[QuerySummary, ...]
 
     @property
     def name(self) -> str:
@@ -60,18 +63,21 @@ def entries(board: Leaderboard, runs: Sequence[ReportRun]) -> list[Entry]:
             continue
         seen.add(key)
         own = [run for name in row.runs for run in by_name.get((name, row.experiment), ())]
-        judged = [one for run in own for one in _on(run.record, row.dataset.name)]
-        found.append(Entry(row, tuple(own), tuple(judged)))
+        name = row.dataset.name
+        asked = [run.queries[name] for run in own if name in run.queries]
+        found.append(Entry(row, tuple(own), tuple(asked)))
     return found
 
 
-def _on(record: AnyRecord, dataset: str) -> list[Evaluated]:
-    """Returns the evaluation of a run's result on a data set, if there is one."""
+def summaries(record: AnyRecord) -> dict[str, QuerySummary]:
+    """Returns what became of the queries of a run's result, by data set."""
     several: Sequence[AnyRecord] = (record,)
     if isinstance(record, RunRecord):
         several = by_set(record)
     elif isinstance(record, ImportedRecord):
         several = tuple(by_evaluation(record))
-    return [
-        one.evaluations[0] for one in several if one.dataset.name == dataset and one.evaluations
-    ]
+    return {
+        one.dataset.name: summary_of(one.evaluations[0].per_query.single_query)
+        for one in several
+        if one.evaluations and one.evaluations[0].per_query is not None
+    }

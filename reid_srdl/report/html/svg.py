@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from reid_srdl.texts import plain
+
 COLOURS = 8  # of the style sheet: .c0 to .c7
+_LEFT, _LETTER = 52, 9  # of a chart: left of the axis; a letter on a phone
 
 
 def element(name: str, content: object = "", **attributes: object) -> Markup:
@@ -21,7 +24,8 @@ def element(name: str, content: object = "", **attributes: object) -> Markup:
         f' {key.rstrip("_").replace("_", "-")}="{escape(_short(value))}"'
         for key, value in attributes.items()
     )
-    return Markup(f"<{name}{told}>{escape(content)}</{name}>")
+    inner = content if isinstance(content, Markup) else escape(plain(str(content)))
+    return Markup(f"<{name}{told}>{inner}</{name}>")
 
 
 def join(parts: Iterable[Markup]) -> Markup:
@@ -30,7 +34,7 @@ def join(parts: Iterable[Markup]) -> Markup:
 
 
 def _short(value: object) -> str:
-    return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else str(value)
+    return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else plain(str(value))
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,16 @@ class Scale:
         span = (self.high - self.low) or 1.0
         return self.start + (value - self.low) / span * (self.end - self.start)
 
-    def ticks(self, wanted: int = 5) -> list[float]:
-        """Returns round values within the scale: multiples of 1, 2 or 5 times a power of 10."""
+    def ticks(self, wanted: int = 5, *, whole: bool = False) -> list[float]:
+        """Returns round values within the scale: multiples of 1, 2 or 5 times a power of 10.
+
+        With ``whole`` there is nothing between whole numbers: epochs, ranks.
+        """
         span = (self.high - self.low) or 1.0
         rough = span / wanted
         power = 10 ** math.floor(math.log10(rough))
         step = next(power * m for m in (1, 2, 5, 10) if power * m >= rough * 0.999)
+        step = max(step, 1) if whole else step
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
         return [number * step for number in range(first, last + 1)]
@@ -67,8 +75,8 @@ class Panel:
     width: float
     height: float
 
-    def axes(self, across: str, up: str) -> Markup:
-        """Returns grid, ticks and the names of both axes."""
+    def axes(self, across: str, up: str, *, whole: bool = False) -> Markup:
+        """Returns grid, ticks and the names of both axes; ``whole``: across is counted."""
         parts = []
         for value in self.y.ticks():
             at = self.y(value)
@@ -78,7 +86,7 @@ class Panel:
             parts.append(
                 element("text", tick(value), x=self.x.start - 6, y=at + 4, text_anchor="end")
             )
-        for value in self.x.ticks():
+        for value in self.x.ticks(whole=whole):
             parts.append(
                 element(
                     "text", tick(value), x=self.x(value), y=self.y.start + 16, text_anchor="middle"
@@ -99,8 +107,10 @@ class Panel:
 def panel(
     across: tuple[float, float], up: tuple[float, float], width: float = 480, height: float = 260
 ) -> Panel:
-    """Returns a panel for values in these ranges."""
-    return Panel(Scale(*across, 52, width - 12), Scale(*up, height - 40, 24), width, height)
+    """Returns a panel for values in these ranges, with room for the labels of the axis upwards."""
+    longest = max((len(tick(value)) for value in Scale(*up, 0, 1).ticks()), default=0)
+    left = max(_LEFT, 10 + _LETTER * longest)
+    return Panel(Scale(*across, left, width - 12), Scale(*up, height - 40, 24), width, height)
 
 
 def tick(value: float) -> str:

@@ -36,10 +36,14 @@ def curves_section(found: Sequence[Entry]) -> Section | None:
         for title, up, value in MEASURES:
             series = [one for entry in own[:MOST] for one in curves(entry, value)]
             if series:
-                charts.append(lines(f"{dataset}: {title}", series, "epoch", up, note))
+                charts.append(_drawn(f"{dataset}: {title}", series, up, note))
     if not charts:
         return None
     return Section("curves", "Training", f"Each phase is a line of its own. {_BAND}", charts=charts)
+
+
+def _drawn(title: str, series: Sequence[Series], up: str, note: str) -> Chart:
+    return lines(title, series, "epoch", up, note, from_zero=up == "lr")
 
 
 def curves(entry: Entry, value: Value) -> Iterator[Series]:

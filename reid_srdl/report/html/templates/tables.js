@@ -7,7 +7,7 @@ document.querySelectorAll("figure.sorts").forEach((figure) => {
   filter.type = "search";
   filter.placeholder = "Show rows with ...";
   filter.setAttribute("aria-label", "Show rows with these words");
-  figure.insertBefore(filter, figure.querySelector(".wide"));
+  if (rows.length > 1) figure.insertBefore(filter, figure.querySelector(".wide"));
   filter.addEventListener("input", () => {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
     rows.forEach((row) => {
