@@ -28,6 +28,12 @@ def test_images_stand_nowhere_else() -> None:
     assert embedded <= SHOWN
 
 
+def test_the_shown_page_is_small() -> None:
+    """``tools/docs --report`` makes it anew."""
+    (page,) = (ROOT / name for name in SHOWN)
+    assert page.stat().st_size < 300_000
+
+
 def _holds_images(content: bytes) -> bool:
     """Says whether a file has an image in it, long enough to be one."""
     return any(len(part.split(b'"')[0]) > 200 for part in content.split(_EMBEDDED)[1:])

@@ -22,6 +22,8 @@ from reid_srdl.report.pictures import write_pictures
 from reid_srdl.report.rank_lists import Paths, Shown, gone, shown_list
 from reid_srdl.retrieval.kept import Images, KeptRanks
 
+Listings = dict[str, ReidData]  # of data sets, by what tells them apart
+
 
 @dataclass(frozen=True)
 class Files:
@@ -42,6 +44,7 @@ def files_of(
     kept: KeptRanks,
     data: EvaluationData,
     patterns: Mapping[str, str] | None = None,
+    known: Listings | None = None,
 ) -> Files:
     """Finds the images that an evaluation of a run was of.
 
@@ -50,13 +53,17 @@ def files_of(
         kept: its ranks, which the images must fit.
         data: what it was judged on, and where that stood.
         patterns: what paths tell, where not the run's own.
+        known: data that other runs have listed; this run's are added.
     """
     folder = RunFolder(run)
+    known = {} if known is None else known
     try:
         config = folder.read_config(KNOWN)
-        found = _listed(folder, config, data, patterns)
+        key = _key(folder, config, data)
+        found = known[key] if key in known else _listed(folder, config, data, patterns)
+        known[key] = found
     except UserError as error:
-        return Files(note=f"{run}: rank lists without images: {error.what}")
+        return Files(note=f"{run}: no images: {error.what}")
     return Files(_paths(found.query, kept.queries), _paths(found.gallery, kept.images))
 
 
@@ -100,6 +107,13 @@ def shown_lists(kept: KeptRanks, choice: Choice, files: Files) -> tuple[list[Sho
         for query in chosen(kept, choice)
     ]
     return lists, [*([files.note] if files.note else []), *gone(lists)]
+
+
+def _key(folder: RunFolder, config: AnyConfig, data: EvaluationData) -> str:
+    """Returns what tells apart the data that runs are judged on."""
+    where = data.model_dump_json(include={"name", "split", "folder", "distractors_folder"})
+    own = str(folder.path) if folder.split.exists() else ""
+    return f"{config.data.model_dump_json()} {where} {own}"
 
 
 def _listed(

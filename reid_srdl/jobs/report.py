@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reid_srdl.jobs.pictures import Files, files_of, shown_lists
+from reid_srdl.jobs.pictures import Files, Listings, files_of, shown_lists
 from reid_srdl.jobs.report_maps import maps_section
 from reid_srdl.jobs.report_runs import Progress, read_runs
 from reid_srdl.jobs.studies.asked import asked_plan, found_runs
@@ -74,8 +74,9 @@ def report_sections(
         sections.append(study)
         notes += told
     sections += [curves_section(found), queries_section(found)]
-    lists, told = _lists(found, asked.lists)
-    maps, gone = maps_section(found, asked.maps, steps)
+    known: Listings = {}
+    lists, told = _lists(found, asked.lists, known)
+    maps, gone = maps_section(found, asked.maps, steps, known)
     notes += [*told, *gone]
     sections += [lists, maps, settings_section(runs), machines_section(runs)]
     sections.append(commands_section(runs, asked.command))
@@ -116,7 +117,7 @@ def _study(name: str, places: Sequence[Path], number: int) -> tuple[Section, lis
     return section, notes
 
 
-def _lists(found: Sequence[Entry], count: int) -> tuple[Section | None, list[str]]:
+def _lists(found: Sequence[Entry], count: int, known: Listings) -> tuple[Section | None, list[str]]:
     """Returns the worst queries of each row's first run, at most 20 in all."""
     lists, notes, left = [], [], _LISTS
     for entry in found:
@@ -126,7 +127,7 @@ def _lists(found: Sequence[Entry], count: int) -> tuple[Section | None, list[str
         kept = run.ranks()
         if kept is None:
             continue
-        own, told = shown_lists(kept, Choice(count=min(count, left)), _files(run, kept))
+        own, told = shown_lists(kept, Choice(count=min(count, left)), _files(run, kept, known))
         lists += [_titled(run, shown) for shown in own]
         notes += told
         left -= len(own)
@@ -144,7 +145,7 @@ def _titled(run: ReportRun, shown: Shown) -> Shown:
     return replace(shown, title=f"{run.record.name}, {shown.title}")
 
 
-def _files(run: ReportRun, kept: KeptRanks) -> Files:
+def _files(run: ReportRun, kept: KeptRanks, known: Listings) -> Files:
     if not isinstance(run.record, RunRecord):
         return Files()
-    return files_of(run.folder, kept, run.record.evaluations[0].data)
+    return files_of(run.folder, kept, run.record.evaluations[0].data, known=known)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reid_srdl.errors import UserError
-from reid_srdl.jobs.pictures import files_of
+from reid_srdl.jobs.pictures import Listings, files_of
 from reid_srdl.jobs.report_runs import Progress
 from reid_srdl.records.rank_choice import Choice, chosen
 from reid_srdl.records.run import RunRecord
@@ -18,7 +18,7 @@ _RUNS = 6  # beside each other
 
 
 def maps_section(
-    found: Sequence[Entry], count: int, steps: Progress
+    found: Sequence[Entry], count: int, steps: Progress, known: Listings
 ) -> tuple[Section | None, list[str]]:
     """Returns maps of the worst queries of each data set, by the first run of each of its rows.
 
@@ -26,6 +26,7 @@ def maps_section(
         found: the leaderboard's rows.
         count: how many queries of each data set; 0: no section.
         steps: is told how many networks have been asked.
+        known: data that have been listed.
 
     Returns:
         None where there is none; and a line for each network that could not be asked, and for each
@@ -37,7 +38,7 @@ def maps_section(
         by_dataset.setdefault(entry.row.dataset.name, []).extend(own[:1])
     looked, notes = [], []
     for dataset, runs in by_dataset.items():
-        images, told = _images(runs, count)
+        images, told = _images(runs, count, known)
         notes += told
         for number, run in enumerate(runs[:_RUNS] if images else (), 1):
             steps("maps of networks", number, min(len(runs), _RUNS))
@@ -50,15 +51,21 @@ def maps_section(
     return looks_section(looked), notes
 
 
-def _images(runs: Sequence[ReportRun], count: int) -> tuple[dict[str, Path], list[str]]:
+def _images(
+    runs: Sequence[ReportRun], count: int, known: Listings
+) -> tuple[dict[str, Path], list[str]]:
     """Returns the images of the worst queries of the first run that knows where they are."""
     for run in runs:
         kept = run.ranks()
         if kept is None or not isinstance(run.record, RunRecord):
             continue
-        files = files_of(run.folder, kept, run.record.evaluations[0].data).query
+        data = run.record.evaluations[0].data
+        found = files_of(run.folder, kept, data, known=known)
+        if found.query is None:
+            return {}, [found.note]
+        files = found.query
         worst = [int(kept.queries.positions[one]) for one in chosen(kept, Choice(count=count))]
-        paths = [files[one] for one in worst if files is not None and one in files]
+        paths = [files[one] for one in worst if one in files]
         gone = [f"{path}: the image is gone; it has no map" for path in paths if not path.is_file()]
         return {path.name: path for path in paths if path.is_file()}, gone
     return {}, []

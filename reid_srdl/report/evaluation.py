@@ -43,7 +43,7 @@ def evaluation_table(evaluation: Evaluation, title: str) -> Table:
         )
         for label, key in _LINES
     )
-    return Table(title, columns, rows, rule_notes(evaluation.protocol))
+    return Table(title, columns, rows, rule_notes(evaluation.protocol, *shown.values()))
 
 
 def splits_table(mean: Spread, spread: Spread, rules: Rules, title: str) -> Table:
@@ -65,36 +65,48 @@ def splits_table(mean: Spread, spread: Spread, rules: Rules, title: str) -> Tabl
         for label, key in _LINES
         if key in means
     )
-    return Table(title, columns, rows, rule_notes(rules))
+    return Table(title, columns, rows, rule_notes(rules, mean))
 
 
-def rule_notes(rules: Rules) -> tuple[str, ...]:
-    """Returns the rules in words, a line each."""
-    named = () if rules.rules == "ours" else (f"rules of {rules.rules}",)
-    return (
-        *named,
-        _distance_note(rules),
-        f"{rules.junk}; {rules.same_camera_note}",
-        f"{rules.ties}; {rules.no_match}",
-        rules.ap,
-        *((f"{rules.distractors:,} distractors (pid 0) in the gallery",) * bool(rules.distractors)),
-        *(f"not reproduced: {quirk}" for quirk in rules.not_reproduced),
-        *(
-            line
-            for line in (rules.single_shot, rules.index_note, rules.rerank_note, rules.expand_note)
-            if not line.startswith("none")
-        ),
-    )
+def rule_notes(rules: Rules, *results: Scores | Spread) -> tuple[str, ...]:
+    """Returns what matters of the rules for these results, a line each.
+
+    All of them stand in the record and in JSON. Where they are the usual ones, a line is left out
+    that says nothing about these scores: of queries without a match where each has one, of two
+    ways to take mAP where both print the same.
+
+    Args:
+        rules: as the evaluation followed them.
+        results: single-query and, where there is one, multi-query.
+    """
+    foreign = rules.rules != "ours"
+    usual = Rules()
+    told = {
+        f"rules of {rules.rules}": foreign,
+        _distance_note(rules): True,
+        f"multi-query boxes pooled by {rules.pooling}": len(results) > 1,
+        rules.junk: foreign,
+        rules.same_camera_note: foreign or rules.same_camera_note != usual.same_camera_note,
+        rules.ties: foreign,
+        rules.no_match: foreign or any(getattr(one, "skipped", 0) for one in results),
+        rules.ap: foreign or any(_told_apart(one) for one in results),
+        f"{rules.distractors:,} distractors (pid 0) in the gallery": rules.distractors > 0,
+        **{f"not reproduced: {quirk}": True for quirk in rules.not_reproduced},
+    }
+    ways = (rules.single_shot, rules.index_note, rules.rerank_note, rules.expand_note)
+    told |= {line: not line.startswith("none") for line in ways}
+    return tuple(line for line, matters in told.items() if matters)
+
+
+def _told_apart(result: Scores | Spread) -> bool:
+    """Says whether the two kinds of mAP differ as they are printed."""
+    return f"{100 * result.mAP:.2f}" != f"{100 * result.mAP_trapezoid:.2f}"
 
 
 def _distance_note(rules: Rules) -> str:
     if rules.distance == "given":
         return "distances as they were given"
-    features = "L2-normalised" if rules.normalize else "raw"
-    return (
-        f"{rules.distance} distance of {features} features; multi-query boxes pooled by "
-        f"{rules.pooling}"
-    )
+    return f"{rules.distance} distance of {'L2-normalised' if rules.normalize else 'raw'} features"
 
 
 def evaluation_warnings(result: Scored, gallery: Labels) -> list[str]:

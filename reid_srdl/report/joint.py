@@ -44,7 +44,12 @@ def _values(dataset: str, network: str, result: Evaluation) -> dict[str, str]:
 
 def _notes(found: Sequence[Judged]) -> Iterator[str]:
     """Yields the rules; those that are not of every set with the names of theirs."""
-    rules = {dataset: rule_notes(result.protocol) for dataset, _, result in found}
+    rules = {dataset: _rules(result) for dataset, _, result in found}
     for line in dict.fromkeys(line for lines in rules.values() for line in lines):
         names = [name for name, lines in rules.items() if line in lines]
         yield line if len(names) == len(rules) else f"{', '.join(names)}: {line}"
+
+
+def _rules(result: Evaluation) -> tuple[str, ...]:
+    both = (result.single_query, result.multi_query)
+    return rule_notes(result.protocol, *(one for one in both if one is not None))

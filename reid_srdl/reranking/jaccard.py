@@ -105,6 +105,11 @@ class Shared:
         row, column = np.divmod(np.concatenate(numbers), self.count)
         return SharedPairs(row, column, np.concatenate(values), self.count)
 
+    def among(self, images: Int64s) -> Shared:
+        """Returns the same of some of the gallery images, ascending."""
+        queries = self._v.shape[0] - self.count
+        return Shared(self._v[np.append(np.arange(queries), queries + images)], queries)
+
     def _summed(self, queries: Int64s) -> tuple[Int64s, Float64s]:
         """Returns the pairs, as position * G + gallery position, and their m."""
         columns = self._columns
@@ -156,6 +161,13 @@ class FinalDistances:
         self._gallery_squares = squares[queries:].astype(np.float32)
         self._scale = largest / lambda_ if lambda_ else np.ones_like(largest)
         self.unshared = 1 - lambda_
+
+    def among(self, images: Int64s) -> FinalDistances:
+        """Returns the same of some of the gallery images, ascending."""
+        queries = len(self._x) - len(self._gallery)
+        rows = np.append(np.arange(queries), queries + images)
+        sides = self._x[rows], self._squares[rows], self._largest[rows]
+        return FinalDistances(*sides, queries, self._lambda, power=self._power)
 
     def pairs(self, query: Int64s, gallery: Int64s, m: Float64s) -> Float64s:
         """Returns the final distances of P pairs with these m."""

@@ -83,7 +83,7 @@ class KReciprocalRanker:
             UserError: k1 or k2 does not fit the number of images.
         """
         if len(queries):
-            final, shared = self._prepared(queries, gallery, progress)
+            final, shared = self.prepared(queries, gallery, progress)
             yield from reranked(final, shared, query_labels, gallery_labels)
 
     def lists(
@@ -96,9 +96,21 @@ class KReciprocalRanker:
         distance: str,
     ) -> Iterator[RankList]:
         """Yields the first k images of each query, with their final distances."""
-        final, shared = self._prepared(queries, gallery)
-        everyone = np.arange(len(gallery))
-        for query in range(len(queries)):
+        prepared = self.prepared(queries, gallery)
+        yield from self.first_images(prepared, query_labels, gallery_labels, k, distance)
+
+    def first_images(
+        self,
+        prepared: tuple[FinalDistances, Shared],
+        query_labels: Labels,
+        gallery_labels: Labels,
+        k: int,
+        distance: str,
+    ) -> Iterator[RankList]:
+        """Yields the same from what `prepared` returned."""
+        final, shared = prepared
+        everyone = np.arange(len(gallery_labels))
+        for query in range(len(query_labels)):
             own = shared.of(np.array([query]))
             # Who shares a neighbour, and all where others may be as near as the last of these.
             for some in (own.column, everyone):
@@ -112,7 +124,7 @@ class KReciprocalRanker:
             measure = f"k-reciprocal of {distance}"
             yield RankList(query, positions[first], distances[first], match, measure)
 
-    def _prepared(
+    def prepared(
         self,
         queries: Rows,
         gallery: Rows,

@@ -34,7 +34,18 @@ def page(walkers: Path) -> Path:
 
     runs = walkers / "r"
     pair = [str(runs / "vanilla"), str(runs / "srdl")]
-    words = ["report", str(runs), "--study", "table4", "--compare", *pair, "-o", str(path)]
+    words = [
+        "report",
+        str(runs),
+        "--study",
+        "table4",
+        "--compare",
+        *pair,
+        "--maps",
+        "2",
+        "-o",
+        str(path),
+    ]
     assert run(app, words) == 0
     return path
 
@@ -90,11 +101,43 @@ def test_the_file_asks_for_nothing(page: Path) -> None:
 def test_it_holds_every_section(page: Path) -> None:
     keys = re.findall(r'<section id="([a-z0-9-]+)"', page.read_text())
     wanted = ["leaderboard", "gains", "compare-1", "study-1", "curves", "queries", "lists"]
-    assert keys == [*wanted, "settings", "machines", "again"]
+    assert keys == [*wanted, "looks", "settings", "machines", "again"]
     text = text_of(page.read_text())
     assert "reid-srdl train --dataset walkers --model resnet32" in text
     assert "method.temperature" in text
     assert "mAP by cameras" in text
+
+
+def test_networks_are_asked_where_they_look_side_by_side(page: Path) -> None:
+    (section,) = re.findall(r'<section id="looks">.*?</section>', page.read_text(), re.DOTALL)
+    names = re.findall(r'<li class="seen"><img src="data:image/jpeg[^"]*" alt="([^"]*)"', section)
+    assert len(names) == 6
+    assert set(names[:3]) == set(names[3:]) == {"image", "srdl", "vanilla"}
+
+
+def test_maps_that_cannot_be_made_are_told(
+    walkers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of one run the weights are gone, of the data the query that is looked at."""
+    shutil.copytree(walkers / "r", tmp_path / "r")
+    shutil.copytree(walkers / "d", tmp_path / "d")
+    for one in (tmp_path / "r").iterdir():
+        config = one / "config.yaml"
+        config.write_text(config.read_text().replace(str(walkers / "d"), str(tmp_path / "d")))
+        (one / "checksums.json").unlink()
+    shutil.rmtree(tmp_path / "r/srdl/weights")
+    shutil.rmtree(tmp_path / "r/srdl/phases")
+    words = ("report", tmp_path / "r", "--maps", "3", "--lists", "0", "-o", tmp_path / "a.html")
+    done = reid_srdl_here(*words, streams=capsys)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"note: .*r/srdl: no maps: ", done.stderr)
+    assert (tmp_path / "a.html").read_text().count('<li class="seen">') == 6
+    for image in (tmp_path / "d/walkers/query").glob("*.jpg"):
+        image.unlink()
+    done = reid_srdl_here(*words, streams=capsys)
+    assert done.returncode == 0, done.stderr
+    assert "looks" not in re.findall(r'<section id="([a-z-]+)"', (tmp_path / "a.html").read_text())
+    assert re.search(r"note: .*r/vanilla: no images: ", done.stderr)
 
 
 def test_the_command_of_a_run_trains_the_same_run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,49 @@ def test_long_phases_print_a_line_now_and_then(
         ["first", "epoch", "1/4", "4/10"],
         ["first", "epoch", "1/4", "8/10"],
     ]
+
+
+def test_the_first_plain_line_tells_the_time_left_within_30_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However slow an epoch is, and whatever is done before it: an hour's steps, one a second."""
+    out, clock, said = io.StringIO(), [100.0], list[float]()
+    monkeypatch.setattr(progress, "Console", lambda **_: Console(file=out, width=200))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with Display() as display:
+        display.planned(phases())
+        for read in range(12):
+            clock[0] += 1.0
+            display.steps("decoding train", read, 100_000)
+        display.phase_opened("first", 0.0, [])
+        for step in range(1, 60):
+            clock[0] += 1.0
+            display.progressed(Progress("first", 1, 4, step, 3600, 100.0, NETWORK, 0.01))
+            if out.getvalue() and not said:
+                said.append(clock[0] - 100.0)
+    assert said
+    assert said[0] <= 30
+    first = out.getvalue().splitlines()[0]
+    assert first.startswith("first epoch 1/4 ")
+    assert re.search(r"images/s  left [1-9]\d*(:\d\d){2}$|images/s  left \d+ days?", first), first
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_at_chance_is_told_as_it_happens(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line of the very epoch has it, while the run goes on."""
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=200, highlight=False)
+    monkeypatch.setattr(progress, "Console", lambda **_: console)
+    network = NetworkRow(terms={"ce": 4.6}, accuracy=0.01, marks=("at chance",))
+    with Display() as display:
+        display.planned(phases())
+        display.phase_opened("first", 0.0, [])
+        for number, networks in ((1, NETWORK), (2, {"first": network})):
+            assert "at chance" not in out.getvalue()
+            display.epoch_finished(row(number).model_copy(update={"networks": networks}))
+        told = [line for line in out.getvalue().splitlines() if "at chance" in line]
+        assert len(told) == 1
+        assert "first epoch 2/4" in told[0]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4])

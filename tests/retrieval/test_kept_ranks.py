@@ -159,8 +159,31 @@ def test_one_pass_gives_scores_and_cells_alike(
                 assert table.mAP[row, column] == pytest.approx(own.ap[asked].mean(), rel=1e-14)
 
 
-def test_a_re_ranking_has_no_cells() -> None:
-    _, kept = _kept(people(7, gallery=400), SETTINGS["reranked"])
+def test_cells_of_a_re_ranking_are_of_its_own_final_distances() -> None:
+    features = people(7, gallery=400)
+    scored, kept = _kept(features, SETTINGS["reranked"])
+    table = kept.cameras
+    assert table is not None
+    whole = {found.query: found.gallery for found in scored.lists(400)}
+    camids, pids = features.gallery.camids, features.gallery.pids
+    cells = 0
+    for row, camera in enumerate(table.query.tolist()):
+        for column, there in enumerate(table.gallery.tolist()):
+            precisions = []
+            for query in np.flatnonzero(features.query.camids == camera).tolist():
+                order = whole[query][camids[whole[query]] == there]
+                ranks = 1 + np.flatnonzero(pids[order] == features.query.pids[query])
+                if len(ranks):
+                    precisions.append(float(np.mean(np.arange(1, len(ranks) + 1) / ranks)))
+            assert table.queries[row, column] == len(precisions)
+            if precisions:
+                cells += 1
+                assert table.mAP[row, column] == pytest.approx(np.mean(precisions), rel=1e-12)
+    assert cells >= 4
+
+
+def test_expanded_queries_that_are_re_ranked_have_no_cells() -> None:
+    _, kept = _kept(people(7, gallery=400), SETTINGS["reranked"] | SETTINGS["expanded"])
     assert kept.cameras is None
 
 
