@@ -252,6 +252,12 @@ def test_a_browser_shows_it(page: Path, tmp_path: Path) -> None:
             assert view.eval_on_selector(".tile img", "e => e.naturalWidth") > 0
             assert [url for url in requests if not url.startswith("data:")] == [page.as_uri()]
             assert problems == []
+            view.emulate_media(media="print", color_scheme="dark")
+            style = "e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor]"
+            assert view.eval_on_selector("thead th", style) == [
+                "rgb(0, 0, 0)",
+                "rgb(244, 245, 247)",  # paper is white, whatever the screen is
+            ]
             view.pdf(path=str(tmp_path / "page.pdf"))
             assert (tmp_path / "page.pdf").stat().st_size > 10_000
             view.close()
