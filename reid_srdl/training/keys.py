@@ -1,6 +1,8 @@
 """Keys: a phase is known by a hash of everything that it depends on, losses by their fields.
 
 Nothing is put together by hand: a field that is added to a loss is part of its key from that day.
+A field at its default is left out, as it is in a run's fingerprint: so a field that comes later,
+with a default under which nothing changes, leaves every older key as it was.
 """
 
 from __future__ import annotations
@@ -8,10 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Any
 
 from reid_srdl.models.spec import NetworkSpec
+
+# Raise it when a default of a dataclass that keys name changes, or what a field means.
+FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ def key_of(**settings: Any) -> str:
     >>> key_of(T=3.0) == key_of(T=3.0) != key_of(T=4.0)
     True
     """
-    text = json.dumps(described(settings), sort_keys=True)
+    text = json.dumps([FORMAT, described(settings)], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -54,7 +59,12 @@ def described(value: Any) -> Any:
                 f"no key can name a {type(value).__name__}: decorate it as @dataclass(frozen=True)"
             )
         told = {field.name: described(getattr(value, field.name)) for field in fields(value)}
-        return {"type": type(value).__qualname__, **told}
+        changed = {
+            field.name: told[field.name]
+            for field in fields(value)
+            if not _same(told[field.name], default_of(field))
+        }
+        return {"type": type(value).__qualname__, **changed}
     if isinstance(value, Mapping):
         return [[str(name), described(part)] for name, part in value.items()]  # order counts
     if isinstance(value, tuple | list):
@@ -66,6 +76,16 @@ def described(value: Any) -> Any:
     raise TypeError(
         f"no key can name a {type(value).__name__}: make it a dataclass of plain values"
     )
+
+
+def default_of(field: Field[Any]) -> Any:
+    """Returns the default of a dataclass's field; `MISSING` where it must be given."""
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def _same(told: Any, default: Any) -> bool:
+    """Says whether what is told is what the default would tell: 1 is neither 1.0 nor true."""
+    return default is not MISSING and json.dumps(told) == json.dumps(described(default))
 
 
 def nested(value: Any) -> Iterator[Any]:

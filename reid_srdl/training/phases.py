@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from reid_srdl.data.samplers import Sampler
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.records.kept import Kind
 from reid_srdl.training.losses import Loss, needs_of
 from reid_srdl.training.monitor import EpochRow
+from reid_srdl.training.optimisation import Optimisation
 from reid_srdl.training.schedule import Span
-from reid_srdl.training.values import Head, Model, Only
+from reid_srdl.training.setting import DataFacts
+from reid_srdl.training.values import Head, Model, Only, View
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,32 @@ class Extract:
     def passes(self) -> int:
         """Forward passes over the training set."""
         return 2 if self.flip else 1
+
+
+@dataclass(frozen=True)
+class PhaseFacts:
+    """All that the numbers of a phase depend on, which its key is made of.
+
+    Attributes:
+        name: as the method calls it.
+        asked: what it does.
+        view: the classes that it sees; None: all.
+        seed, data, precision, optimisation, sampler, compile, source: as in `Setting`; an
+            extraction has no optimisation and no sampler.
+        share: of each epoch's steps that are made, by setting and method together.
+    """
+
+    name: str
+    asked: Fit | Extract
+    view: View | None
+    seed: int
+    data: DataFacts
+    precision: str
+    optimisation: Optimisation | None = None
+    sampler: Sampler | None = None
+    compile: bool = False
+    source: str = ""
+    share: float = 1.0
 
 
 @dataclass(frozen=True)

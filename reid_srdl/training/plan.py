@@ -21,7 +21,7 @@ from reid_srdl.seeds import derive
 from reid_srdl.training.ends import Ends, ended, every_of, frozen_steps_of, keeps_of
 from reid_srdl.training.keys import key_of
 from reid_srdl.training.losses import Loss, modules_of, views_of_knowledge
-from reid_srdl.training.phases import Extract, Fit, MacCount, Phase
+from reid_srdl.training.phases import Extract, Fit, MacCount, Phase, PhaseFacts
 from reid_srdl.training.schedule import Span
 from reid_srdl.training.setting import Setting
 from reid_srdl.training.teacher import Source, Student, Teacher
@@ -365,19 +365,20 @@ class Planner:
         if name in [phase.name for phase in self.phases]:
             raise UserError(f"two phases are named {name!r}", "name them apart")
         share = setting.share * asked.share if isinstance(asked, Fit) else 1.0
-        key = key_of(
+        facts = PhaseFacts(
             name=name,
             asked=asked,
             view=view,
             seed=setting.seed,
             data=setting.data,
+            precision=setting.precision,
             optimisation=setting.optimisation if isinstance(asked, Fit) else None,
             sampler=setting.sampler if isinstance(asked, Fit) else None,
-            precision=setting.precision,
             compile=setting.compile,
             source=setting.source,
             share=share,
         )
+        key = key_of(phase=facts)
         images = self._images(view)
         batch = setting.optimisation.batch_size
         if isinstance(asked, Fit):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shutil
+import sys
 from collections.abc import Iterator
+from dataclasses import make_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +104,31 @@ def test_fault_07_a_run_that_began_before_a_key_came_goes_on(
         record = run(data, folder.path.parent, listener=listener, optim={"lr": LR})
     assert record.status == "finished"
     assert listener.epochs == 1  # the second: the first was read back
+    assert not listener.warnings
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("reid_srdl.jobs.rehearsal", "Optimisation"),
+        ("reid_srdl.jobs.rehearsal", "StepDecay"),
+        ("reid_srdl.training.plan", "Fit"),
+        ("reid_srdl.training.plan", "PhaseFacts"),
+        ("reid_srdl.training.setting", "DataFacts"),
+    ],
+)
+def test_fault_07_a_phase_that_began_before_a_field_came_goes_on(
+    stopped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, name: str
+) -> None:
+    shutil.copytree(stopped, tmp_path / "runs/r")
+    older = getattr(importlib.import_module(module), name)
+    newer = make_dataclass(name, [("later", float, 0.5)], bases=(older,), frozen=True)
+    for place in [one for key, one in sys.modules.items() if key.startswith("reid_srdl.")]:
+        if vars(place).get(name) is older:
+            monkeypatch.setattr(place, name, newer)
+    listener = Listener()
+    assert resume(tmp_path / "runs/r", listener).status == "finished"
+    assert listener.epochs == 1
     assert not listener.warnings
 
 
