@@ -79,6 +79,10 @@ def whole_folder(path: Path, what: str = "this folder") -> Iterator[Path]:
             if path.is_dir():
                 path.rmdir()
             os.replace(temporary, path)  # noqa: PTH105
+        except FileError as error:  # of a file within, under a name that goes
+            if temporary not in Path(str(error.filename)).parents:
+                raise
+            raise FileError(error, path, f"write {what}") from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         _sync_folder(path.parent)
@@ -115,25 +119,35 @@ def append_line(path: Path, text: str, what: str = "the log") -> bool:
     Returns:
         Whether it was written.
     """
+    return append(path, f"{text}\n".encode("utf-8", "backslashreplace"), what)
+
+
+def append(path: Path, content: bytes, what: str) -> bool:
+    """Appends bytes, as `append_line` does a line."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             size = os.fstat(descriptor).st_size
             try:
-                _write(descriptor, f"{text}\n".encode("utf-8", "backslashreplace"))
+                _write(descriptor, content)
             except OSError:
                 os.ftruncate(descriptor, size)
                 raise
         finally:
             os.close(descriptor)
     except OSError as error:
-        if path not in _told:
-            _told.add(path)
-            told = FileError(error, path, f"write {what}")
-            with contextlib.suppress(OSError):
-                print(f"warning: {plain(told.what)}; the work goes on without it", file=sys.stderr)
+        do_without(error, path, what)
         return False
     return True
+
+
+def do_without(error: OSError, path: Path, what: str) -> None:
+    """Says, once for each file, that the work goes on without it."""
+    if path not in _told:
+        _told.add(path)
+        told = FileError(error, path, f"write {what}")
+        with contextlib.suppress(OSError):
+            print(f"warning: {plain(told.what)}; the work goes on without it", file=sys.stderr)
 
 
 def temporary_beside(path: Path) -> Path:

@@ -22,12 +22,22 @@ from reid_srdl.texts import json_text
 
 SEALS = "checksums.json"
 LOCK = ".checksums.lock"
-_BELOW = ("weights", "evaluations", "analyses", "phases", "ranks")
+_BELOW = ("weights", "evaluations", "analyses", "phases", "ranks", "search", "tensorboard")
+
+# What stands in the run's folder itself, which may be called as one of those.
+_AT_TOP = ("config.yaml", "data.json", "split.csv", "metrics.jsonl", "record.json", SEALS)
 
 
 def run_folder_of(path: Path) -> Path:
-    """Returns the run's folder that a file of it belongs to."""
-    return path.parent.parent if path.parent.name in _BELOW else path.parent
+    """Returns the run's folder that a file of it belongs to.
+
+    >>> run_folder_of(Path("runs/weights/weights/srdl.safetensors")).as_posix()
+    'runs/weights'
+    >>> run_folder_of(Path("runs/weights/record.json")).as_posix()
+    'runs/weights'
+    """
+    below = path.parent.name in _BELOW and path.name not in _AT_TOP
+    return path.parent.parent if below else path.parent
 
 
 def name_of(path: Path) -> str:
@@ -104,7 +114,14 @@ def way_out(path: Path) -> str:
         return f"delete it, then: reid-srdl train --resume {folder} (the phase is done again)"
     if name.startswith(("evaluations/", "analyses/", "ranks/")):
         return "delete it, and evaluate or analyse the run again"
+    if is_dispensable(name):
+        return "delete it: nothing else depends on it, and a search makes its own again"
     return "restore it from a copy, or train again under another --name"
+
+
+def is_dispensable(name: str) -> bool:
+    """Says whether a file of a run may go: a search makes its own again, events are for the eye."""
+    return name.startswith(("search/", "tensorboard/"))
 
 
 def read_seals(folder: Path) -> dict[str, tuple[str, ...]]:

@@ -11,8 +11,6 @@ from reid_srdl.cli.options import PlainJson, argument, option
 app = App(name="runs", help="List, check and prune runs.")
 cache_app = App(name="cache", help="Show and clear the caches.")
 
-Run = Annotated[Path, argument("Folder of a run.", "RUN")]
-
 
 @app.command("list", epilog="Example: reid-srdl runs list runs")
 def list_(
@@ -34,14 +32,17 @@ def list_(
 
 @app.command(epilog="Example: reid-srdl runs check runs/NAME --repair")
 def check(
-    run: Run,
+    run: Annotated[Path, argument("Folder of a run, or of all runs.", "RUN")],
     repair: Annotated[
         bool,
         option(None, "Make metrics and weights again from the run's phases.", flags="--repair"),
     ] = False,
     json: PlainJson = False,
 ) -> None:
-    """Compare every file of a run with its checksum; exit status 1 where one is damaged."""
+    """Compare every file of a run with its checksum; exit status 1 where one is damaged.
+
+    Of a folder of runs: the phases that they share.
+    """
     from reid_srdl.jobs.runs import check_run
     from reid_srdl.report.runs import print_problems
 

@@ -16,6 +16,7 @@ from reid_srdl.data.reid.crops import Crops
 from reid_srdl.errors import FileError
 from reid_srdl.files import whole_file
 from reid_srdl.records.folder import RunFolder
+from reid_srdl.seals import check_seal, is_sealed, sealed
 from reid_srdl.tasks.features import Extractor
 
 _FORMAT = 2
@@ -62,7 +63,11 @@ def gallery_features(
     rows = extractor.of_pixels("gallery", pixels)
     size = (pixels.shape[1], pixels.shape[2])
     try:
-        with whole_file(path, "the gallery's features") as temporary, temporary.open("wb") as file:
+        with (
+            sealed(path),
+            whole_file(path, "the gallery's features") as temporary,
+            temporary.open("wb") as file,
+        ):
             np.savez(file, allow_pickle=False, key=np.array(key), size=size, features=rows)
     except FileError as error:  # they are computed again the next time
         refused(error)
@@ -71,6 +76,9 @@ def gallery_features(
 
 def _read(path: Path, key: str, count: int) -> Gallery | None:
     try:
+        if not is_sealed(path):
+            return None
+        check_seal(path)
         with np.load(path, allow_pickle=False) as file:
             if str(file["key"]) != key:
                 return None

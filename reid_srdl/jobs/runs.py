@@ -13,7 +13,7 @@ import filelock
 
 from reid_srdl.data.places import default_cache_dir
 from reid_srdl.errors import UserError
-from reid_srdl.jobs.soundness import FIT_FILE, Problem, problems_of
+from reid_srdl.jobs.soundness import FIT_FILE, Problem, problems_of, problems_of_store
 from reid_srdl.methods import KNOWN
 from reid_srdl.places import removing
 from reid_srdl.records.folder import RunFolder
@@ -92,9 +92,15 @@ def state_of(path: Path) -> State:
 def check_run(path: Path, *, repair: bool = False) -> list[Problem]:
     """Returns what is wrong with each file of a run; repaired is what can be, if asked for.
 
+    Args:
+        path: a run's folder; or the folder of all runs, for the phases that they share.
+        repair: make files again, where the phases know them.
+
     Raises:
         UserError: this is no run, or another process is writing to it.
     """
+    if state_of(path) == "not a run" and (path / FOLDER).is_dir():
+        return list(problems_of_store(path / FOLDER))
     _check_is_run(path)
     if not repair:
         return list(problems_of(path, repair=False))
@@ -106,7 +112,8 @@ def prune(path: Path, *, dry_run: bool = False) -> list[Freed]:
     """Frees what a finished run no longer needs, or shared phases that no run has, and returns it.
 
     The last checkpoint of each ``fit`` phase stays: ensembles, analyses and ``--from`` read it.
-    Earlier checkpoints and knowledge go, which the phases can extract again. Shared phases go once
+    Earlier checkpoints and knowledge go, which the phases can extract again, and the galleries of
+    searches. Shared phases go once
     no run below the folder of all runs has them any more; one that is being trained stays.
 
     Args:
@@ -173,6 +180,7 @@ def clear_caches() -> list[Freed]:
 
 
 def _unneeded(path: Path) -> Iterator[Path]:
+    yield from sorted((path / "search").glob("*.npz"))
     last: dict[str, Path] = {}
     for file in sorted(RunFolder(path).phases.glob("*")):
         fit = FIT_FILE.fullmatch(file.name)

@@ -16,16 +16,15 @@ from reid_srdl.files import file_digest, write_text
 from reid_srdl.methods import KNOWN
 from reid_srdl.models.origin import Origin
 from reid_srdl.records.folder import RunFolder
+from reid_srdl.records.phase_store import LISTING, PhaseStore
 from reid_srdl.records.run import RunRecord
 from reid_srdl.records.store import read_any_record
-from reid_srdl.seals import LOCK, SEALS, name_of, read_seals, sealed, way_out
+from reid_srdl.seals import LOCK, SEALS, is_dispensable, name_of, read_seals, sealed, way_out
+from reid_srdl.training.keys import key_of
 
 FIT_FILE = re.compile(r"(?P<stem>.+-[0-9a-f]{16})\.[0-9]{10}\.safetensors")
-_OF_THEIR_OWN = (
-    "phases/",
-    "search/",
-    "tensorboard/",
-)  # checksums of their own; events are nobody's
+_OF_THEIR_OWN = "phases/"  # checksums of their own
+_Phases = dict[str, tuple[dict[str, Any], dict[str, Any]]]  # tensors and facts, by file
 _UNSEALED = {SEALS, LOCK, ".lock"}
 
 
@@ -53,15 +52,13 @@ def problems_of(path: Path, *, repair: bool) -> Iterator[Problem]:
         return
     if not seals:
         yield Problem(f"{path / SEALS}: not there: nothing vouches for the run's files", _NO_SEALS)
-    phases = {file.name: _phase(file) for file in sorted((path / "phases").glob("*.safetensors"))}
-    yield from (found for found in phases.values() if isinstance(found, Problem))
-    whole = {name: found for name, found in phases.items() if not isinstance(found, Problem)}
-    yield from _knowledge(path, whole)
+    whole, wrong = _phases(path / "phases")
+    yield from wrong
     told = []
     for name in sorted(seals):
         file = path / name
         gone = not file.is_file()
-        if not gone and file_digest(file) in seals[name]:
+        if (gone and is_dispensable(name)) or (not gone and file_digest(file) in seals[name]):
             continue
         done = repair and _repaired(file, seals[name], path, whole)
         what = f"{file}: " + ("gone" if gone else "damaged, or of another run")
@@ -72,6 +69,29 @@ def problems_of(path: Path, *, repair: bool) -> Iterator[Problem]:
 
 
 _NO_SEALS = "it was deleted, or the run is from before there were checksums"
+
+
+def problems_of_store(folder: Path) -> Iterator[Problem]:
+    """Yields what is wrong with each phase of a store that runs share."""
+    for entry in sorted(folder.glob("[!.]*/")):
+        hint = f"delete {entry}: runs keep what they have of it, and others train it again"
+        told = PhaseStore(folder).listing(entry.name) or {}
+        key = told.get("key")
+        if key_of(phase=key, circumstances=told.get("circumstances")) != entry.name:
+            yield Problem(f"{entry / LISTING}: damaged, or of another phase", hint)
+            continue
+        found, wrong = _phases(entry)
+        yield from (Problem(one.what, hint) for one in wrong)
+        if not wrong and (not found or any(facts.get("key") != key for _, facts in found.values())):
+            yield Problem(f"{entry}: does not hold the phase that its list names", hint)
+
+
+def _phases(folder: Path) -> tuple[_Phases, list[Problem]]:
+    """Returns files of phases that are whole, by name, and what is wrong with the others."""
+    phases = {file.name: _phase(file) for file in sorted(folder.glob("*.safetensors"))}
+    whole = {name: found for name, found in phases.items() if not isinstance(found, Problem)}
+    wrong = [found for found in phases.values() if isinstance(found, Problem)]
+    return whole, [*wrong, *_knowledge(folder, whole)]
 
 
 def _phase(file: Path) -> Problem | tuple[dict[str, Any], dict[str, Any]]:
@@ -89,11 +109,11 @@ def _phase(file: Path) -> Problem | tuple[dict[str, Any], dict[str, Any]]:
     return tensors, facts
 
 
-def _knowledge(path: Path, phases: dict[str, tuple[Any, dict[str, Any]]]) -> Iterator[Problem]:
+def _knowledge(folder: Path, phases: _Phases) -> Iterator[Problem]:
     """Yields tables whose blocks are not those that the phase's last file tells."""
     from reid_srdl.training.logit_table import LogitTable
 
-    for file in sorted((path / "phases").glob("*.npy")):
+    for file in sorted(folder.glob("*.npy")):
         told = [name for name in phases if name.startswith(f"{file.stem}.")]
         damaged = Problem(f"{file}: damaged, or not what its phase wrote", way_out(file))
         if not told:
@@ -111,6 +131,9 @@ def _knowledge(path: Path, phases: dict[str, tuple[Any, dict[str, Any]]]) -> Ite
                 yield damaged
                 break
             first += rows
+        else:
+            if first == len(table) and not table.fills_its_file():
+                yield damaged
 
 
 def _strangers(path: Path, seals: dict[str, tuple[str, ...]]) -> Iterator[Problem]:
@@ -145,7 +168,7 @@ def _repaired(
     file: Path,
     digests: tuple[str, ...],
     path: Path,
-    phases: dict[str, tuple[Any, dict[str, Any]]],
+    phases: _Phases,
 ) -> bool:
     """Makes a file again from the phases; only what has its old checksum is kept."""
     name = name_of(file)
@@ -199,7 +222,7 @@ def _repair_metrics(
     file: Path,
     digests: tuple[str, ...],
     path: Path,
-    phases: dict[str, tuple[Any, dict[str, Any]]],
+    phases: _Phases,
 ) -> bool:
     from reid_srdl.training.monitor import EpochRow
 

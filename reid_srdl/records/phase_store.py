@@ -12,6 +12,7 @@ still has it.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -57,10 +58,15 @@ class PhaseStore:
 
     def origin(self, key: str) -> str | None:
         """Returns the run that trained a phase; None where no such phase is there."""
+        told = self.listing(key)
+        return None if told is None else str(told.get("run"))
+
+    def listing(self, key: str) -> dict[str, Any] | None:
+        """Returns what `put` was told of a phase; None where that is gone or damaged."""
         try:
-            listing = json.loads((self.entry(key) / LISTING).read_text(encoding="utf-8"))
-            return str(listing["run"])
-        except (OSError, ValueError, LookupError, TypeError):
+            told = dict(json.loads((self.entry(key) / LISTING).read_text(encoding="utf-8")))
+            return told if told.pop("digest") == _digest(told) else None
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return None
 
     @contextlib.contextmanager
@@ -107,7 +113,7 @@ class PhaseStore:
             with whole_folder(entry, _WHAT) as folder:
                 for file in files:
                     _linked(file, folder / file.name)
-                write_json(folder / LISTING, dict(listing), _WHAT)
+                write_json(folder / LISTING, {**listing, "digest": _digest(listing)}, _WHAT)
         except FileError:
             if not entry.exists():  # else another process was faster
                 raise
@@ -177,6 +183,10 @@ def bytes_freed(paths: Iterable[Path]) -> dict[Path, int]:
         left[_inode(path)] -= 1
         sizes[path] = 0 if left[_inode(path)] else path.stat().st_size
     return sizes
+
+
+def _digest(listing: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(listing, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _linked(source: Path, target: Path) -> None:

@@ -80,6 +80,10 @@ class LogitTable:
         """Bytes of the table, wherever they are."""
         return int(self._rows.nbytes)
 
+    def fills_its_file(self) -> bool:
+        """Says whether the file ends where the table does."""
+        return bool(self.path.stat().st_size == self._rows.offset + self.nbytes)
+
     def __getitem__(self, index: Tensor) -> Tensor:
         """Returns the B x C rows of ``index`` (B int64), on its device.
 

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import importlib
+import io
+import os
 import shutil
+import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from reid_srdl.errors import UserError
+from reid_srdl.files import append, do_without
+from reid_srdl.seals import sealed, unseal
 from reid_srdl.texts import plain
 from reid_srdl.training.monitor import EpochRow, Progress
 
 FOLDER = "tensorboard"
+_WHAT = "the events for TensorBoard"
+_VERSION = "brain.Event:2"  # of the format, in the first event
 
 
 class TensorBoardLog:
     """A monitor that writes scalars: ``PHASE/loss/NETWORK`` and so on, by epochs of the whole run.
 
-    The folder is made anew by each process. What earlier ones did is known from checkpoints.
+    The folder is made anew by each process. What earlier ones did is known from checkpoints. An
+    event is appended whole or not at all, and a disk that takes none ends nothing: torch's own
+    writer would print a traceback of its thread, and end the training.
 
     Args:
         run: the run's folder.
@@ -28,13 +39,22 @@ class TensorBoardLog:
 
     def __init__(self, run: Path) -> None:
         try:
-            from torch.utils.tensorboard import SummaryWriter
+            import torch.utils.tensorboard  # noqa: F401 - whether it is there
         except ImportError:
             raise UserError(
                 "--tensorboard: tensorboard is not installed", "pip install tensorboard"
             ) from None
-        shutil.rmtree(run / FOLDER, ignore_errors=True)
-        self._writer: Any = SummaryWriter(str(run / FOLDER), flush_secs=10)
+        folder = run / FOLDER
+        who = f"{time.time():010.0f}.{socket.gethostname()}.{os.getpid()}.0"
+        self._path = folder / f"events.out.tfevents.{who}"
+        try:
+            for old in folder.glob("*"):
+                unseal(old)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            do_without(error, self._path, _WHAT)
+        self._append(file_version=_VERSION)
         self._first = 0  # epochs of the phases before this one
         self._phase, self._epochs = "", 0
 
@@ -53,7 +73,9 @@ class TensorBoardLog:
 
     def warned(self, line: str) -> None:
         """Writes a warning as a text."""
-        self._writer.add_text("warnings", plain(line), self._first + self._epochs)
+        self._append(
+            summary=_summary().text("warnings", plain(line)), step=self._first + self._epochs
+        )
 
     def epoch_finished(self, row: EpochRow) -> None:
         """Writes an epoch's numbers."""
@@ -77,9 +99,26 @@ class TensorBoardLog:
                 step = self._first + self._epochs
                 self._scalar(f"evaluation/{network}/{kind}", scores, step)
 
-    def _scalar(self, tag: str, value: float, step: int) -> None:
-        self._writer.add_scalar(plain(tag), value, step)
-
     def close(self) -> None:
-        """Writes what is left."""
-        self._writer.close()
+        """Seals the file, which grows no more."""
+        try:
+            with sealed(self._path):
+                pass
+        except OSError as error:
+            do_without(error, self._path, _WHAT)
+
+    def _scalar(self, name: str, value: float, step: int) -> None:
+        self._append(summary=_summary().scalar(plain(name), value), step=step)
+
+    def _append(self, **event: Any) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        content = io.BytesIO()
+        RecordWriter(content).write(Event(wall_time=time.time(), **event).SerializeToString())
+        append(self._path, content.getvalue(), _WHAT)
+
+
+def _summary() -> Any:
+    """Returns torch's module that makes summaries, which has no types."""
+    return importlib.import_module("torch.utils.tensorboard.summary")

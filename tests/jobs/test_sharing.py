@@ -135,6 +135,30 @@ def test_what_no_run_has_is_freed(place: Path, tmp_path: Path) -> None:
     assert list((runs / ".phases").iterdir()) == []
 
 
+def test_damage_of_a_shared_phase_is_named(place: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(place / "runs/.phases", runs / ".phases")
+    assert check_run(runs) == []
+    entries = sorted(path for path in (runs / ".phases").iterdir() if path.is_dir())
+    for file in sorted((runs / ".phases").glob("*/*")):
+        content = file.read_bytes()
+        middle = len(content) // 2
+        bit = bytes([content[middle] ^ 4])
+        for damaged in (content[:middle] + bit + content[middle + 1 :], content[:middle], b""):
+            file.write_bytes(damaged)
+            assert any(str(file.parent) in problem.what for problem in check_run(runs)), file
+        file.write_bytes(content)
+    assert check_run(runs) == []
+    for name in ("phase.json", "*.safetensors"):
+        one, other = (next(entry.glob(name)) for entry in (entries[0], entries[-1]))
+        before = one.read_bytes()
+        shutil.copy(other, one)
+        (problem, *_) = check_run(runs)
+        assert str(entries[0]) in problem.what, name
+        assert problem.hint.startswith(f"delete {entries[0]}")
+        one.write_bytes(before)
+
+
 def test_a_run_goes_on_though_its_store_is_gone(place: Path, tmp_path: Path) -> None:
     sharing = {"shared": str(tmp_path / "runs/.phases")}
     with pytest.raises(KeyboardInterrupt):
