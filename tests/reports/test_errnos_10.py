@@ -16,7 +16,10 @@ from safetensors.torch import load_file
 
 from reid_srdl.errors import FileError
 from reid_srdl.jobs.evaluate import evaluate_run
+from reid_srdl.jobs.search import search_run
 from reid_srdl.records.store import read_record
+from reid_srdl.seals import name_of, read_seals
+from reid_srdl.training.tensorboard import TensorBoardLog
 from tests.reports.runs import Listener, people, run
 
 ERRORS = (
@@ -32,6 +35,7 @@ WRITERS = {
     "*/phases/*.npy": False,
     "*/phases/second-*.safetensors": False,
     "*/weights/srdl.safetensors": False,
+    "*/ranks/*.npz": False,
     "*/r/record.json": False,
     "*/r/metrics.jsonl": True,
 }
@@ -116,6 +120,39 @@ def test_point_10_each_error_at_each_writer_of_a_run(
         load_file(top / "r/weights/srdl.safetensors") for top in (runs, place / "whole")
     )
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+@pytest.mark.parametrize("number", ERRORS)
+def test_point_10_events_that_cannot_be_written_end_nothing(
+    tmp_path: Path, failing: Failing, capfd: pytest.CaptureFixture[str], number: int
+) -> None:
+    failing.pattern, failing.number = "*/tensorboard/*", number
+    log = TensorBoardLog(tmp_path)
+    log.phase_opened("first", 1.0, [])
+    log.warned("slow")
+    log.evaluated("r", {"mAP": 0.5})
+    log.close()
+    assert failing.met
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "can't write the events for TensorBoard" in line
+    assert line.endswith("the work goes on without it")
+    failing.pattern = ""
+    TensorBoardLog(tmp_path).close()
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    assert name_of(events) in read_seals(tmp_path)
+
+
+@pytest.mark.parametrize("number", ERRORS)
+def test_point_10_a_gallery_that_cannot_be_kept_is_searched(
+    place: Path, tmp_path: Path, failing: Failing, number: int
+) -> None:
+    shutil.copytree(place / "whole/r", tmp_path / "r")
+    failing.pattern, failing.number = "*/search/*", number
+    lost: list[FileError] = []
+    image = next((place / "set/query").iterdir())
+    found = search_run(tmp_path / "r", image, k=2, device="cpu", refused=lost.append)
+    assert len(found.results) == 2
+    assert [error.errno for error in lost] == [number]
 
 
 @pytest.mark.parametrize("number", ERRORS)

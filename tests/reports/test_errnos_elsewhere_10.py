@@ -15,23 +15,36 @@ import numpy as np
 import pytest
 import torch
 
+from reid_srdl.config.protocol import Protocol
 from reid_srdl.data import load_dataset
 from reid_srdl.data.cache import decoded
 from reid_srdl.data.walkers.make import make_walkers
 from reid_srdl.data.walkers.plan import Options
 from reid_srdl.errors import FileError
+from reid_srdl.evaluation import evaluate_by
 from reid_srdl.feature_files.folders import write_folder
 from reid_srdl.feature_files.reading import save_features, to_arrays
+from reid_srdl.files import whole_file
+from reid_srdl.jobs.embed import write_embeddings
 from reid_srdl.jobs.runs import clear_caches
 from reid_srdl.jobs.studies.process import RunProcess
 from reid_srdl.jobs.studies.run import _locked
+from reid_srdl.models.adapters.to_torchreid import write_checkpoint
 from reid_srdl.models.fetching import imagenet_file
+from reid_srdl.models.graphs.writing import WRITERS as WRITERS_OF_GRAPHS
 from reid_srdl.records.folder import RunFolder
+from reid_srdl.records.phase_store import PhaseStore, link
+from reid_srdl.records.tables import write_rank_lists
+from reid_srdl.report.activation import draw_activation
 from reid_srdl.report.figures import new_figure, save_figure
+from reid_srdl.report.html.writing import write_page
+from reid_srdl.report.pictures import write_pictures
+from reid_srdl.report.rank_lists import Shown, shown_list
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.training.monitor import EpochRow
 from tests.reports.runs import config, people
 from tests.reports.test_errnos_10 import ERRORS, Failing
+from tests.retrieval.test_rerank import people as rows
 
 
 @pytest.fixture
@@ -59,6 +72,28 @@ def run_lock(place: Path) -> None:
 def study_lock(place: Path) -> None:
     with _locked(place / "study"):
         pass
+
+
+def rank_list() -> Shown:
+    kept = evaluate_by(rows(3), Protocol(), keep=True).kept
+    assert kept is not None
+    return shown_list(kept, 0, 0.5)
+
+
+def shared_phase(place: Path) -> None:
+    (place / "source.x").write_bytes(b"weights")
+    link(place / "source.x", place / "t.x")
+
+
+def graph(place: Path) -> None:
+    program = torch.export.export(torch.nn.Linear(2, 1), (torch.ones(1, 2),))
+    with whole_file(place / "g.pt2", "the exported network") as temporary:
+        WRITERS_OF_GRAPHS[".pt2"](program, "features", temporary)
+
+
+def checkpoint(place: Path) -> None:
+    with whole_file(place / "w.pth", "the weights") as temporary:
+        write_checkpoint(temporary, {"w": torch.ones(2)})
 
 
 # What writes, the files that it cannot write, what the error calls them, and another way.
@@ -94,6 +129,47 @@ WRITERS: dict[str, tuple[Callable[[Path], Any], str, str, str]] = {
         "the fig",
         "",
     ),
+    "embedded images": (
+        lambda place: write_embeddings(place / "f.npz", ["a"], np.ones((1, 2), np.float32)),
+        "*f.npz*",
+        "the features",
+        "",
+    ),
+    "table of queries": (
+        lambda place: write_rank_lists(place / "t.csv", features(), []),
+        "*t.csv*",
+        "this file",
+        "",
+    ),
+    "report": (
+        lambda place: write_page(place / "r.html", "runs", "about", []),
+        "*r.html*",
+        "the report",
+        "",
+    ),
+    "rank lists": (
+        lambda place: write_pictures(place / "p", [rank_list()]),
+        "*/p/*",
+        "the picture",
+        "",
+    ),
+    "activation": (
+        lambda place: draw_activation(
+            place / "a.png", ["n"], np.zeros((1, 8, 4, 3), np.uint8), [np.zeros((1, 2, 2), "f4")]
+        ),
+        "*a.png*",
+        "the picture",
+        "",
+    ),
+    "store": (
+        lambda place: PhaseStore(place / "s").put("key", [], {"run": "r"}),
+        "*/s/*",
+        "the store of shared phases",
+        "",
+    ),
+    "shared phase": (shared_phase, "*/t.x", "the shared phase", ""),
+    "graph": (graph, "*g.pt2*", "the exported network", ""),
+    "torchreid's weights": (checkpoint, "*w.pth*", "the weights", ""),
     "run's lock": (run_lock, "*/run/.lock", "the run's folder", ""),
     "study's lock": (study_lock, "*/study/.lock", "the study's folder", ""),
 }

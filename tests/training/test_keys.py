@@ -8,18 +8,27 @@ import pkgutil
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass, make_dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import reid_srdl.methods
-import reid_srdl.training
+import reid_srdl.methods as methods_room
 from reid_srdl.training.keys import FORMAT, default_of, described, key_of
 
 COPY = Path(__file__).with_name("key_defaults.json")
+KEYED = (
+    "reid_srdl.data.augmentation",
+    "reid_srdl.data.samplers",
+    "reid_srdl.training.label_losses",
+    "reid_srdl.training.losses",
+    "reid_srdl.training.optimisation",
+    "reid_srdl.training.phases",
+    "reid_srdl.training.schedule",
+    "reid_srdl.training.setting",
+    "reid_srdl.training.values",
+)
 PLAIN = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.0, 1.0, 2.5, "", "a"])
 
 
@@ -59,19 +68,12 @@ def test_the_format_is_part_of_each_key(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def named_by_keys() -> Iterator[type[Any]]:
-    """Yields each dataclass that a key may name: of training, of methods, of batches."""
-    rooms = (reid_srdl.training, reid_srdl.methods)
-    found = [
-        one.name for room in rooms for one in pkgutil.iter_modules(room.__path__, prefix(room))
-    ]
-    for module in (*found, "reid_srdl.data.augmentation", "reid_srdl.data.samplers"):
+    """Yields each dataclass that a key may name: of phases, of methods, of batches."""
+    methods = [one.name for one in pkgutil.iter_modules(methods_room.__path__)]
+    for module in (*KEYED, *(f"reid_srdl.methods.{name}" for name in methods)):
         for kind in vars(importlib.import_module(module)).values():
             if is_dataclass(kind) and isinstance(kind, type) and kind.__module__ == module:
                 yield kind
-
-
-def prefix(room: ModuleType) -> str:
-    return f"{room.__name__}."
 
 
 def defaults() -> dict[str, Any]:

@@ -63,8 +63,14 @@ def torchreid_state(network: Network) -> dict[str, Tensor]:
 
 
 def write_checkpoint(path: Path, state: dict[str, Tensor]) -> None:
-    """Writes weights as torchreid's engine does: the file's ``state_dict``."""
-    torch.save({"state_dict": state}, path)
+    """Writes weights as torchreid's engine does: the file's ``state_dict``.
+
+    Raises:
+        OSError: the operating system refuses, which torch itself would tell as a fault of torch.
+    """
+    content = io.BytesIO()
+    torch.save({"state_dict": state}, content)
+    path.write_bytes(content.getvalue())
 
 
 def loaded_by_torchreid(name: str, classes: int, path: Path, state: dict[str, Tensor]) -> nn.Module:

@@ -87,8 +87,9 @@ def _write_onnx(program: ExportedProgram, answer: str, path: Path) -> None:
 
 
 def _write_program(program: ExportedProgram, answer: str, path: Path) -> None:
-    with path.open("wb") as file:
-        torch.export.save(program, file)
+    content = io.BytesIO()  # torch would tell a full disk as a fault of torch
+    torch.export.save(program, content)
+    path.write_bytes(content.getvalue())
 
 
 WRITERS: dict[str, Callable[[ExportedProgram, str, Path], None]] = {
