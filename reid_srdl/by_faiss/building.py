@@ -22,6 +22,7 @@ from reid_srdl.retrieval.rows import Rows
 
 _SAFE = 1 << 20  # images that an index is trained on at most
 _DIMS = (2048, 1920, 1536, 1280)  # networks' features; multiples of most numbers of parts
+_REDUCED = re.compile(r"(?:PCA[RW]*|OPQ\d+_)(\d+)")  # FAISS refuses too many as it trains
 _PARAMETERS = "write the parameters of --index as nprobe=8,efSearch=64"
 _MOST_LINKS = 1024
 _ADVICE = re.compile(r"please provide at least (\d+) training points")
@@ -80,11 +81,12 @@ def build_index(name: str, gallery: Rows, *, gpu: bool = False) -> BuiltIndex:
     return BuiltIndex(name, _moved(faiss, index) if gpu else index, seconds, size, advice)
 
 
-def check_name(name: str) -> None:
+def check_name(name: str, dim: int | None = None) -> None:
     """Checks an index's name without any features.
 
     Args:
-        name: as for `build_index`; it need only fit one of some common numbers of dimensions.
+        name: as for `build_index`.
+        dim: of the features; None: it need only fit one of some common numbers.
 
     Raises:
         UserError: FAISS refuses the string or a parameter.
@@ -92,7 +94,12 @@ def check_name(name: str) -> None:
     import faiss
 
     refused = None
-    for some in _DIMS:
+    if dim is not None and any(int(most) > dim for most in _REDUCED.findall(name)):
+        raise UserError(
+            f"index {name!r}: features have {dim} dimensions, it would reduce them to more",
+            f"choose an --index that fits {dim} dimensions, such as HNSW32",
+        )
+    for some in _DIMS if dim is None else (dim,):
         try:
             index = _made(name, some)
         except UserError as error:

@@ -22,7 +22,8 @@ from reid_srdl.jobs.planning import RunPlan
 from reid_srdl.models import ONNX
 from reid_srdl.models.build import build, check_network
 from reid_srdl.models.changes import Change
-from reid_srdl.models.changes.asked import KEYS
+from reid_srdl.models.changes.asked import KEYS, changes_of
+from reid_srdl.models.empty_pass import empty_pass
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.tasks.data import settings_on
 from reid_srdl.tasks.reid import check_data
@@ -87,8 +88,24 @@ def check_evaluable(config: AnyConfig, data: ReidData | ClassData, steps: Steps)
         check_readable(data, size, steps)
         return
     for own in data.parts or (data,):
-        check_evaluation(settings_on(config, own.name), own)
+        settings = settings_on(config, own.name)
+        check_evaluation(settings, own)
+        _check_index(settings, config, size)
         check_readable(own, size, steps)
+
+
+def _check_index(settings: EvalConfig, config: AnyConfig, size: tuple[int, int]) -> None:
+    """Checks that an index fits the features of the run's own network, whose number is known."""
+    if settings.index is None:
+        return
+    from reid_srdl.by_faiss.building import check_name
+
+    changes, width = changes_of(config.model), config.model.width
+    network = build(NetworkSpec(config.model.name, 2, size, 3, changes, width), seed=0)
+    try:
+        check_name(settings.index, empty_pass(network, size).features.shape[1])
+    except UserError as error:
+        raise _before_training(error) from None
 
 
 def check_evaluation(settings: EvalConfig, data: ReidData) -> None:
@@ -103,11 +120,12 @@ def check_evaluation(settings: EvalConfig, data: ReidData) -> None:
             check_verification(settings, Alone())
         check_data(data, settings)
     except UserError as error:
-        raise UserError(
-            as_keys(error.what),
-            f"{as_keys(error.hint)}; or train with --no-eval, and run eval later",
-            usage=error.exit_status == 2,
-        ) from None
+        raise _before_training(error) from None
+
+
+def _before_training(error: UserError) -> UserError:
+    hint = f"{as_keys(error.hint)}; or train with --no-eval, and run eval later"
+    return UserError(as_keys(error.what), hint, usage=error.exit_status == 2)
 
 
 def check_room(plan: RunPlan, folder: Path) -> None:

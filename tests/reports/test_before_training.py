@@ -61,6 +61,8 @@ def test_15_settings_that_contradict_each_other(
     [
         ({"expand": {"method": "alpha-qe"}}, "add --set eval.normalize=on or"),
         ({"expand": {"method": "aqe", "n": 1000}}, "choose eval.expand.n from 1 to 30"),
+        ({"engine": "faiss", "index": "PQ128", "retrieved": 9}, "choose an eval.index that fits 6"),
+        ({"engine": "faiss", "index": "PCA512,Flat", "retrieved": 9}, "choose an eval.index that"),
         ({"rerank": {**KRECIP, "k1": 500}}, "choose eval.rerank.k1 from 1 to 41"),
     ],
 )
