@@ -58,12 +58,15 @@ def _list_of(folder: Path) -> Path:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Says whether every file that was written is there, with its size."""
+    """Says whether what was written is there, by names and sizes, and no other file but hidden."""
     try:
         known = json.loads(_list_of(folder).read_text(encoding="utf-8"))
         files: dict[str, int] = known["files"]
         found = dict(_files(folder))
-        return bool(known["format"] == _FORMAT and files.items() <= found.items())
+        more = [
+            name for name in found.keys() - files if not name.rpartition("/")[2].startswith(".")
+        ]
+        return bool(known["format"] == _FORMAT and files.items() <= found.items() and not more)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 

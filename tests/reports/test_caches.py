@@ -114,6 +114,8 @@ def test_fault_06_a_purged_archive_is_extracted_again(
             path.unlink()
         elif number % 3 == 1:
             path.write_bytes(path.read_bytes()[:-1])
+        else:
+            shutil.copyfile(path, path.with_name(f"9999_c1s1_{number:06d}_00.png"))
         again = extracted(tmp_path / "set.zip", cache)
         assert again == folder
         assert {path.relative_to(folder): path.read_bytes() for path in files(folder)} == whole
