@@ -25,6 +25,7 @@ COMMANDS = (
     ["leaderboard"],
     ["report"],
     ["curves"],
+    ["profile"],
     ["analyse"],
     ["analyse", "width"],
     ["analyse", "entropy"],

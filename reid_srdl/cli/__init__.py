@@ -19,6 +19,7 @@ from reid_srdl.cli import (
     import_,
     index_study,
     leaderboard,
+    profile,
     report,
     runs,
     search,
@@ -68,6 +69,7 @@ app.command(epilog=search.EXAMPLE)(search.search)
 app.command("index-study", epilog=index_study.EXAMPLE)(index_study.index_study)
 app.command(epilog=leaderboard.EXAMPLE)(leaderboard.leaderboard)
 app.command(epilog=curves.EXAMPLE)(curves.curves)
+app.command(epilog=profile.EXAMPLE)(profile.profile)
 app.command(epilog=report.EXAMPLE)(report.report)
 app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
 for group in (analyse.app, data.app, study.app, runs.app, runs.cache_app):
