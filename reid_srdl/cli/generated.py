@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -22,6 +22,7 @@ def with_options(
     default: str = "{default}",
     schema: type[Section] = AnyConfig,
     own: type[CommandLine] | None = None,
+    hidden: Collection[str] = (),
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a function the options that the schema, and a section of its own, mark for a command.
 
@@ -34,6 +35,7 @@ def with_options(
         default: what ``{default}`` in their help becomes, e.g. ``the run's own, or {default}``.
         schema: where the keys are marked.
         own: where options are marked that are no keys; None: there are none.
+        hidden: options of ``own`` that the help of another command tells.
     """
     every = [*marked(command, schema), *(marked(command, own) if own else ())]
     found = [one for one in every if only is None or one.key in only]
@@ -41,7 +43,10 @@ def with_options(
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         more = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-        made = [_parameter(one, (only or {}).get(one.key), default) for one in found]
+        panels = only or {}
+        made = [
+            _parameter(one, panels.get(one.key), default, hidden=one.key in hidden) for one in found
+        ]
         keyword = inspect.Parameter.KEYWORD_ONLY
         parameters = [*made, *(one.replace(kind=keyword) for one in more)]
         parameters.sort(key=lambda one: (_place(one), one.name in borrowed))
@@ -69,7 +74,7 @@ def _place(parameter: inspect.Parameter) -> int:
     return -1
 
 
-def _parameter(one: Marked, panel: str | None, default: str) -> inspect.Parameter:
+def _parameter(one: Marked, panel: str | None, default: str, *, hidden: bool) -> inspect.Parameter:
     option, kind = one.option, one.kind
     text = option.help.replace("{default}", default)
     made = typer.Option(
@@ -77,6 +82,7 @@ def _parameter(one: Marked, panel: str | None, default: str) -> inspect.Paramete
         metavar=None if kind is bool else one.value,
         rich_help_panel=panel or option.panel,
         show_default=False,
+        hidden=hidden,
         help=text.replace("{default}", one.default),
     )
     read: Any = kind if kind in (bool, int, float, Path) else str

@@ -24,7 +24,7 @@ LIST_EXAMPLE = "Example:  reid-srdl study list"
 Study = Annotated[str, argument("A name from reid-srdl study list, or a YAML file.", "STUDY")]
 SHOWN = {"runs": WHERE, "seeds": WHAT, "cells": WHAT, "scale": WHAT}
 RUN = {**SHOWN, "estimate": WHAT, "train.device": WHERE, "train.precision": WHERE}
-RUN |= {"data_dir": WHERE, "jobs": WHERE, "compile": WHERE, "share": WHERE}
+RUN |= {"data_dir": WHERE, "jobs": WHERE, "compile": WHERE, "share": WHERE, **StudyLine.panel()}
 
 
 @app.command(epilog=RUN_EXAMPLE)
@@ -45,6 +45,7 @@ def run(given: dict[str, Any], study: Study, json: PlainJson = False) -> None:
     check_precision(precision)
     plan = asked_plan(study, asked.scale, asked.seeds, asked.cells)
     places = data_dirs(asked.data_dir or [])
+    from reid_srdl.jobs.slurm.asked import share_of, told_of_stop
     from reid_srdl.jobs.studies.conduct import Where
     from reid_srdl.jobs.studies.run import run_study
     from reid_srdl.jobs.studies.share import share_machine
@@ -56,7 +57,8 @@ def run(given: dict[str, Any], study: Study, json: PlainJson = False) -> None:
 
     found, notes = found_runs(plan, asked.runs, content_of=contents_in(places))
     tell_all("note", notes)
-    shared, title = share_machine(device, asked.jobs), marked_title(plan.study.title, asked.scale)
+    wanted, title = asked.wanted(asked.jobs), marked_title(plan.study.title, asked.scale)
+    shared = share_machine(device, asked.jobs) if wanted is None else share_of(wanted)
     machine = device, precision, asked.compile, shared.threads, shared.jobs
     where = Where(asked.runs, places, *machine, share=asked.share)
     if asked.estimate:
@@ -68,9 +70,9 @@ def run(given: dict[str, Any], study: Study, json: PlainJson = False) -> None:
             estimated = estimate(plan, found, where, shown)
         what = f"{title}: what is missing, one run after another"
         return present(estimate_table(estimated, what), estimate_json(estimated), as_json=json)
-    stopped = telling_of_stop("stopped; the same command goes on from there")
+    stopped = telling_of_stop(told_of_stop(wanted))
     with stopped, StudyDisplay(title, shared.jobs) as display:
-        outcomes = run_study(plan, found, where, display)
+        outcomes = run_study(plan, found, where, display, wanted)
     folders = {one.run.name: one.folder for one in outcomes if one.state != "failed"}
     unmeasured = measure_widths(plan, folders, where)
     then = command_to_show(study, asked.runs, asked.scale)
@@ -88,11 +90,12 @@ def show(
     the p-value of the paired t-test. With vanilla and five seeds or more, a verdict on each method:
     Holm's correction over all of them, Dunnett's test beside it.
     """
+    from reid_srdl.jobs.slurm.told import standing_of
     from reid_srdl.jobs.studies.asked import asked_plan, found_runs
     from reid_srdl.records.studies import gather
     from reid_srdl.report.formats import publish
     from reid_srdl.report.say import tell_all
-    from reid_srdl.report.study import study_tables
+    from reid_srdl.report.study import queue_table, study_tables
     from reid_srdl.report.study_export import study_csv_table, study_json
     from reid_srdl.report.verdicts import verdict_table
 
@@ -100,9 +103,10 @@ def show(
     plan = asked_plan(study, asked.scale, asked.seeds, asked.cells)
     found, notes = found_runs(plan, asked.runs, foreign=True)
     tell_all("note", notes)
-    results = gather(plan, found)
+    results, sent = gather(plan, found), standing_of(plan, asked.runs, found)
     tables = [*study_tables(results), *([verdict_table(results)] if results.verdicts else [])]
-    rows, tree = [study_csv_table(results)], study_json(results)
+    tables += [queue_table(sent)] if sent else []
+    rows, tree = [study_csv_table(results)], study_json(results, sent)
     publish(tables, form, output, "the study", rows=rows, tree=tree)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from reid_srdl.cli import options
 from reid_srdl.cli.generated import with_options
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.slurm.asked import QueueLine
 from reid_srdl.jobs.train_input import TrainLine
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ EXAMPLE = (
 _STOPPED = "stopped; what was done is kept, and the same command goes on from there"
 
 
-@with_options("train", own=TrainLine)
+@with_options("train", own=TrainLine, hidden=QueueLine.panel().keys() - {"on"})
 def train(given: dict[str, Any], json: options.Json = False) -> None:
     """Train a network, evaluate it, and record the run in runs/NAME.
 
@@ -107,6 +108,7 @@ def _seeds(config: AnyConfig, asked: TrainLine, as_json: bool) -> None:
     """Trains a run from each seed, and prints their row in the leaderboard."""
     from reid_srdl.group.processes import Alone
     from reid_srdl.jobs.seeds import rows_of, seeded, train_at_once
+    from reid_srdl.jobs.slurm.asked import told_of_stop
     from reid_srdl.jobs.studies.asked import seed_numbers
     from reid_srdl.report.formats import Format, publish
     from reid_srdl.report.leaderboard import leaderboard_tables
@@ -114,14 +116,16 @@ def _seeds(config: AnyConfig, asked: TrainLine, as_json: bool) -> None:
     from reid_srdl.report.study_progress import StudyDisplay
 
     assert asked.seeds is not None
-    text, jobs = asked.seeds, asked.jobs or 1
-    configs, failed = seeded(config, seed_numbers(text)), []
-    if jobs == 1:
+    text, jobs, wanted = asked.seeds, asked.jobs or 1, asked.wanted(asked.jobs)
+    configs, failed = seeded(config, seed_numbers(text), elsewhere=wanted is not None), []
+    if jobs == 1 and wanted is None:
         for one in configs:
             _run(asked, Alone(), one, as_json=None if as_json else False)
     else:
-        with telling_of_stop(_STOPPED), StudyDisplay(f"seeds {text}", jobs) as display:
-            outcomes = train_at_once(configs, jobs, display)
+        at_once = jobs if wanted is None else wanted.at_once or 0
+        stopped = telling_of_stop(told_of_stop(wanted))
+        with stopped, StudyDisplay(f"seeds {text}", at_once) as display:
+            outcomes = train_at_once(configs, jobs, display, wanted)
         failed = [one for one in outcomes if one.state == "failed"]
     if len(failed) < len(configs):
         tables = leaderboard_tables(rows_of(configs))

@@ -8,7 +8,8 @@ from typing import Literal
 WHAT, HOW, WHERE = "What is trained", "How it is trained", "Where"  # of train
 TESTED, RULES, CHANGES = "What is evaluated", "Rules", "Re-ranking and query expansion"  # of eval
 ENGINE, OUTPUT = "Engine", "Output"
-PANELS = (WHAT, HOW, WHERE, TESTED, RULES, CHANGES, ENGINE, OUTPUT)  # in the order of --help
+QUEUE = "On SLURM"  # of commands that send runs there
+PANELS = (WHAT, HOW, WHERE, QUEUE, TESTED, RULES, CHANGES, ENGINE, OUTPUT)  # in the order of --help
 
 
 @dataclass(frozen=True)

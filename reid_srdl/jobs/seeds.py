@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from reid_srdl.config import AnyConfig, sets_of
 from reid_srdl.jobs.opening import resolve_run
-from reid_srdl.jobs.studies.conduct import StudyListener, Where, conduct
+from reid_srdl.jobs.slurm.asked import Wanted, share_of
+from reid_srdl.jobs.slurm.follow import QueueListener, conduct_on_slurm
+from reid_srdl.jobs.studies.conduct import Where, conduct
 from reid_srdl.jobs.studies.share import share_machine
 from reid_srdl.records.board import Leaderboard
 from reid_srdl.records.leaderboard import leaderboard
@@ -19,8 +21,13 @@ from reid_srdl.training.precision import choose
 _LOGS = ".logs"  # hidden, so that nothing takes it for a run
 
 
-def seeded(config: AnyConfig, seeds: Sequence[int]) -> list[AnyConfig]:
+def seeded(config: AnyConfig, seeds: Sequence[int], *, elsewhere: bool = False) -> list[AnyConfig]:
     """Returns the experiment from each seed, its run named; a name that is given gets ``-seedN``.
+
+    Args:
+        config: the experiment.
+        seeds: as they were asked for; each counts once.
+        elsewhere: other machines train them, and choose device, precision and threads.
 
     Raises:
         UserError: the device is not there.
@@ -35,12 +42,17 @@ def seeded(config: AnyConfig, seeds: Sequence[int]) -> list[AnyConfig]:
             "train": train.model_copy(update={"seed": seed}),
             "run": config.run.model_copy(update={"name": name}),
         }
-        made.append(resolve_run(config.model_copy(update=own), compute))
+        asked = config.model_copy(update=own)
+        here = resolve_run(asked, compute)
+        made.append(here.model_copy(update={"train": asked.train}) if elsewhere else here)
     return made
 
 
 def train_at_once(
-    configs: Sequence[AnyConfig], jobs: int, listener: StudyListener
+    configs: Sequence[AnyConfig],
+    jobs: int,
+    listener: QueueListener,
+    wanted: Wanted | None = None,
 ) -> list[Outcome]:
     """Trains runs of one experiment, several at once, each in a process of its own.
 
@@ -50,13 +62,14 @@ def train_at_once(
         configs: as `seeded` makes them.
         jobs: runs at once; they share the CPU's cores.
         listener: told of the progress.
+        wanted: what each run gets as a job of SLURM; None: they are trained on this machine.
 
     Raises:
-        KeyboardInterrupt: the processes have been stopped before.
+        KeyboardInterrupt: the processes have been stopped before; jobs of SLURM go on.
     """
     first = configs[0]
     places = dict(sets_of(first.data))
-    shared = share_machine(first.train.device, jobs)
+    shared = share_machine(first.train.device, jobs) if wanted is None else share_of(wanted)
     where = Where(
         first.run.dir,
         places.get,
@@ -66,6 +79,8 @@ def train_at_once(
         share=first.run.shared is not None,
     )
     runs = [RunPlan(str(one.run.name), (), "", one.train.seed, one, (), None) for one in configs]
+    if wanted is not None:
+        return conduct_on_slurm(runs, {}, where, first.run.dir, wanted, listener)
     return conduct(runs, {}, where, first.run.dir, listener)
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from reid_srdl.config.marked import CommandLine
 from reid_srdl.config.option import HOW, WHAT, WHERE, Option
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.slurm.asked import QueueLine
 
 if TYPE_CHECKING:
     from reid_srdl.group.processes import Group
 
 
-class TrainLine(CommandLine):
+class TrainLine(QueueLine):
     """What the command line of ``train`` asks for."""
 
     config: Annotated[
@@ -64,7 +64,7 @@ class TrainLine(CommandLine):
         bool | None,
         Option(
             "--share/--no-share",
-            "Train once what several runs need, in RUNS/.phases; default: with --seeds.",
+            "Train once what several runs need; default: with --seeds.",
             WHERE,
         ),
     ] = None
@@ -77,6 +77,10 @@ class TrainLine(CommandLine):
             metavar="RUN",
         ),
     ] = None
+    on: Annotated[
+        Literal["local", "slurm"],
+        Option("--on", "Where --seeds are trained; of SLURM tells study run --help.", WHERE),
+    ] = "local"
     offline: Annotated[
         bool,
         Option(
@@ -135,7 +139,10 @@ class TrainLine(CommandLine):
         if self.seeds is None and self.jobs is not None:
             what = "--jobs: is for --seeds"
             raise UserError(what, "add --seeds, or leave --jobs out", usage=True)
-        if self.tensorboard and (self.jobs or 1) > 1:
+        if self.wanted(self.jobs) is not None and self.seeds is None:
+            what = "--on slurm: is for --seeds"
+            raise UserError(what, "add --seeds, e.g. --seeds 0 for a single run", usage=True)
+        if self.tensorboard and ((self.jobs or 1) > 1 or self.on == "slurm"):
             what = "--tensorboard: is for one run after another"
             raise UserError(what, "leave --jobs out", usage=True)
         if self.seeds is not None and "train.seed" in self.given:

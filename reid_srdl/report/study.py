@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from reid_srdl.records.intervals import Estimate
+from reid_srdl.records.studies.progress import OnQueue
 from reid_srdl.records.studies.results import ContrastScore, Score, StudyResults
 from reid_srdl.records.studies.schema import Study
 from reid_srdl.report.analysis import width_table
@@ -80,6 +81,32 @@ def study_table(results: StudyResults) -> Table:
     rows = (*_cell_rows(results), *_contrast_rows(results), *_quoted_rows(results))
     title = marked_title(results.plan.study.title, results.plan.scale)
     return Table(title, columns, rows, tuple(_notes(results)))
+
+
+def queue_table(runs: Sequence[OnQueue]) -> Table:
+    """Returns where runs stand that were sent to SLURM: a row for each that is not finished."""
+    columns = (
+        Column("run", "run"),
+        Column("state", "state"),
+        Column("job", "job"),
+        Column("told", "why"),
+        Column("log", "log"),
+    )
+    rows = tuple(
+        Row(
+            {
+                "run": one.run,
+                "state": one.state,
+                "job": one.job,
+                "told": one.told or None,
+                "log": str(one.log) if one.state in ("running", "failed") else None,
+            }
+        )
+        for one in runs
+        if one.state != "finished"
+    )
+    done = sum(one.state == "finished" for one in runs)
+    return Table("On SLURM", columns, rows, (f"{done} of {len(runs)} jobs' runs are finished",))
 
 
 def _cell_rows(results: StudyResults) -> Iterator[Row]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from reid_srdl.records.analyses import Width
+from reid_srdl.records.studies.progress import OnQueue
 from reid_srdl.records.studies.results import (
     CellResult,
     ContrastResult,
@@ -68,8 +70,13 @@ def _flat(results: StudyResults, entry: dict[str, Any], score: dict[str, Any]) -
     return {key: whole.get(key) for key in _csv_keys()}
 
 
-def study_json(results: StudyResults) -> dict[str, Any]:
-    """Returns a study as plain values: fractions from 0 to 1, costs in 10^16, times in seconds."""
+def study_json(results: StudyResults, sent: Sequence[OnQueue] = ()) -> dict[str, Any]:
+    """Returns a study as plain values: fractions from 0 to 1, costs in 10^16, times in seconds.
+
+    Args:
+        results: the study's.
+        sent: where runs stand that were sent to SLURM.
+    """
     plan = results.plan
     return {
         "study": plan.study.name,
@@ -89,6 +96,7 @@ def study_json(results: StudyResults) -> dict[str, Any]:
         ],
         "widths": [_width_json(name, width) for name, width in results.widths.items()],
         "not_run": list(results.missing),
+        "on_slurm": [{**asdict(one), "log": str(one.log)} for one in sent],
         "notes": list(results.notes),
     }
 

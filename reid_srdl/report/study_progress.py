@@ -25,7 +25,7 @@ class StudyDisplay:
 
     Args:
         title: stands before the lines.
-        jobs: runs at once.
+        jobs: runs at once; 0: nobody knows, and so neither how much is left.
     """
 
     def __init__(self, title: str, jobs: int) -> None:
@@ -61,6 +61,11 @@ class StudyDisplay:
         at_once = f", {self._jobs} at once" if self._jobs > 1 else ""
         count = f"{self._total} run{'s' if self._total != 1 else ''}"
         self._say(f"{self._title}: {count}, {there} finished before{at_once}")
+
+    def queued(self, runs: Sequence[str], jobs: Sequence[str], after: Sequence[str]) -> None:
+        """Prints a line."""
+        waiting = f", after {_some(after)}" if after else ""
+        self._say(f"{_some(runs)}: queued as {_some(jobs)}{waiting}")
 
     def started(self, run: RunPlan) -> None:
         """Prints a line."""
@@ -106,12 +111,17 @@ class StudyDisplay:
             unknown |= pace is None
             epochs = self._epochs.get(name, run.config.train.epochs)
             left += (pace or 0.0) * max(epochs - self._done.get(name, 0), 0)
-        if left == 0:
+        if left == 0 or self._jobs == 0:
             return elapsed
         return f"{elapsed}, left {'more than' if unknown else 'about'} {_told(left / self._jobs)}"
 
     def _say(self, line: str) -> None:
         self._console.print(line, soft_wrap=True, markup=False)
+
+
+def _some(names: Sequence[str]) -> str:
+    """Returns names in a line, of many the first and the last."""
+    return ", ".join(names) if len(names) < 4 else f"{names[0]} to {names[-1]} ({len(names)})"
 
 
 def _told(seconds: float) -> datetime.timedelta:

@@ -59,8 +59,9 @@ class Interrupts:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Takes SIGINT and SIGTERM as wishes; a second one of either ends the process as usual.
+        """Takes SIGINT and SIGTERM as wishes; a second Ctrl-C ends the process as usual.
 
+        A second SIGTERM says nothing new: queues send several, to each process and to all.
         Signals reach the main thread alone: in another one, nothing changes.
         """
         if threading.current_thread() is not threading.main_thread():
@@ -71,8 +72,7 @@ class Interrupts:
         def asked(number: int, _frame: FrameType | None) -> None:
             self.asked = number
             if self._joining.size == 1:
-                for each, handler in before.items():
-                    signal.signal(each, handler)
+                signal.signal(signal.SIGINT, before[signal.SIGINT])
             if self._at_once:
                 self.stop()
 

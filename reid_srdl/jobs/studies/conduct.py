@@ -110,7 +110,7 @@ class _Conductor:
         }
         self._waiting = [run for run in runs if run.name not in found]
         self._running: dict[str, RunProcess] = {}
-        self._missing = _MissingData(where.data_dir)
+        self._missing = MissingData(where.data_dir)
 
     def conduct(self) -> list[Outcome]:
         self._listener.begins(self._waiting, len(self._outcomes))
@@ -207,7 +207,7 @@ def placed(run: RunPlan, where: Where, folder: Path, teacher: Path | None = None
     )
 
 
-class _MissingData:
+class MissingData:
     """Says which data sets are not there, each looked for once."""
 
     def __init__(self, data_dir: DataDirs) -> None:

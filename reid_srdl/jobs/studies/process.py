@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -20,8 +21,8 @@ _WORKER = "reid_srdl.jobs.studies.worker"
 _TAIL = 8192  # bytes of a log that are searched for its last error
 
 
-class RunProcess:
-    """A run that trains in a process of its own.
+class WatchedRun:
+    """A run that is trained somewhere, seen from its folder.
 
     Args:
         name: the run's name.
@@ -32,28 +33,6 @@ class RunProcess:
     def __init__(self, name: str, config: AnyConfig, log: Path) -> None:
         self.name, self.config, self.log = name, config, log
         self.folder = config.run.dir / name
-        with writing(log, "the run's log"):
-            log.parent.mkdir(parents=True, exist_ok=True)
-            out = log.open("a", encoding="utf-8")
-        with out:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", _WORKER],
-                stdin=subprocess.PIPE,
-                stdout=out,
-                stderr=out,
-                text=True,
-                start_new_session=True,  # Ctrl-C reaches the study alone, which stops its runs
-            )
-        assert self._process.stdin is not None
-        self._input = self._process.stdin
-        with suppress(BrokenPipeError):  # it ended at once; its log says why
-            self._input.write(json.dumps(config.model_dump(mode="json")) + "\n")
-            self._input.flush()
-
-    @property
-    def status(self) -> int | None:
-        """The exit status, None while it runs."""
-        return self._process.poll()
 
     @property
     def dataset(self) -> str:
@@ -82,6 +61,35 @@ class RunProcess:
         lines = [line for line in content.splitlines(keepends=True) if line.endswith(b"\n")]
         return [seconds for line in lines if (seconds := _seconds(line)) is not None]
 
+
+class RunProcess(WatchedRun):
+    """A run that trains in a process of its own."""
+
+    def __init__(self, name: str, config: AnyConfig, log: Path) -> None:
+        super().__init__(name, config, log)
+        with writing(log, "the run's log"):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            out = log.open("a", encoding="utf-8")
+        with out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", _WORKER],
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=out,
+                text=True,
+                start_new_session=True,  # Ctrl-C reaches the study alone, which stops its runs
+            )
+        assert self._process.stdin is not None
+        self._input = self._process.stdin
+        with suppress(BrokenPipeError):  # it ended at once; its log says why
+            self._input.write(json.dumps(config.model_dump(mode="json")) + "\n")
+            self._input.flush()
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, None while it runs."""
+        return self._process.poll()
+
     def ask_to_stop(self) -> None:
         """Ends its input, at which it stops. One that has ended already is left alone."""
         with suppress(BrokenPipeError):  # what it never read is still to be written
@@ -100,9 +108,39 @@ class RunProcess:
         status = self.status
         if status is not None and status < 0:
             return f"killed by signal {-status}{' (out of memory?)' if status == -9 else ''}"
-        lines = [line.strip() for line in _tail(self.log).splitlines() if line.strip()]
-        told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        return (told or lines or [f"exit status {status}"])[-1]
+        end = log_end(self.log)
+        return end.error or end.last or f"exit status {status}"
+
+
+@dataclass(frozen=True)
+class LogEnd:
+    """The end of a run's log.
+
+    Attributes:
+        text: as it stands there.
+    """
+
+    text: str
+
+    @property
+    def error(self) -> str:
+        """The last error that it tells; empty: none."""
+        told = [line.removeprefix("error: ") for line in self._lines if line.startswith("error: ")]
+        return told[-1] if told else ""
+
+    @property
+    def last(self) -> str:
+        """Its last line; empty: none."""
+        return self._lines[-1] if self._lines else ""
+
+    @property
+    def _lines(self) -> list[str]:
+        return [line.strip() for line in self.text.splitlines() if line.strip()]
+
+
+def log_end(path: Path) -> LogEnd:
+    """Returns the end of a log; an empty one where it is gone or cannot be read."""
+    return LogEnd(_tail(path))
 
 
 def _seconds(line: bytes) -> float | None:

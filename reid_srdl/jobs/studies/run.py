@@ -10,7 +10,9 @@ import filelock
 
 from reid_srdl.errors import UserError
 from reid_srdl.files import write_json
-from reid_srdl.jobs.studies.conduct import StudyListener, Where, conduct
+from reid_srdl.jobs.slurm.asked import Wanted
+from reid_srdl.jobs.slurm.follow import QueueListener, conduct_on_slurm
+from reid_srdl.jobs.studies.conduct import Where, conduct
 from reid_srdl.jobs.studies.reading import reader_of
 from reid_srdl.places import writing
 from reid_srdl.records.studies.match import FoundRun, foreign_runs, study_folder
@@ -22,7 +24,11 @@ _MANIFEST = "study.json"
 
 
 def run_study(
-    plan: Plan, found: Mapping[str, FoundRun], where: Where, listener: StudyListener
+    plan: Plan,
+    found: Mapping[str, FoundRun],
+    where: Where,
+    listener: QueueListener,
+    wanted: Wanted | None = None,
 ) -> list[Outcome]:
     """Trains every run of a plan that is not finished; a study that was stopped goes on.
 
@@ -31,6 +37,7 @@ def run_study(
         found: the finished ones, by `records.studies.match`.
         where: folders and devices.
         listener: told of the progress.
+        wanted: what each run gets as a job of SLURM; None: they are trained on this machine.
 
     Returns:
         What became of each run, in the plan's order.
@@ -51,6 +58,8 @@ def run_study(
     with _locked(folder):
         write_json(folder / _MANIFEST, _manifest(plan), "what the study is")
         there = {name: one.folder for name, one in found.items()}
+        if wanted is not None:
+            return conduct_on_slurm(plan.runs, there, where, folder, wanted, listener)
         return conduct(plan.runs, there, where, folder, listener)
 
 

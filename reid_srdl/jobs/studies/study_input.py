@@ -7,13 +7,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reid_srdl.config.marked import CommandLine
 from reid_srdl.config.option import WHERE, Option
+from reid_srdl.jobs.slurm.asked import QueueLine
 
 WHAT = "What is run"
 
 
-class StudyLine(CommandLine):
+class StudyLine(QueueLine):
     """What the command line of a study asks for; ``show`` takes seeds, cells, scale and runs."""
 
     seeds: Annotated[
@@ -67,7 +67,8 @@ class StudyLine(CommandLine):
         Option(
             "--jobs",
             "Runs at once. Default: 1 on CPU; on CUDA one for each 16 GiB of free memory and 2 "
-            "cores, at least 1 (a guess: a run that needs more fails, and goes on with fewer).",
+            "cores, at least 1 (a guess: a run that needs more fails, and goes on with fewer). On "
+            "SLURM: of each array; default: all.",
             WHERE,
             metavar="N",
         ),

@@ -15,6 +15,8 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Mapping
+from typing import Any
 
 from reid_srdl.config import resolve
 from reid_srdl.failures import in_words
@@ -29,14 +31,23 @@ _PATIENCE = 20.0  # seconds until a run that does not stop by itself is ended
 
 def main() -> int:
     """Trains the run that standard input tells; returns the process's exit status."""
-    config = resolve(json.loads(sys.stdin.readline()), OPTIONS)
+    tree = json.loads(sys.stdin.readline())
     # A study that a script started in the background hands on that SIGINT is ignored, and
     # interrupt_main would do nothing.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_stop_at_the_end_of_input, daemon=True).start()
+    return train_told(tree)
+
+
+def train_told(tree: Mapping[str, Any]) -> int:
+    """Trains a run, and tells errors on standard error; returns the process's exit status.
+
+    Args:
+        tree: the resolved configuration.
+    """
     try:
         with Display() as display:
-            train(config, display)
+            train(resolve(tree, OPTIONS), display)
     except Exception as error:
         traceback.print_exception(error)  # the log keeps it; the study tells the last error alone
         told = in_words(error)

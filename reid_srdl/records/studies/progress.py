@@ -25,6 +25,25 @@ class Outcome:
     error: str = ""
 
 
+@dataclass(frozen=True)
+class OnQueue:
+    """Where a run stands that was sent to SLURM.
+
+    Attributes:
+        run: its name.
+        state: ``unknown`` where SLURM does not answer.
+        job: its newest job's id.
+        told: why it waits or failed, in one line; empty: nothing to tell.
+        log: the file that the job writes to.
+    """
+
+    run: str
+    state: Literal["queued", "running", "failed", "finished", "unknown"]
+    job: str
+    told: str
+    log: Path
+
+
 class Running(Protocol):
     """A run that works or has just ended."""
 

@@ -1,0 +1,90 @@
+"""Sends runs to SLURM through submitit: those that wait for the same jobs as one array."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from reid_srdl.config import AnyConfig
+from reid_srdl.jobs.slurm.asked import Wanted
+from reid_srdl.jobs.slurm.inside import TrainingJob
+from reid_srdl.jobs.slurm.ledger import FOLDER, Ledger, Sent
+from reid_srdl.jobs.slurm.queue import cancel_named, refusal
+from reid_srdl.places import writing
+
+_TIMES = 1000  # that a run may reach its job's time limit and go on
+_WARNED = 90  # seconds before that limit at which it is told
+
+
+def send(
+    configs: Sequence[AnyConfig], after: Sequence[str], wanted: Wanted, ledger: Ledger
+) -> dict[str, Sent]:
+    """Sends runs as one job each, which start once others have succeeded.
+
+    Args:
+        configs: resolved, with their places.
+        after: ids of the jobs that must have succeeded.
+        wanted: what each job gets.
+        ledger: notes their ids. A kill at any moment leaves no job that nobody knows of: the next
+            `recover` ends those whose ids were not noted.
+
+    Raises:
+        UserError: SLURM refuses them.
+    """
+    import submitit
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    name = f"reid-srdl-{uuid.uuid4().hex[:12]}"
+    with writing(ledger.place, "the jobs' folder"):
+        ledger.announce(name)
+        executor = submitit.SlurmExecutor(ledger.place.resolve(), max_num_timeout=_TIMES)
+    executor.update_parameters(**_parameters(name, after, wanted))
+    works = [TrainingJob(json.dumps(config.model_dump(mode="json"))) for config in configs]
+    try:
+        if len(works) == 1:
+            jobs = [executor.submit(works[0])]
+        else:
+            with executor.batch():
+                jobs = [executor.submit(work) for work in works]
+        ids = [str(job.job_id) for job in jobs]
+    except (FailedJobError, FailedSubmissionError) as error:
+        raise refusal(str(error)) from None
+    sent = {
+        str(config.run.name): Sent(job=one, log=f"{FOLDER}/{one}_0_log.out")
+        for config, one in zip(configs, ids, strict=True)
+    }
+    ledger.note(sent)
+    return sent
+
+
+def recover(ledger: Ledger) -> None:
+    """Ends jobs that were sent by a process that was killed before it could note their ids."""
+    if (name := ledger.read().sending) is not None:
+        cancel_named(name)
+        ledger.note({})
+
+
+def _parameters(name: str, after: Sequence[str], wanted: Wanted) -> dict[str, Any]:
+    """Returns what submitit's executor is told."""
+    asked: dict[str, Any] = {
+        "job_name": name,
+        "time": wanted.minutes,
+        "cpus_per_task": wanted.cpus,
+        "srun_args": [f"--cpus-per-task={wanted.cpus}"],  # which srun no longer takes from sbatch
+        "signal_delay_s": _WARNED,
+        "stderr_to_stdout": True,
+        "additional_parameters": {"requeue": True, **wanted.more},
+    }
+    if wanted.partition is not None:
+        asked["partition"] = wanted.partition
+    if wanted.account is not None:
+        asked["account"] = wanted.account
+    if wanted.gpus:
+        asked["gpus_per_node"] = wanted.gpus
+    if wanted.at_once is not None:
+        asked["array_parallelism"] = wanted.at_once
+    if after:
+        asked["dependency"] = f"afterok:{':'.join(after)}"
+    return asked
