@@ -46,7 +46,7 @@ class TrainLine(QueueLine):
         str | None,
         Option(
             "--seeds",
-            "A run from each of these seeds, and their row in the leaderboard at the end.",
+            "A run from each of these seeds; then their row in the leaderboard.",
             HOW,
             metavar="0,1,...",
         ),

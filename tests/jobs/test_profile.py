@@ -12,7 +12,7 @@ import yaml
 
 from reid_srdl.errors import UserError
 from reid_srdl.group.processes import Alone
-from reid_srdl.jobs import profile as profiling
+from reid_srdl.jobs import measuring
 from reid_srdl.jobs.profile import profile_run
 from reid_srdl.methods.srdl import SRDLOptions, srdl
 from reid_srdl.records.profiled import Operator, Profile
@@ -28,8 +28,8 @@ __all__ = ["cache"]
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profiling, "_SIDES", {"cpu": (64,)})
-    monkeypatch.setattr(profiling, "_WARM", 1)
+    monkeypatch.setattr(measuring, "_SIDES", {"cpu": (64,)})
+    monkeypatch.setattr(measuring, "_WARM", 1)
 
 
 def written(place: Path) -> Path:

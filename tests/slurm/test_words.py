@@ -152,6 +152,7 @@ def test_a_refused_account_is_told_and_nothing_is_noted(
 
 def test_where_runs_stand(tmp_path: Path, commands: Path) -> None:
     ledger = Ledger(tmp_path)
+    ledger.place.mkdir()
     ledger.note({name: Sent(job=str(n), log=f"{n}.out") for n, name in enumerate("abcd")})
     lines = ("1|PENDING|0|Priority|", "2|RUNNING|0|None|", "3|CANCELLED|0|None|")
     cluster.command(commands, "squeue", "cat <<E\n" + "\n".join(lines) + "\nE")

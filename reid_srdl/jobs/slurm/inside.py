@@ -18,7 +18,6 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from reid_srdl.errors import Terminated
-from reid_srdl.jobs.studies.worker import STOPPED, train_told
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
@@ -36,6 +35,8 @@ class TrainingJob:
 
     def __call__(self) -> None:
         """Trains the run, or goes on with it."""
+        from reid_srdl.jobs.studies.worker import STOPPED, train_told
+
         wishes = _Wishes()
         status = train_told(json.loads(self.config))
         if status == STOPPED and wishes.go_on_later():

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import filelock
 from pydantic import Field, ValidationError
 
 from reid_srdl.errors import FileError, UserError
 from reid_srdl.files import write_text
+from reid_srdl.places import writing
 from reid_srdl.records.part import RecordPart
 
 FOLDER = ".slurm"  # hidden, so that nothing takes it for a run
@@ -75,6 +79,18 @@ class Ledger:
             hint = "scancel the jobs that squeue --me shows, and delete it: runs go on"
             raise UserError(f"{self.path}: is damaged", hint) from None
 
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other commands from sending runs of this folder meanwhile."""
+        with writing(self.place, "the jobs' folder"):
+            self.place.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.place / "lock")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
     def announce(self, name: str) -> None:
         """Notes that jobs of a name are about to be sent."""
         self._write(self.read().model_copy(update={"sending": name}))
@@ -88,5 +104,4 @@ class Ledger:
         return self.folder / sent.log
 
     def _write(self, listed: Listed) -> None:
-        self.place.mkdir(parents=True, exist_ok=True)
         write_text(self.path, listed.model_dump_json(indent=2) + "\n", _WHAT)

@@ -12,7 +12,6 @@ from reid_srdl.jobs.slurm.asked import Wanted
 from reid_srdl.jobs.slurm.inside import TrainingJob
 from reid_srdl.jobs.slurm.ledger import FOLDER, Ledger, Sent
 from reid_srdl.jobs.slurm.queue import cancel_named, refusal
-from reid_srdl.places import writing
 
 _TIMES = 1000  # that a run may reach its job's time limit and go on
 _WARNED = 90  # seconds before that limit at which it is told
@@ -37,33 +36,34 @@ def send(
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
     name = f"reid-srdl-{uuid.uuid4().hex[:12]}"
-    with writing(ledger.place, "the jobs' folder"):
-        ledger.announce(name)
-        executor = submitit.SlurmExecutor(ledger.place.resolve(), max_num_timeout=_TIMES)
+    executor = submitit.SlurmExecutor(ledger.place.resolve(), max_num_timeout=_TIMES)
     executor.update_parameters(**_parameters(name, after, wanted))
     works = [TrainingJob(json.dumps(config.model_dump(mode="json"))) for config in configs]
-    try:
-        if len(works) == 1:
-            jobs = [executor.submit(works[0])]
-        else:
-            with executor.batch():
-                jobs = [executor.submit(work) for work in works]
-        ids = [str(job.job_id) for job in jobs]
-    except (FailedJobError, FailedSubmissionError) as error:
-        raise refusal(str(error)) from None
-    sent = {
-        str(config.run.name): Sent(job=one, log=f"{FOLDER}/{one}_0_log.out")
-        for config, one in zip(configs, ids, strict=True)
-    }
-    ledger.note(sent)
+    with ledger.locked():
+        ledger.announce(name)
+        try:
+            if len(works) == 1:
+                jobs = [executor.submit(works[0])]
+            else:
+                with executor.batch():
+                    jobs = [executor.submit(work) for work in works]
+            ids = [str(job.job_id) for job in jobs]
+        except (FailedJobError, FailedSubmissionError) as error:
+            raise refusal(str(error)) from None
+        sent = {
+            str(config.run.name): Sent(job=one, log=f"{FOLDER}/{one}_0_log.out")
+            for config, one in zip(configs, ids, strict=True)
+        }
+        ledger.note(sent)
     return sent
 
 
 def recover(ledger: Ledger) -> None:
     """Ends jobs that were sent by a process that was killed before it could note their ids."""
-    if (name := ledger.read().sending) is not None:
-        cancel_named(name)
-        ledger.note({})
+    with ledger.locked():
+        if (name := ledger.read().sending) is not None:
+            cancel_named(name)
+            ledger.note({})
 
 
 def _parameters(name: str, after: Sequence[str], wanted: Wanted) -> dict[str, Any]:
