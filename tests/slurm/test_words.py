@@ -9,7 +9,7 @@ import pytest
 
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.slurm.asked import QueueLine, Wanted, further, minutes_of
-from reid_srdl.jobs.slurm.ledger import Ledger, Sent
+from reid_srdl.jobs.slurm.ledger import Ledger, Listed, Sent
 from reid_srdl.jobs.slurm.needs import needs_of
 from reid_srdl.jobs.slurm.queue import Job, check_there, jobs_of, refusal
 from reid_srdl.jobs.slurm.sending import send
@@ -147,7 +147,7 @@ def test_a_refused_account_is_told_and_nothing_is_noted(
     ledger = Ledger(tmp_path / "runs")
     with pytest.raises(UserError, match="Invalid account"):
         send([config(tmp_path, tmp_path / "runs")], (), Wanted(account="x"), ledger)
-    assert ledger.read().jobs == {}
+    assert ledger.read() == Listed()
 
 
 def test_where_runs_stand(tmp_path: Path, commands: Path) -> None:

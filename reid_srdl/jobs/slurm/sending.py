@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import uuid
 from collections.abc import Sequence
@@ -42,20 +44,27 @@ def send(
     with ledger.locked():
         ledger.announce(name)
         try:
-            if len(works) == 1:
-                jobs = [executor.submit(works[0])]
-            else:
-                with executor.batch():
-                    jobs = [executor.submit(work) for work in works]
-            ids = [str(job.job_id) for job in jobs]
+            with contextlib.redirect_stderr(io.StringIO()):  # the refusal says it once
+                jobs = _submitted(executor, works)
         except (FailedJobError, FailedSubmissionError) as error:
+            ledger.note({})
             raise refusal(str(error)) from None
+        ids = [str(job.job_id) for job in jobs]
         sent = {
             str(config.run.name): Sent(job=one, log=f"{FOLDER}/{one}_0_log.out")
             for config, one in zip(configs, ids, strict=True)
         }
         ledger.note(sent)
     return sent
+
+
+def _submitted(executor: Any, works: Sequence[TrainingJob]) -> list[Any]:
+    """Returns submitit's jobs, those of several as an array."""
+    if len(works) == 1:
+        return [executor.submit(works[0])]
+    with executor.batch():
+        jobs = [executor.submit(work) for work in works]
+    return jobs
 
 
 def recover(ledger: Ledger) -> None:
