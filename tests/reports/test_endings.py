@@ -52,7 +52,7 @@ ERRORS: dict[str, tuple[BaseException, int, str, str]] = {
 def run(
     monkeypatch: pytest.MonkeyPatch, error: BaseException, *more: str, runs: str = "runs"
 ) -> int:
-    def fail(*arguments: object) -> None:
+    def fail(*arguments: object, **more: object) -> None:
         raise error
 
     monkeypatch.setattr(JOB, fail)
