@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import itertools
+import os
 import resource
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -17,6 +19,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from reid_srdl.config import AnyConfig
 from reid_srdl.data.batches import Batch, TrainingSet
+from reid_srdl.files import whole_file
 from reid_srdl.group.processes import Group
 from reid_srdl.jobs.planning import RunPlan, parts_classes
 from reid_srdl.models.build import build
@@ -133,10 +136,11 @@ class Profiler:
         kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
         with self._batches() as batches:
             self._go(step, batches, 1, self._clocks)
+            os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else it tells of itself on stderr
             with profile(activities=kinds) as seen:
                 self._go(step, batches, steps, self._clocks)
         if trace is not None and self._group.rank == 0:
-            seen.export_chrome_trace(str(trace))
+            _write_trace(seen, trace)
         found = []
         for one in seen.key_averages():
             taken = one.self_device_time_total if on_gpu else one.self_cpu_time_total
@@ -194,6 +198,18 @@ class Profiler:
             yield (replace(batch, known=known) if known else batch for batch in made)
         finally:
             made.close()
+
+
+def _write_trace(seen: profile, path: Path) -> None:
+    """Writes a trace whole or not at all; PyTorch itself passes over what it cannot write.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    with whole_file(path, "the trace") as temporary:
+        seen.export_chrome_trace(str(temporary))
+        if path.suffix == ".gz":
+            temporary.write_bytes(gzip.compress(temporary.read_bytes()))
 
 
 def _built(model: Any) -> Any:

@@ -67,6 +67,9 @@ def profile_run(
 def _configured(source: Path, given: Mapping[str, Any], assignments: Sequence[str]) -> AnyConfig:
     """Returns a run's or a file's configuration, in a run of its own."""
     file = RunFolder(source).config if source.is_dir() else source
+    if not file.exists():
+        what = f"{file}: no such file" if file is source else f"{source}: not a run folder"
+        raise UserError(what, "name a folder of a run, or a YAML file of keys", usage=True)
     config = configured(given, file, assignments, None)
     return config.model_copy(update={"run": config.run.model_copy(update={"name": None})})
 

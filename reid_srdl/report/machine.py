@@ -35,7 +35,8 @@ def machine_pairs(machine: Machine) -> Iterator[tuple[str, str]]:
         auto = machine.auto
         yield (
             "will use",
-            f"device {auto.device}, precision {auto.precision}, {auto.threads} threads",
+            f"device {auto.device}, precision {auto.precision}, "
+            f"{auto.threads} thread{'s' * (auto.threads > 1)}",
         )
     elif machine.torch.problem:
         yield "will use", "nothing can be trained here until torch can be imported"

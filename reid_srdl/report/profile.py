@@ -72,7 +72,7 @@ def _facts(found: Profile) -> Table:
 
 
 def _lines(found: Profile) -> Iterator[tuple[str, str]]:
-    threads = f", {found.threads} threads" if not _on_gpu(found) else ""
+    threads = f", {found.threads} thread{'s' * (found.threads > 1)}" if not _on_gpu(found) else ""
     processes = f"{found.processes} processes, " if found.processes > 1 else ""
     compiled = ", compiled" * found.compiled + ", one CUDA graph" * found.graph
     yield "device", f"{processes}{found.device}{threads}{compiled}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
@@ -70,6 +72,7 @@ def test_of_a_run_and_of_its_first_phase(
     tree = json.loads(done.stdout)
     assert (tree["phase"], tree["batch_size"], tree["processes"]) == ("first", 4, 1)
     assert tree["images_per_second"] == pytest.approx(4 / tree["seconds"])
+    assert done.stderr == ""
     done = reid_srdl_here(*words[:-1], "third", streams=capsys)
     assert_told(done, "--phase third: no such phase", "second", status=2)
 
@@ -134,3 +137,34 @@ def test_a_trace_that_cannot_be_written_is_told_first(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="can't write the trace"):
         profile_run(tmp_path, {}, Alone(), trace=tmp_path / "file" / "x.json")
+
+
+class FailedTrace:
+    """A profile that PyTorch cannot write: it says so on stderr alone, and goes on."""
+
+    def export_chrome_trace(self, path: str) -> None:
+        """Writes nothing."""
+
+
+class WrittenTrace:
+    """A profile as PyTorch writes it."""
+
+    def export_chrome_trace(self, path: str) -> None:
+        """Writes what it saw."""
+        Path(path).write_text("{}")
+
+
+def test_a_trace_is_written_whole_or_that_is_an_error(tmp_path: Path) -> None:
+    trace = tmp_path / "made" / "trace.json.gz"
+    with pytest.raises(UserError, match="can't write the trace"):
+        measuring._write_trace(cast(Any, FailedTrace()), trace)
+    assert list(trace.parent.iterdir()) == []
+    measuring._write_trace(cast(Any, WrittenTrace()), trace)
+    assert gzip.decompress(trace.read_bytes()) == b"{}"
+
+
+def test_what_is_no_run_and_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = reid_srdl_here("profile", tmp_path, streams=capsys)
+    assert_told(done, "not a run folder", "or a YAML file of keys", status=2)
+    done = reid_srdl_here("profile", tmp_path / "x.yaml", streams=capsys)
+    assert_told(done, "no such file", "or a YAML file of keys", status=2)
