@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from reid_srdl.config import AnyConfig, fingerprint
 from reid_srdl.data.augment import check_pad
@@ -43,13 +44,17 @@ def compute_of(config: AnyConfig) -> Compute:
     )
 
 
-def resolve_run(config: AnyConfig, compute: Compute) -> AnyConfig:
-    """Returns the configuration with every ``auto`` and the run's name filled in."""
-    machine = {
-        "device": str(compute.device),
-        "precision": compute.precision,
-        "threads": compute.threads,
-    }
+def resolve_run(config: AnyConfig, compute: Compute | None) -> AnyConfig:
+    """Returns the configuration with every ``auto`` and the run's name filled in.
+
+    Args:
+        config: as asked for.
+        compute: where and how it computes; None: another machine decides, and ``auto`` stays.
+    """
+    machine: dict[str, Any] = {}
+    if compute is not None:
+        machine |= {"device": str(compute.device), "precision": compute.precision}
+        machine["threads"] = compute.threads
     directories = {
         "dir": config.data.dir.resolve() if config.data.dir else None,
         "dirs": tuple(place.resolve() for place in config.data.dirs),

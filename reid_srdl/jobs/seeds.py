@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from reid_srdl.config import AnyConfig, sets_of
-from reid_srdl.jobs.opening import resolve_run
+from reid_srdl.jobs.opening import compute_of, resolve_run
 from reid_srdl.jobs.slurm.asked import Wanted, share_of
 from reid_srdl.jobs.slurm.follow import QueueListener, conduct_on_slurm
+from reid_srdl.jobs.slurm.queue import check_there
 from reid_srdl.jobs.studies.conduct import Where, conduct
 from reid_srdl.jobs.studies.share import share_machine
 from reid_srdl.records.board import Leaderboard
@@ -16,7 +17,6 @@ from reid_srdl.records.leaderboard import leaderboard
 from reid_srdl.records.store import read_records
 from reid_srdl.records.studies.plan import RunPlan
 from reid_srdl.records.studies.progress import Outcome
-from reid_srdl.training.precision import choose
 
 _LOGS = ".logs"  # hidden, so that nothing takes it for a run
 
@@ -27,24 +27,21 @@ def seeded(config: AnyConfig, seeds: Sequence[int], *, elsewhere: bool = False) 
     Args:
         config: the experiment.
         seeds: as they were asked for; each counts once.
-        elsewhere: other machines train them, and choose device, precision and threads.
+        elsewhere: other machines train them, and choose device, precision and threads; then
+            nothing here decides on a name.
 
     Raises:
         UserError: the device is not there.
     """
     train, made = config.train, []
-    compute = choose(
-        train.device, train.precision, train.threads, compile=train.compile, graph=train.graph
-    )
+    compute = None if elsewhere else compute_of(config)
     for seed in dict.fromkeys(seeds):
         name = config.run.name and f"{config.run.name}-seed{seed}"
         own = {
             "train": train.model_copy(update={"seed": seed}),
             "run": config.run.model_copy(update={"name": name}),
         }
-        asked = config.model_copy(update=own)
-        here = resolve_run(asked, compute)
-        made.append(here.model_copy(update={"train": asked.train}) if elsewhere else here)
+        made.append(resolve_run(config.model_copy(update=own), compute))
     return made
 
 
@@ -80,6 +77,7 @@ def train_at_once(
     )
     runs = [RunPlan(str(one.run.name), (), "", one.train.seed, one, (), None) for one in configs]
     if wanted is not None:
+        check_there()
         return conduct_on_slurm(runs, {}, where, first.run.dir, wanted, listener)
     return conduct(runs, {}, where, first.run.dir, listener)
 

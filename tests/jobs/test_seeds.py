@@ -34,6 +34,18 @@ def test_each_is_an_ordinary_run_and_all_share_a_row(tmp_path: Path, cache: Path
     assert [own.run.name and own.run.name.split("-")[3] for own in unnamed] == ["seed0", "seed1"]
 
 
+def test_another_machine_chooses_its_device_and_this_one_no_name(tmp_path: Path) -> None:
+    asked = config(people(tmp_path / "data"), tmp_path / "runs", None)
+    for device in ("auto", "cuda:7"):  # which is not here
+        own = {"device": device, "precision": "tf32", "threads": None}
+        there = asked.model_copy(update={"train": asked.train.model_copy(update=own)})
+        (one,) = seeded(there, [0], elsewhere=True)
+        assert (one.train.device, one.train.precision, one.train.threads) == (device, "tf32", None)
+        assert one.run.name
+    with pytest.raises(UserError, match="is not there"):
+        seeded(there, [0])
+
+
 def test_several_at_once_are_processes_and_a_failure_is_told(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,9 @@ def test_what_is_wanted_of_each_job() -> None:
     assert asked.wanted(2) == Wanted("p", 60, 1, 2, "a", {}, 2)
     with pytest.raises(UserError, match=r"--cpus, --partition: for --on slurm alone"):
         QueueLine(partition="p", cpus=3).wanted(None)
+    for short in ("0", "2", "0:90"):
+        with pytest.raises(UserError, match="too short"):
+            QueueLine(on="slurm", time=short).wanted(None)
     with pytest.raises(UserError, match="one GPU"):
         QueueLine(on="slurm", gpus=2).wanted(None)
 
@@ -132,6 +135,9 @@ def test_without_slurm_or_submitit_that_is_said(
     assert_told(done, "no SLURM here (sbatch is not on the PATH)", "leave --on out")
     done = reid_srdl_here(*words, "--on", "slurm", streams=capsys)
     assert_told(done, "--on slurm: is for --seeds", status=2)
+    done = reid_srdl_here("study", "run", "table5", "--on", "slurm", streams=capsys)
+    assert_told(done, "no SLURM here (sbatch is not on the PATH)", "leave --on out")
+    assert not (tmp_path / "runs").exists()
     for name in ("sbatch", "srun", "squeue"):
         cluster.command(tmp_path, name, "exit 0")
     with monkeypatch.context() as patch:

@@ -14,6 +14,7 @@ from reid_srdl.config.option import QUEUE, WHERE, Option
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.studies.share import Share
 
+_SHORTEST = 3  # minutes: 90 seconds before its end a run is told to write a checkpoint and end
 _MINUTES = 240  # of a job, if nobody says how long it may take; a run goes on in its next job
 _CORES = {False: 1, True: 2}  # by whether it computes on CUDA: such a run still orders its batches
 # What has an option here, or is decided here.
@@ -135,7 +136,7 @@ class QueueLine(CommandLine):
             )
         return Wanted(
             self.partition,
-            _MINUTES if self.time is None else minutes_of(self.time),
+            _MINUTES if self.time is None else long_enough(self.time),
             gpus,
             self.cpus or _CORES[gpus > 0],
             self.account,
@@ -182,6 +183,18 @@ def minutes_of(text: str) -> int:
     hours = 24 * part["days"] + part["day_hours"] + part["hours"]
     minutes = 60 * hours + part["day_minutes"] + part["minutes"]
     return max(1, minutes + (part["day_seconds"] + part["seconds"] > 0))
+
+
+def long_enough(text: str) -> int:
+    """Reads the time of a job, in which a run must come farther than to its next checkpoint.
+
+    Raises:
+        UserError: it is no time, or too short; 0, sbatch's word for no limit, counts as short.
+    """
+    if (minutes := minutes_of(text)) < _SHORTEST:
+        hint = f"give {_SHORTEST} minutes or more: 90 seconds before its end a job is told to stop"
+        raise UserError(f"--time {text}: too short", hint, usage=True)
+    return minutes
 
 
 def further(given: Sequence[str]) -> dict[str, str | bool]:

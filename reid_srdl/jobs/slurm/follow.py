@@ -16,7 +16,7 @@ from reid_srdl.config import AnyConfig
 from reid_srdl.jobs.slurm.asked import Wanted
 from reid_srdl.jobs.slurm.ledger import Ledger
 from reid_srdl.jobs.slurm.needs import needs_of
-from reid_srdl.jobs.slurm.queue import Job, cancel, check_there, jobs_of
+from reid_srdl.jobs.slurm.queue import Job, cancel, jobs_of
 from reid_srdl.jobs.slurm.sending import recover, send
 from reid_srdl.jobs.slurm.told import why_failed
 from reid_srdl.jobs.studies.conduct import MissingData, StudyListener, Where, placed
@@ -59,10 +59,9 @@ def conduct_on_slurm(
         What became of each run, in their order.
 
     Raises:
-        UserError: there is no SLURM, or it refuses the jobs.
+        UserError: SLURM refuses the jobs.
         KeyboardInterrupt: nobody follows them any more; the jobs go on.
     """
-    check_there()
     return _Followed(runs, found, where, folder.resolve(), wanted, listener).conduct()
 
 

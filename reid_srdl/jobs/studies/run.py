@@ -12,6 +12,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.files import write_json
 from reid_srdl.jobs.slurm.asked import Wanted
 from reid_srdl.jobs.slurm.follow import QueueListener, conduct_on_slurm
+from reid_srdl.jobs.slurm.queue import check_there
 from reid_srdl.jobs.studies.conduct import Where, conduct
 from reid_srdl.jobs.studies.reading import reader_of
 from reid_srdl.places import writing
@@ -55,6 +56,8 @@ def run_study(
             + ", ".join(map(str, others)),
             "move these folders away, or choose another --runs",
         )
+    if wanted is not None:
+        check_there()  # before anything is written
     with _locked(folder):
         write_json(folder / _MANIFEST, _manifest(plan), "what the study is")
         there = {name: one.folder for name, one in found.items()}
