@@ -39,7 +39,10 @@ class FileError(UserError, OSError):
 
     def __init__(self, error: OSError, path: Path, doing: str, elsewhere: str = "") -> None:
         reason = (error.strerror or str(error).strip() or type(error).__name__).splitlines()[0]
-        hint = _HINTS.get(errno.errorcode.get(error.errno or 0, ""), _HINT)
+        name = errno.errorcode.get(error.errno or 0, "")
+        hint = _HINTS.get(name, _HINT)
+        if name == "ENOENT" and doing.startswith("read "):
+            hint = "see how its name is spelt, and in which folder the command is given"
         if error.errno in (errno.ENOTDIR, errno.EEXIST) and (file := _file_in_the_way(path)):
             reason = f"{file} is a file, not a folder"
         hint = f"{hint}; {elsewhere}" if elsewhere else hint

@@ -343,3 +343,11 @@ def test_input_18_a_disk_that_is_full_without_inodes_or_read_only(
         WRITERS[writer](small_disk / "new")
     with pytest.raises(FileError, match="Read-only file system"):
         check_output(small_disk / "other")
+
+
+def test_what_is_not_there_to_be_read_has_a_hint_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(FileError) as raised:
+        read_text(tmp_path / "none")
+    assert "spelt" in raised.value.hint
+    made = FileError(OSError(errno.ENOENT, "x"), tmp_path / "none", "write this file")
+    assert "where files can be made" in made.hint
