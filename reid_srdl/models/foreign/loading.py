@@ -32,6 +32,8 @@ def load(network: Network, given: Mapping[str, Tensor], path: Path, *, ends: boo
     hint = f"name the network that it is, or give a file of {name}"
     fitting = [key for key in given if key in own and own[key].shape == given[key].shape]
     if not any(key.startswith("trunk.") for key in fitting):
+        if any(key.startswith("trunk.trunk.") for key in given):  # our own names
+            hint = "a network of a run is named by its run, as in reid-srdl eval runs/NAME"
         raise UserError(f"{path}: none of its tensors is of {name}: {some(list(given))}", hint)
     strange = [key for key in given if key not in own]
     if strange:

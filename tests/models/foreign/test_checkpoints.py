@@ -14,7 +14,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from reid_srdl.errors import UserError
+from reid_srdl.models.build import build
 from reid_srdl.models.foreign.checkpoint import read_state
+from reid_srdl.models.foreign.network import read_foreign
+from reid_srdl.models.spec import NetworkSpec
 
 STATE = {"conv.weight": torch.ones(2, 3), "fc.bias": torch.zeros(2)}
 
@@ -120,6 +123,14 @@ def test_one_network_twice_is_refused_with_the_line_that_chooses(
     with pytest.raises(UserError, match="the same network several times: " + ", ".join(names)) as e:
         read_state(tmp_path / "f")
     assert f"[{names[1]!r}], 'weights.pth')" in e.value.hint
+
+
+def test_a_network_of_a_run_is_named_by_its_run(tmp_path: Path) -> None:
+    network = build(NetworkSpec("resnet8", 3, (32, 32)), seed=0)
+    save_file(network.state_dict(), tmp_path / "f.safetensors")
+    with pytest.raises(UserError, match="none of its tensors is of resnet8") as e:
+        read_foreign(tmp_path / "f.safetensors", "resnet8", size=(32, 32))
+    assert "reid-srdl eval runs/NAME" in e.value.hint
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
