@@ -29,8 +29,8 @@ def maps_section(
         known: data that have been listed.
 
     Returns:
-        None where there is none; and a line for each network that could not be asked, and for each
-        image that is gone.
+        None where there is none; and a line for each network that could not be asked, for each
+        image that is gone, and for each data set without queries.
     """
     by_dataset: dict[str, list[ReportRun]] = {}
     for entry in found if count else ():
@@ -38,7 +38,7 @@ def maps_section(
         by_dataset.setdefault(entry.row.dataset.name, []).extend(own[:1])
     looked, notes = [], []
     for dataset, runs in by_dataset.items():
-        images, told = _images(runs, count, known)
+        images, told = _images(dataset, runs, count, known)
         notes += told
         for number, run in enumerate(runs[:_RUNS] if images else (), 1):
             steps("maps of networks", number, min(len(runs), _RUNS))
@@ -52,7 +52,7 @@ def maps_section(
 
 
 def _images(
-    runs: Sequence[ReportRun], count: int, known: Listings
+    dataset: str, runs: Sequence[ReportRun], count: int, known: Listings
 ) -> tuple[dict[str, Path], list[str]]:
     """Returns the images of the worst queries of the first run that knows where they are."""
     for run in runs:
@@ -68,7 +68,7 @@ def _images(
         paths = [files[one] for one in worst if one in files]
         gone = [f"{path}: the image is gone; it has no map" for path in paths if not path.is_file()]
         return {path.name: path for path in paths if path.is_file()}, gone
-    return {}, []
+    return {}, [f"{dataset}: no maps: none of its runs has kept ranks of queries"]
 
 
 def _looked(dataset: str, run: ReportRun, images: Mapping[str, Path]) -> Looked:

@@ -16,6 +16,7 @@ from reid_srdl.report.html.svg import Scale, element
 from reid_srdl.report.tables import Column, Row, Table
 from tests.browser import browser
 from tests.cli.run import assert_told, reid_srdl_here
+from tests.reports.runs import classes, run_classes
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e&\"'_%$\\"
 
@@ -138,6 +139,18 @@ def test_maps_that_cannot_be_made_are_told(
     assert done.returncode == 0, done.stderr
     assert "looks" not in re.findall(r'<section id="([a-z-]+)"', (tmp_path / "a.html").read_text())
     assert re.search(r"note: .*r/vanilla: no images: ", done.stderr)
+
+
+def test_a_set_without_queries_has_no_maps_and_that_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_classes(classes(tmp_path / "set"), tmp_path / "runs")
+    words = ("report", tmp_path / "runs", "--maps", "2", "-o", tmp_path / "a.html")
+    done = reid_srdl_here(*words, streams=capsys)
+    assert done.returncode == 0, done.stderr
+    assert "class-folder: no maps: none of its runs has kept ranks" in done.stderr
+    done = reid_srdl_here(*words[:2], "-o", tmp_path / "a.html", streams=capsys)
+    assert "no maps" not in done.stderr
 
 
 def test_the_command_of_a_run_trains_the_same_run(
