@@ -58,7 +58,8 @@ def run(given: dict[str, Any], study: Study, json: PlainJson = False) -> None:
     found, notes = found_runs(plan, asked.runs, content_of=contents_in(places))
     tell_all("note", notes)
     wanted, title = asked.wanted(asked.jobs), marked_title(plan.study.title, asked.scale)
-    shared = share_machine(device, asked.jobs) if wanted is None else share_of(wanted)
+    local = device, asked.jobs, precision
+    shared = share_machine(*local) if wanted is None else share_of(wanted)
     machine = device, precision, asked.compile, shared.threads, shared.jobs
     where = Where(asked.runs, places, *machine, share=asked.share)
     if asked.estimate:

@@ -10,6 +10,7 @@ import pytest
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.seeds import rows_of, seeded, train_at_once
 from reid_srdl.jobs.studies import process
+from reid_srdl.jobs.studies.share import share_machine
 from reid_srdl.jobs.train import train
 from reid_srdl.jobs.train_input import TrainLine
 from reid_srdl.report.study_progress import StudyDisplay
@@ -44,6 +45,11 @@ def test_another_machine_chooses_its_device_and_this_one_no_name(tmp_path: Path)
         assert one.run.name
     with pytest.raises(UserError, match="is not there"):
         seeded(there, [0])
+
+
+def test_a_precision_that_is_not_here_is_told_once_before_any_run() -> None:
+    with pytest.raises(UserError, match="tf32 is how CUDA devices multiply"):
+        share_machine("cpu", None, "tf32")
 
 
 def test_several_at_once_are_processes_and_a_failure_is_told(

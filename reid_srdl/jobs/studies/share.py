@@ -18,20 +18,21 @@ class Share:
     threads: int | None
 
 
-def share_machine(device: str | None, jobs: int | None) -> Share:
+def share_machine(device: str | None, jobs: int | None, precision: str | None = None) -> Share:
     """Decides how many runs go on at once.
 
     Args:
         device: as the user gave it; None or ``auto``: CUDA where there is one.
         jobs: runs at once as the user gave it; None: one on CPU, on CUDA one for each 16 GiB of
             free memory and 2 cores, at least one.
+        precision: as the user gave it.
 
     Raises:
-        UserError: the device is not there.
+        UserError: the device is not there, or has no such precision.
     """
     from reid_srdl.training.precision import choose
 
-    chosen = choose(device or "auto").device
+    chosen = choose(device or "auto", precision or "auto").device
     if jobs is None:
         jobs = _jobs_on_cuda(chosen.index or 0) if chosen.type == "cuda" else 1
     return Share(jobs, max(1, available_cores() // jobs) if jobs > 1 else None)
