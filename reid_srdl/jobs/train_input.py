@@ -79,7 +79,7 @@ class TrainLine(QueueLine):
     ] = None
     on: Annotated[
         Literal["local", "slurm"],
-        Option("--on", "Where --seeds are trained; of SLURM tells study run --help.", WHERE),
+        Option("--on", "Where --seeds are trained; for SLURM see study run --help.", WHERE),
     ] = "local"
     offline: Annotated[
         bool,

@@ -28,6 +28,7 @@ CALLS: dict[str, str | None] = {
     "compare": "r/vanilla r/srdl --resamples 99",
     "cross": None,
     "search": "r/vanilla {query}",
+    "profile": None,  # no two measure the same
     "index-study": None,
     "leaderboard": "r",
     "doctor": "",

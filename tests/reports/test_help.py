@@ -55,6 +55,11 @@ def test_every_option_and_its_help_stand_there(
 ) -> None:
     text = " ".join(shown(words, 80, monkeypatch, capsys).split())
     for parameter in ALL[words].params:
+        if getattr(parameter, "hidden", False):  # to the help that shows it, it is pointed
+            elsewhere = {name for one in ALL[("study", "run")].params for name in one.opts}
+            assert "see study run --help" in text
+            assert elsewhere >= set(parameter.opts)
+            continue
         for name in parameter.opts if parameter.param_type_name == "option" else ():
             assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text), name
         if parameter.help and "{" not in parameter.help:

@@ -15,6 +15,8 @@ from reid_srdl.cli import app
 
 PACKAGE = Path(reid_srdl.__file__).parent
 ELSEWHERE = {"--help", "--version", "--debug", "--local-addr", "--nproc-per-node"}  # torchrun's
+SLURM = "--allocations --array --cpus-per-task --format --jobs --me --name --noheader --parsable2"
+ELSEWHERE |= {*SLURM.split(), "--states"}  # of squeue, sacct, srun and scancel
 PROSE = {"wrote", "again", "to"}  # "a file that reid-srdl wrote"
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 COMMAND = re.compile(r"reid-srdl ((?:[a-z][a-z-]+)(?: [a-z][a-z-]+)?)")
