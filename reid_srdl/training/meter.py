@@ -161,7 +161,8 @@ class Meter:
             "correct": self._correct,
             **{f"gradients.{name}": norms for name, norms in self._gradients.items()},
         }
-        facts = {"names": self._names, "counted": self._counted, "seconds": self.took()}
+        facts: dict[str, object] = {"names": self._names, "counted": self._counted, "lr": self.lr}
+        facts["seconds"] = self.took()
         facts |= {"watched": self._watched} if self._watched else {}
         return tensors, facts
 
@@ -171,6 +172,8 @@ class Meter:
         self.done = self._first = len(before)
         self._names, self._counted = facts["names"], facts["counted"]  # type: ignore[assignment]
         self.seconds = float(facts["seconds"])  # type: ignore[arg-type]
+        # No step may be left to set it: an epoch is kept before its networks are judged, too.
+        self.lr = float(facts.get("lr", self.lr))  # type: ignore[arg-type]
         self._losses = self._losses.new_zeros(self.steps, before.shape[1])
         self._losses[: self.done] = before.to(self._losses.device)
         self._ces = self._ces.new_zeros(self.steps, tensors["ces"].shape[1])
