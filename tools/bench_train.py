@@ -390,7 +390,7 @@ def main() -> int:
     add("--batch-size", type=int, default=128)
     add("--steps", type=int, default=24, help="steps of a turn (24)")
     add("--turns", type=int, default=3, help="turns of each (3)")
-    add("--warm-up", type=int, default=3, help="steps before the first turn (3)")
+    add("--warm-up", type=int, default=5, help="steps before the first turn (5)")
     add("--workers", type=int, default=2, help="of the plain recipe's DataLoader (2)")
     add("--threads", type=int, help="CPU threads; default: all cores")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")

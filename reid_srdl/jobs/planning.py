@@ -25,6 +25,7 @@ from reid_srdl.models.build import build
 from reid_srdl.models.network import Network
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.tasks.task import Task
+from reid_srdl.training.graphs import WARM
 from reid_srdl.training.losses import knowledge_in
 from reid_srdl.training.parts import optimizers_of, parts_of
 from reid_srdl.training.phases import Extract, Fit, Phase
@@ -173,7 +174,8 @@ def _seconds_of_step(
         clean = next(iter(images.clean(setting.optimisation.batch_size)))
         with torch.inference_mode(), compute.autocast():
             return timed(lambda: network(clean), device) * asked.passes / len(clean)
-    return timed(stepping(asked, phase.name, setting, images, compute), device)
+    warm = WARM + 1 if compute.graph else 1  # the recording of a graph is no step's time
+    return timed(stepping(asked, phase.name, setting, images, compute), device, warm=warm)
 
 
 def stepping(
@@ -208,9 +210,15 @@ def _built(model: Model) -> Network:
     return build(model.spec, seed=0).to(memory_format=torch.channels_last)
 
 
-def timed(do: Callable[[], object], device: torch.device, least: float = 0.0) -> float:
-    """Returns the seconds of a call, averaged over a few that take ``least`` seconds together."""
-    do()
+def timed(
+    do: Callable[[], object], device: torch.device, least: float = 0.0, warm: int = 1
+) -> float:
+    """Returns the seconds of a call, averaged over a few that take ``least`` seconds together.
+
+    ``warm`` calls before them are not counted.
+    """
+    for _ in range(warm):
+        do()
     _wait(device)
     began, done = time.perf_counter(), 0
     while done < _STEPS or time.perf_counter() - began < least:

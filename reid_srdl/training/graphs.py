@@ -17,7 +17,7 @@ from torch import Tensor
 from reid_srdl.data.batches import Batch
 from reid_srdl.errors import UserError
 
-_WARM = 3  # steps before the recording: libraries choose their kernels, momentum comes to be
+WARM = 3  # steps before the recording: libraries choose their kernels, momentum comes to be
 
 A = TypeVar("A")
 
@@ -45,8 +45,9 @@ class Replayed(Generic[A]):
 
         Raises:
             UserError: the step waits for the device, so that it cannot be recorded.
+        OutOfMemoryError: the recording does not fit beside what is there.
         """
-        if self._warm < _WARM:
+        if self._warm < WARM:
             self._warm += 1
             return self._single(batch)
         if self._recorded is None:
@@ -73,6 +74,8 @@ class Replayed(Generic[A]):
         try:
             with torch.cuda.graph(graph, stream=self._stream, capture_error_mode=mode):
                 answers = self._step(batch)
+        except torch.OutOfMemoryError:
+            raise  # a RuntimeError as well, which another launch would not mend
         except RuntimeError as error:
             first = str(error).strip().partition("\n")[0]
             raise UserError(

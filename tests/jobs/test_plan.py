@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.jobs import train as jobs
 from reid_srdl.jobs.dry_run import plan
 from reid_srdl.jobs.experiment import experiment
+from reid_srdl.jobs.planning import timed
 from tests.class_set import write_class_folder
 from tests.training import tiny_nets
 
@@ -221,3 +223,11 @@ def test_a_teacher_that_is_no_run_is_told_before_training(place: Path, do: Any) 
     with pytest.raises(UserError, match="nowhere"):
         do(chosen)
     assert not (place / "runs/lost").exists()
+
+
+@pytest.mark.parametrize(("warm", "counted"), [(1, True), (4, False)])
+def test_the_time_of_a_step_leaves_out_the_first_calls(warm: int, counted: bool) -> None:
+    """On CUDA the fourth one records a graph, which takes as long as many steps."""
+    left = iter([0.0, 0.0, 0.0, 0.2])
+    taken = timed(lambda: time.sleep(next(left, 0.0)), torch.device("cpu"), warm=warm)
+    assert (taken > 0.01) is counted

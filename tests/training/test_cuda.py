@@ -22,6 +22,7 @@ from reid_srdl.jobs.experiment import experiment
 from reid_srdl.jobs.train import train
 from reid_srdl.methods import METHODS
 from reid_srdl.models.network import Output
+from reid_srdl.training.graphs import WARM, Replayed
 from reid_srdl.training.losses import CrossEntropy
 from reid_srdl.training.precision import Compute
 from reid_srdl.training.values import Model
@@ -148,6 +149,22 @@ def test_a_loss_that_waits_is_an_error_with_a_way_out(tmp_path: Path) -> None:
         trained(GRAPH)
     assert "--set train.graph=false" in error.value.hint
     trained(SINGLY)
+
+
+def test_a_recording_without_room_is_told_as_that() -> None:
+    """Not as a step that cannot be recorded: launching its kernels singly would not help."""
+
+    def step(batch: Batch) -> dict[str, torch.Tensor]:
+        if torch.cuda.is_current_stream_capturing():
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return {}
+
+    replayed = Replayed(step, CUDA)
+    batch = next(images_there().epoch(8, 0, "one", 0))
+    for _ in range(WARM):
+        assert replayed(batch) == {}
+    with pytest.raises(torch.OutOfMemoryError):
+        replayed(batch)
 
 
 SETTINGS: dict[str, dict[str, Any]] = {
