@@ -13,12 +13,12 @@ import pytest
 import typer
 
 from reid_srdl.cli import app
-from reid_srdl.cli.generated import marked
 from reid_srdl.config import known_keys, merge
 from reid_srdl.config.method import MethodOptions
 from reid_srdl.jobs.experiment import configured, experiment
 from reid_srdl.methods import METHODS
 from reid_srdl.records.studies.read import read_study
+from reid_srdl.shell.generated import marked
 from tests.pages import PAGES, ROOT, blocks, prose
 
 README = ROOT / "README.md"

@@ -18,6 +18,7 @@ PACKAGE = Path(__file__).parent.parent / "reid_srdl"
 ROOMS = (
     "__main__",
     "cli",
+    "shell",
     "api",
     "jobs",
     "report",

@@ -27,8 +27,8 @@ from reid_srdl.cli import (
     train,
 )
 from reid_srdl.cli import eval as eval_
-from reid_srdl.cli.help import App
-from reid_srdl.cli.outcome import run
+from reid_srdl.shell.help import App
+from reid_srdl.shell.outcome import run
 from reid_srdl.version import __version__
 
 app = App(

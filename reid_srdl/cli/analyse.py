@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from reid_srdl.cli.help import App
-from reid_srdl.cli.options import Device, argument, option
 from reid_srdl.config.option import OUTPUT, WHERE
 from reid_srdl.errors import FileError, UserError
+from reid_srdl.shell.help import App
+from reid_srdl.shell.options import Device, argument, option
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from reid_srdl.cli.options import Json, argument, option
+from reid_srdl.shell.options import Json, argument, option
 
 EXAMPLE = (
     "Examples:  reid-srdl compare runs/vanilla runs/srdl   |   "

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from reid_srdl.cli.options import EvalDevice, FinishedRuns, Form, Output, figure, option
 from reid_srdl.config.option import TESTED
 from reid_srdl.errors import UserError
 from reid_srdl.report.formats import Format
+from reid_srdl.shell.options import EvalDevice, FinishedRuns, Form, Output, figure, option
 
 EXAMPLE = (
     "Example: reid-srdl cross runs/A runs/B --dataset market1501 --dataset viper --data-dir M "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from reid_srdl.cli.options import argument, option
+from reid_srdl.shell.options import argument, option
 
 EXAMPLE = "Example: reid-srdl curves runs/vanilla runs/srdl --plot curves.png"
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from reid_srdl.cli.help import App
-from reid_srdl.cli.options import PlainJson, argument, option
 from reid_srdl.config.option import WHERE
+from reid_srdl.shell.help import App
+from reid_srdl.shell.options import PlainJson, argument, option
 
 app = App(name="data", help="Fetch, make and check data sets.")
 make_app = App(name="make", help="Make an embedded data set.")

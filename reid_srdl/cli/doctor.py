@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from reid_srdl.cli.options import option
 from reid_srdl.config.option import OUTPUT
+from reid_srdl.shell.options import option
 
 EXAMPLE = "Example: REID_SRDL_DATA=/data reid-srdl doctor"
 

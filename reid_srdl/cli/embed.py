@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from reid_srdl.cli.generated import with_options
-from reid_srdl.cli.options import Device, FinishedRun, argument, option, written
 from reid_srdl.config.marked import section
 from reid_srdl.config.option import ENGINE
+from reid_srdl.shell.generated import with_options
+from reid_srdl.shell.options import Device, FinishedRun, argument, option, written
 
 EXAMPLE = "Example: reid-srdl embed runs/NAME crops -o features.npz"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from reid_srdl.cli import options
-from reid_srdl.cli.generated import with_options
 from reid_srdl.jobs.eval_input import input_of
 from reid_srdl.jobs.eval_options import EvalLine
+from reid_srdl.shell import options
+from reid_srdl.shell.generated import with_options
 
 EXAMPLE = (
     "Examples:  reid-srdl eval runs/NAME --dataset market1501 --data-dir DIR   |   "

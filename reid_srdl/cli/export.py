@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from reid_srdl.cli.generated import with_options
-from reid_srdl.cli.options import FinishedRun, option, written
 from reid_srdl.config.option import OUTPUT, WHERE
 from reid_srdl.errors import UserError
+from reid_srdl.shell.generated import with_options
+from reid_srdl.shell.options import FinishedRun, option, written
 
 if TYPE_CHECKING:
     from reid_srdl.records.exported import Answer

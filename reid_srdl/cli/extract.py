@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from reid_srdl.cli.generated import with_options
-from reid_srdl.cli.options import Device, FinishedRun, option, written
 from reid_srdl.config.marked import section
 from reid_srdl.config.option import ENGINE, TESTED
 from reid_srdl.jobs.eval_options import EvalLine
+from reid_srdl.shell.generated import with_options
+from reid_srdl.shell.options import Device, FinishedRun, option, written
 
 EXAMPLE = "Example: reid-srdl extract runs/NAME --data-dir DIR -o features.npz"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from reid_srdl.cli.generated import with_options
-from reid_srdl.cli.options import argument, option
 from reid_srdl.config.option import OUTPUT, TESTED
 from reid_srdl.jobs.eval_options import EvalLine
+from reid_srdl.shell.generated import with_options
+from reid_srdl.shell.options import argument, option
 
 EXAMPLE = (
     "Example: reid-srdl import model-best.pth.tar --model torchreid:osnet_x1_0 --name zoo, then: "

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from reid_srdl.cli.generated import with_options
-from reid_srdl.cli.options import Json, argument, figure, option
 from reid_srdl.config.marked import section
 from reid_srdl.config.option import RULES
+from reid_srdl.shell.generated import with_options
+from reid_srdl.shell.options import Json, argument, figure, option
 
 INDEXES = "Indexes"
 EXAMPLE = (

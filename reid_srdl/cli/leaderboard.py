@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from reid_srdl.cli.options import Form, Output, argument, option
 from reid_srdl.report.formats import Format
+from reid_srdl.shell.options import Form, Output, argument, option
 
 EXAMPLE = "Example: reid-srdl leaderboard runs --dataset market1501 --format latex"
 

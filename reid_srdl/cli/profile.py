@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from reid_srdl.cli.generated import with_options
-from reid_srdl.cli.options import PlainJson, argument
 from reid_srdl.config.option import ENGINE, HOW, WHERE
 from reid_srdl.jobs.profile_input import ProfileLine
+from reid_srdl.shell.generated import with_options
+from reid_srdl.shell.options import PlainJson, argument
 
 EXAMPLE = "Example: reid-srdl profile runs/srdl --trace trace.json"
 

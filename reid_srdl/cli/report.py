@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from reid_srdl.cli.options import argument, option
+from reid_srdl.shell.options import argument, option
 
 EXAMPLE = "Example: reid-srdl report runs --study table4 --compare runs/vanilla runs/srdl"
 

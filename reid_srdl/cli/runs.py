@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from reid_srdl.cli.help import App
-from reid_srdl.cli.options import PlainJson, argument, option
+from reid_srdl.shell.help import App
+from reid_srdl.shell.options import PlainJson, argument, option
 
 app = App(name="runs", help="List, check and prune runs.")
 cache_app = App(name="cache", help="Show and clear the caches.")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from reid_srdl.cli.generated import with_options
-from reid_srdl.cli.options import Device, FinishedRun, PlainJson, argument, option
 from reid_srdl.config.marked import section
 from reid_srdl.config.option import OUTPUT, RULES
 from reid_srdl.errors import FileError
+from reid_srdl.shell.generated import with_options
+from reid_srdl.shell.options import Device, FinishedRun, PlainJson, argument, option
 
 WHERE = "Where to search"
 EXAMPLE = (

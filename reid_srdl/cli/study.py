@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from reid_srdl.cli.generated import with_options
-from reid_srdl.cli.help import App
-from reid_srdl.cli.options import Form, Output, PlainJson, argument
 from reid_srdl.config.option import WHERE
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.studies.study_input import WHAT, StudyLine
 from reid_srdl.report.formats import Format
+from reid_srdl.shell.generated import with_options
+from reid_srdl.shell.help import App
+from reid_srdl.shell.options import Form, Output, PlainJson, argument
 
 app = App(name="study", help="Run and show grids of runs beside published numbers.")
 

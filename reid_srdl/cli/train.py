@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reid_srdl.cli import options
-from reid_srdl.cli.generated import with_options
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.slurm.asked import QueueLine
 from reid_srdl.jobs.train_input import TrainLine
+from reid_srdl.shell import options
+from reid_srdl.shell.generated import with_options
 
 if TYPE_CHECKING:
     from reid_srdl.config import AnyConfig

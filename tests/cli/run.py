@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reid_srdl.cli import app
-from reid_srdl.cli.outcome import run
+from reid_srdl.shell.outcome import run
 from tests.cli.forks import forked
 
 

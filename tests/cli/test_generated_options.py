@@ -15,8 +15,6 @@ import typer
 from pydantic import Field
 
 import reid_srdl
-from reid_srdl.cli import options
-from reid_srdl.cli.generated import with_options
 from reid_srdl.config import AnyConfig, Config, MethodOptions, TrainConfig
 from reid_srdl.config.marked import CommandLine, flags, marked
 from reid_srdl.config.option import HOW, PANELS, WHAT, Option
@@ -24,6 +22,8 @@ from reid_srdl.config.section import Section, keys_of
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.eval_options import EvalLine
 from reid_srdl.jobs.train_input import TrainLine
+from reid_srdl.shell import options
+from reid_srdl.shell.generated import with_options
 from tests.small_set import write_small_set
 
 MARKED = """

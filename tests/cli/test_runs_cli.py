@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from reid_srdl.cli import app
-from reid_srdl.cli.outcome import run
 from reid_srdl.jobs.experiment import experiment
 from reid_srdl.jobs.train import train
+from reid_srdl.shell.outcome import run
 from tests.jobs.test_starting import tree
 from tests.small_set import write_small_set
 

@@ -14,7 +14,6 @@ import torch
 from PIL import Image
 
 from reid_srdl.cli import app
-from reid_srdl.cli.outcome import run
 from reid_srdl.data.colours import grey
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.experiment import experiment
@@ -33,6 +32,7 @@ from reid_srdl.models.graphs.comparing import relative_difference
 from reid_srdl.models.graphs.standalone import Standalone
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.records.exported import read_exported, sidecar
+from reid_srdl.shell.outcome import run
 from tests.class_set import CLASSES, write_class_folder
 from tests.small_set import write_small_set
 from tests.training import tiny_nets

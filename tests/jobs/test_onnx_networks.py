@@ -16,7 +16,6 @@ from PIL import Image
 
 from reid_srdl.analysis.cost import count_parameters
 from reid_srdl.cli import app
-from reid_srdl.cli.outcome import run
 from reid_srdl.errors import UserError
 from reid_srdl.jobs import networks
 from reid_srdl.jobs.cross import cross_runs
@@ -29,6 +28,7 @@ from reid_srdl.jobs.networks import choose_for
 from reid_srdl.jobs.search import search_run
 from reid_srdl.models.graphs import running
 from reid_srdl.models.weights import load_network
+from reid_srdl.shell.outcome import run
 from tests.class_set import CLASSES, write_class_folder
 from tests.jobs.test_export import NECKED, told, trained
 from tests.small_set import write_small_set

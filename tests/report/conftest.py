@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reid_srdl.cli import app
-from reid_srdl.cli.outcome import run
+from reid_srdl.shell.outcome import run
 
 MAKE = "--train-identities 4 --test-identities 5 --cameras 3 --images 2 --seed 3"
 TRAIN = "--dataset walkers --model resnet32 --batch-size 8 --epochs 2 --set data.height=32"

@@ -31,7 +31,7 @@ def text_of(page: str) -> str:
 def page(walkers: Path) -> Path:
     path = walkers / "page.html"
     from reid_srdl.cli import app
-    from reid_srdl.cli.outcome import run
+    from reid_srdl.shell.outcome import run
 
     runs = walkers / "r"
     pair = [str(runs / "vanilla"), str(runs / "srdl")]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from reid_srdl.cli import app
-from reid_srdl.cli.outcome import run as reid_srdl
 from reid_srdl.report import say
 from reid_srdl.report.drawing import to_rich
 from reid_srdl.report.tables import Table
+from reid_srdl.shell.outcome import run as reid_srdl
 from tests.reports.runs import classes, people, run, run_classes
 from tests.reports.test_tables_whole import drawn
 

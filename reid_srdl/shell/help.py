@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from reid_srdl.cli.forms import with_both
 from reid_srdl.report.help import first_paragraph, help_text
+from reid_srdl.shell.forms import with_both
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

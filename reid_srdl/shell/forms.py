@@ -7,10 +7,10 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any, get_args
 
-from reid_srdl.cli.options import FORM, PlainJson, option
 from reid_srdl.config.option import OUTPUT
 from reid_srdl.errors import UserError
 from reid_srdl.report.formats import Format
+from reid_srdl.shell.options import FORM, PlainJson, option
 
 
 class Brief(StrEnum):
