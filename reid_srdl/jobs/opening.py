@@ -15,7 +15,7 @@ from reid_srdl.jobs.listener import Listener
 from reid_srdl.jobs.planning import RunPlan, plan_run
 from reid_srdl.jobs.rehearsal import rehearse
 from reid_srdl.jobs.threads import fastest_threads
-from reid_srdl.methods import own
+from reid_srdl.methods import OPTIONS, own
 from reid_srdl.models.build import (
     check_network,
     check_weights,
@@ -42,6 +42,20 @@ def compute_of(config: AnyConfig) -> Compute:
     return choose(
         train.device, train.precision, train.threads, compile=train.compile, graph=train.graph
     )
+
+
+def as_begun(config: AnyConfig) -> AnyConfig:
+    """Returns the configuration with the precision that its run has already, if nobody names one.
+
+    On a cluster of several kinds of GPU ``auto`` may come to another one where the run goes on.
+    """
+    if config.train.precision != "auto" or config.run.name is None:
+        return config
+    folder = run_folder(config)
+    if not folder.config.is_file():
+        return config
+    kept = {"precision": folder.read_config(OPTIONS).train.precision}
+    return config.model_copy(update={"train": config.train.model_copy(update=kept)})
 
 
 def resolve_run(config: AnyConfig, compute: Compute | None) -> AnyConfig:

@@ -18,6 +18,7 @@ from reid_srdl.jobs.listener import Listener, Silence
 from reid_srdl.jobs.opening import (
     Known,
     Opened,
+    as_begun,
     compute_of,
     identify,
     on_threads,
@@ -85,6 +86,7 @@ def train(
     """
     listener, group = listener or Silence(), group or Alone()
     check_shareable(config, group)
+    config = as_begun(config)
     asked, compute = config, own_compute(compute_of(config), config.train.threads, group)
     config = resolve_run(config, compute)
     if group.size > 1:

@@ -9,6 +9,7 @@ import pytest
 
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.slurm.asked import QueueLine, Wanted, further, minutes_of
+from reid_srdl.jobs.slurm.inside import own_id
 from reid_srdl.jobs.slurm.ledger import Ledger, Listed, Sent
 from reid_srdl.jobs.slurm.needs import needs_of
 from reid_srdl.jobs.slurm.queue import Job, check_there, jobs_of, refusal
@@ -50,6 +51,9 @@ def test_further_options_are_passed_through_but_for_those_that_are_decided_here(
         with pytest.raises(UserError) as caught:
             further([given])
         assert hint in caught.value.hint
+    for given in ("no-requeue", "gpus-per-task=1", "kill-on-invalid-dep=no"):
+        with pytest.raises(UserError, match="is not passed through"):
+            further([given])
     with pytest.raises(UserError, match="not an option"):
         further(["-p main"])
 
@@ -70,15 +74,18 @@ def test_what_is_wanted_of_each_job() -> None:
 def test_squeue_and_sacct_are_read(commands: Path) -> None:
     lines = ("7_0|PENDING|0|Dependency|", "7_1|FAILED|35072|NonZeroExitCode|", "8|FAILED|9|None|")
     cluster.command(commands, "squeue", "cat <<E\n" + "\n".join(lines) + "\nE")
-    cluster.command(commands, "sacct", "echo '9|CANCELLED by 0|0:0'; echo '10|FAILED|0:9'")
-    found = jobs_of(["7_0", "7_1", "8", "9", "10", "11"])
+    accounts = ("9|CANCELLED by 0|0:0|None", "10|FAILED|0:9|None", "12|CANCELLED|0:0|Dependency")
+    cluster.command(commands, "sacct", "cat <<E\n" + "\n".join(accounts) + "\nE")
+    found = jobs_of(["7_0", "7_1", "8", "9", "10", "11", "12"])
     assert found == {
         "7_0": Job("PENDING", 0, "Dependency"),
         "7_1": Job("FAILED", 137, "NonZeroExitCode"),
         "8": Job("FAILED", 137, "None"),
-        "9": Job("CANCELLED", 0),
-        "10": Job("FAILED", 137),
+        "9": Job("CANCELLED", 0, "None"),
+        "10": Job("FAILED", 137, "None"),
+        "12": Job("CANCELLED", 0, "Dependency"),
     }
+    assert [job for job, one in found.items() if one.waits_in_vain] == ["12"]
     assert found["7_0"].alive
     assert not found["7_1"].alive
     cluster.command(
@@ -116,6 +123,7 @@ def test_refusals_say_what_to_do(told: str, what: str, hint: str) -> None:
         (Job("FAILED", 1), "error: no such data\nhint:  x", "no such data"),
         (Job("FAILED", 1, "BadConstraints"), "", "SLURM says BadConstraints"),
         (Job("TIMEOUT"), "", "its time was up"),
+        (Job("CANCELLED", 0, "DependencyNeverSatisfied"), "", "it waits for failed"),
         (None, "Segmentation fault", "Segmentation fault"),
         (None, "", "it left no record, and its log says nothing"),
     ],
@@ -175,6 +183,13 @@ def test_where_runs_stand(tmp_path: Path, commands: Path) -> None:
     ledger.path.write_text("{")
     with pytest.raises(UserError, match="is damaged"):
         standing(tmp_path, ["a"], [])
+
+
+def test_a_job_knows_its_own_id() -> None:
+    alone = {"SLURM_JOB_ID": "7"}
+    assert own_id(alone) == "7"
+    # The last task of an array has the array's own id, which names all of its tasks.
+    assert own_id({**alone, "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "1"}) == "7_1"
 
 
 def test_runs_wait_for_teachers_and_for_the_first_that_does_a_phase() -> None:

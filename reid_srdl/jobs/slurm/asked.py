@@ -26,8 +26,14 @@ _TAKEN = {
     "gpus-per-node": "--gpus",
     "cpus-per-task": "--cpus",
     "array": "--jobs",
+    "gpus-per-task": "--gpus",
     **dict.fromkeys(
-        ("dependency", "output", "error", "open-mode", "signal", "job-name", "nodes", "ntasks"), ""
+        (
+            *("dependency", "output", "error", "open-mode", "signal", "job-name", "nodes"),
+            *("ntasks", "ntasks-per-node", "requeue", "no-requeue", "kill-on-invalid-dep"),
+            *("parsable", "wrap"),
+        ),
+        "",
     ),
 }
 _TIME = re.compile(
@@ -162,7 +168,7 @@ def told_of_stop(wanted: Wanted | None) -> str:
         return "stopped; the same command goes on from there"
     return (
         "stopped; jobs that were sent go on, and the same command finds them again "
-        "(scancel --me ends them)"
+        "(scancel ID ends one; .slurm/jobs.json in the runs' folder has the ids)"
     )
 
 

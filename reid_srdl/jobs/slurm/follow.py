@@ -111,7 +111,8 @@ class _Followed:
         for name, run in list(self._open.items()):
             job = states.get(sent[name].job) if name in sent else None
             if job is not None and job.waits_in_vain:
-                cancel([sent[name].job])
+                if job.alive:
+                    cancel([sent[name].job])
                 lost.append(run)
             elif job is not None and job.alive:
                 met += [name] * (name not in self._sent)

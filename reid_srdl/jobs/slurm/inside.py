@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,19 @@ class TrainingJob:
         return DelayedSubmission(self)
 
 
+def own_id(environ: Mapping[str, str]) -> str:
+    """Returns the id of the job that this process is in.
+
+    SLURM_JOB_ID will not do in an array: one of its tasks has the array's id, which names all.
+
+    >>> own_id({"SLURM_JOB_ID": "7", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"})
+    '7_3'
+    """
+    if "SLURM_ARRAY_TASK_ID" in environ:
+        return f"{environ['SLURM_ARRAY_JOB_ID']}_{environ['SLURM_ARRAY_TASK_ID']}"
+    return environ["SLURM_JOB_ID"]
+
+
 class _Wishes:
     """Passes SLURM's wishes on to the training, each as one SIGTERM.
 
@@ -72,7 +86,7 @@ class _Wishes:
         """
         if self._time_is_up:
             return True
-        command = ["squeue", "--noheader", "--jobs", os.environ["SLURM_JOB_ID"], "--format=%T"]
+        command = ["squeue", "--noheader", "--array", "--jobs", own_id(os.environ), "--format=%T"]
         told = subprocess.run(command, capture_output=True, text=True, check=False)
         return told.stdout.strip() == "RUNNING"
 

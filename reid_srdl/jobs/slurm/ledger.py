@@ -76,7 +76,7 @@ class Ledger:
         except OSError as error:
             raise FileError(error, self.path, "read the list of jobs") from None
         except (ValidationError, UnicodeDecodeError):
-            hint = "scancel the jobs that squeue --me shows, and delete it: runs go on"
+            hint = "end its jobs (squeue --me lists all of yours), and delete it: runs go on"
             raise UserError(f"{self.path}: is damaged", hint) from None
 
     @contextlib.contextmanager

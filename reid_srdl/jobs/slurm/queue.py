@@ -61,7 +61,9 @@ class Job:
 
     @property
     def waits_in_vain(self) -> bool:
-        """Whether a job that it waits for has failed."""
+        """Whether a job that it waits for has failed; SLURM may have cancelled it for that."""
+        if self.state == "CANCELLED":
+            return self.reason in ("DependencyNeverSatisfied", "Dependency")  # squeue, sacct
         return self.state == "PENDING" and self.reason == "DependencyNeverSatisfied"
 
 
@@ -126,14 +128,14 @@ def _accounted(ids: Iterable[str]) -> dict[str, Job]:
     """Returns what accounting remembers; nothing where the cluster keeps no accounts."""
     if shutil.which("sacct") is None:
         return {}
-    fields = ["--noheader", "--parsable2", "--allocations", "--format=JobID,State,ExitCode"]
+    fields = ["--noheader", "--parsable2", "--allocations", "--format=JobID,State,ExitCode,Reason"]
     done = _run(["sacct", *fields, "--jobs", ",".join(ids)])
     found = {}
     for line in done.stdout.splitlines() if done.returncode == 0 else ():
-        job, state, status = line.split("|")[:3]
+        job, state, status, reason, *_ = (*line.split("|"), "")
         code, _, by_signal = status.partition(":")
         ended = 128 + int(by_signal) if int(by_signal or 0) else int(code or 0)
-        found[job] = Job(state.split()[0], ended)
+        found[job] = Job(state.split()[0], ended, reason)
     return found
 
 

@@ -39,7 +39,7 @@ def send(
 
     name = f"reid-srdl-{uuid.uuid4().hex[:12]}"
     executor = submitit.SlurmExecutor(ledger.place.resolve(), max_num_timeout=_TIMES)
-    executor.update_parameters(**_parameters(name, after, wanted))
+    executor.update_parameters(**_parameters(name, after, wanted, len(configs)))
     works = [TrainingJob(json.dumps(config.model_dump(mode="json"))) for config in configs]
     with ledger.locked():
         ledger.announce(name)
@@ -75,7 +75,7 @@ def recover(ledger: Ledger) -> None:
             ledger.note({})
 
 
-def _parameters(name: str, after: Sequence[str], wanted: Wanted) -> dict[str, Any]:
+def _parameters(name: str, after: Sequence[str], wanted: Wanted, count: int) -> dict[str, Any]:
     """Returns what submitit's executor is told."""
     asked: dict[str, Any] = {
         "job_name": name,
@@ -84,7 +84,8 @@ def _parameters(name: str, after: Sequence[str], wanted: Wanted) -> dict[str, An
         "srun_args": [f"--cpus-per-task={wanted.cpus}"],  # which srun no longer takes from sbatch
         "signal_delay_s": _WARNED,
         "stderr_to_stdout": True,
-        "additional_parameters": {"requeue": True, **wanted.more},
+        # Where nobody follows the jobs, those that wait in vain would stay in the queue for ever.
+        "additional_parameters": {"requeue": True, "kill-on-invalid-dep": "yes", **wanted.more},
     }
     if wanted.partition is not None:
         asked["partition"] = wanted.partition
@@ -92,8 +93,7 @@ def _parameters(name: str, after: Sequence[str], wanted: Wanted) -> dict[str, An
         asked["account"] = wanted.account
     if wanted.gpus:
         asked["gpus_per_node"] = wanted.gpus
-    if wanted.at_once is not None:
-        asked["array_parallelism"] = wanted.at_once
+    asked["array_parallelism"] = wanted.at_once or count
     if after:
         asked["dependency"] = f"afterok:{':'.join(after)}"
     return asked

@@ -36,6 +36,8 @@ def why_failed(job: Job | None, log: Path) -> str:
     end = log_end(log)
     if (job is not None and job.state == "OUT_OF_MEMORY") or _speaks_of_memory(end.text):
         return end.error if "GPU" in end.error else _MORE_MEMORY
+    if job is not None and job.waits_in_vain:
+        return "a run that it waits for failed"
     if job is not None and job.state in _WHY:
         return _WHY[job.state]
     if end.error:
@@ -88,7 +90,7 @@ def standing(folder: Path, names: Collection[str], finished: Collection[str]) ->
 
 
 def _open(name: str, job: str, state: Job | None, log: Path) -> OnQueue:
-    if state is None or not state.alive:
+    if state is None or not state.alive or state.waits_in_vain:
         return OnQueue(name, "failed", job, why_failed(state, log), log)
     if state.runs:
         return OnQueue(name, "running", job, "", log)
