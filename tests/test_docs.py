@@ -42,7 +42,7 @@ def command_lines(page: Path) -> Iterator[tuple[list[str], bool]]:
     """Yields the arguments of each command line, and whether it is said to work as it stands."""
     for block in blocks(page):
         if block.language == "sh":
-            for line in block.text.splitlines():
+            for line in block.text.replace("\\\n", " ").splitlines():
                 if words := _arguments(line):
                     yield words, block.title != "run"  # tests/test_developing.py runs those
     for text in inline(page):
@@ -52,7 +52,7 @@ def command_lines(page: Path) -> Iterator[tuple[list[str], bool]]:
 
 def _arguments(line: str) -> list[str] | None:
     words = shlex.split(line, comments=True)
-    if words[:1] == ["torchrun"]:
+    if "torchrun" in words:  # perhaps behind SLURM's srun
         return words[words.index("reid_srdl") + 1 :]
     return words[1:] if words[:1] == ["reid-srdl"] else None
 
@@ -66,6 +66,8 @@ def parsed(words: list[str]) -> tuple[str, dict[str, Any]]:
         name, command, rest = f"{name} {rest[0]}".strip(), command.commands[rest[0]], rest[1:]
     shown = {o for p in command.params if not getattr(p, "hidden", False) for o in p.opts}
     shown |= {o for p in command.params for o in p.secondary_opts} | {"--help", "-h"}
+    if "slurm" in rest:  # train --help says that the help of study run lists what goes to SLURM
+        shown |= {o for p in command.params for o in p.opts}
     for word in rest:
         flag = word.partition("=")[0]
         if re.fullmatch(r"--?[a-z][\w-]*", flag):

@@ -118,6 +118,7 @@ def test_refusals_say_what_to_do(told: str, what: str, hint: str) -> None:
     [
         (Job("OUT_OF_MEMORY", 137), "", "--sbatch mem=32G"),
         (Job("FAILED", 137), "slurmstepd: error: Detected 1 oom-kill event(s)", "--sbatch mem="),
+        (Job("FAILED", 9), "slurmstepd: error: Exceeded job memory limit", "--sbatch mem="),
         (Job("FAILED", 1), "error: the GPU is out of memory\nhint: x", "the GPU is out of memory"),
         (Job("FAILED", 137), "", "killed by signal 9 (out of memory?)"),
         (Job("FAILED", 1), "error: no such data\nhint:  x", "no such data"),

@@ -14,7 +14,7 @@ from reid_srdl.records.studies.plan import Plan
 from reid_srdl.records.studies.progress import OnQueue
 from reid_srdl.texts import shown
 
-_MEMORY = ("oom-kill", "oom_kill", "out of memory", "out_of_memory")
+_MEMORY = ("oom-kill", "oom_kill", "out of memory", "out_of_memory", "memory limit")
 _MORE_MEMORY = "out of memory: give each job more, e.g. --sbatch mem=32G"
 _WHY = {
     "TIMEOUT": "its time was up",
