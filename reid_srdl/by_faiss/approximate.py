@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -125,9 +125,15 @@ class ApproximateRanker:
         The order is the index's, so the distances are those that it tells: for most indexes squared
         ones, perhaps of rounded features; for LSH, bits that differ.
         """
-        labels = query_labels, gallery_labels
-        found, _ = retrieve(self._index(gallery), queries, *labels, self.retrieved)
+        found = self.retrieved_for(queries, query_labels, gallery, gallery_labels)
         yield from retrieved_lists(found, k, self.name)
+
+    def retrieved_for(
+        self, queries: Rows, query_labels: Labels, gallery: Rows, gallery_labels: Labels
+    ) -> Retrieved:
+        """Returns the first N images that count for each query."""
+        labels = query_labels, gallery_labels
+        return retrieve(self._index(gallery), queries, *labels, self.retrieved)[0]
 
     def _index(self, gallery: Rows) -> BuiltIndex:
         """Returns the gallery's index: built once, as another one may answer otherwise."""
@@ -154,6 +160,13 @@ def retrieved_lists(found: Retrieved, k: int, name: str) -> Iterator[RankList]:
             found.match[query, column],
             f"index {name}",
         )
+
+
+def among(found: Retrieved, own: NDArray[np.bool_]) -> Retrieved:
+    """Returns what was retrieved of some images, ranked among these; ``own``: which of G."""
+    here = (found.rank > 0) & own[found.positions]
+    rank = np.where(here, np.cumsum(here, axis=1), 0)
+    return replace(found, rank=rank, match=found.match & here)
 
 
 def check_count(count: int, gallery: int) -> None:

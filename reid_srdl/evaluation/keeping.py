@@ -89,6 +89,7 @@ def kept_ranks(
     lists: Iterable[RankList],
     matches: Sequence[Ranked],
     cameras: CameraFigures | None,
+    cameras_note: str,
     *,
     own_ignored: bool,
 ) -> KeptRanks:
@@ -99,7 +100,7 @@ def kept_ranks(
         lists: of all queries, by positions in the whole gallery; with or without images that do
             not count.
         matches: all of them, likewise.
-        cameras: figures by camera.
+        cameras, cameras_note: figures by camera, or why there are none.
         own_ignored: images of a query's own identity and camera do not count.
     """
     own = query.labels
@@ -133,6 +134,7 @@ def kept_ranks(
         missed_ranks=ranks,
         measure=measure,
         cameras=cameras,
+        cameras_note=cameras_note,
     )
 
 

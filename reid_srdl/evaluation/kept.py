@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from reid_srdl.config.protocol import Protocol
 from reid_srdl.errors import UserError
-from reid_srdl.evaluation.by_camera import Evaluate, camera_figures
+from reid_srdl.evaluation.by_camera import MOST, Evaluate, camera_figures, few_cameras
 from reid_srdl.evaluation.camera_ranker import CameraRanker
 from reid_srdl.evaluation.cameras import as_ruled
 from reid_srdl.evaluation.galleries import Gallery, streamed_of
 from reid_srdl.evaluation.keeping import Ranked, ignored_most, kept_ranks, streamed_lists
+from reid_srdl.evaluation.one_ranking import OneRanking, one_ranking
 from reid_srdl.evaluation.parts import normalizes
 from reid_srdl.group.processes import Alone
 from reid_srdl.retrieval.features import Features
@@ -23,12 +23,10 @@ from reid_srdl.retrieval.kept import KEPT, KeptRanks
 from reid_srdl.retrieval.labels import JUNK, Labels
 from reid_srdl.retrieval.lists import Lister, RankList
 from reid_srdl.retrieval.metrics import PerQuery, no_results
+from reid_srdl.retrieval.ranks import Ranks
 from reid_srdl.retrieval.rows import Rows, rows_of
 from reid_srdl.retrieval.streams.streaming import StreamedRanker
 from reid_srdl.retrieval.streams.stretches import Stream
-
-if TYPE_CHECKING:
-    from reid_srdl.reranking.rerank import KReciprocalRanker
 
 
 def keep(
@@ -41,7 +39,9 @@ def keep(
     """Returns what an evaluation keeps.
 
     Images of a query's own identity and camera, which count for nothing, are listed among the
-    others, but for an index: how much it retrieves would change what it retrieves.
+    others, but for an index: how much it retrieves would change what it retrieves. A cell of the
+    figures by camera is an evaluation in that camera's gallery alone, or, where the ranking is one
+    whole, of that camera's images in this ranking (see `one_ranking`).
 
     Args:
         features: queries and gallery.
@@ -53,21 +53,20 @@ def keep(
     labels = features.query.labels
     asked = as_ruled(labels, protocol.same_camera)
     rows = rows_of(features.query.features, normalize=normalizes(protocol))
-    evaluate: Evaluate | None = None  # NOTE: else each cell would be a ranking of its own
-    if gallery.ranker.independent:
-        evaluate = partial(_column, gallery, rows, asked, unmatched)
-    if protocol.index is not None:
-        lists = first_images(gallery, rows, asked, KEPT, protocol)
+    own = KEPT + ignored_most(asked, gallery.labels)
+    everyone = as_ruled(labels, "keep")
+    evaluate: Evaluate
+    lists: Iterator[RankList]
+    if (ranking := one_ranking(gallery, rows, asked)) is not None:
+        evaluate = partial(_seen, ranking, gallery, asked, unmatched)
+        k = KEPT if protocol.index is not None else min(own, len(gallery.labels))
+        found = ranking.lists(everyone, k, protocol.distance)
+        lists = (replace(one, gallery=gallery.positions[one.gallery]) for one in found)
     else:
-        k = KEPT + ignored_most(asked, gallery.labels)
-        everyone = as_ruled(labels, "keep")
-        if (ranking := _reranking(gallery, asked, rows, unmatched)) is not None:
-            evaluate = ranking.column
-            lists = ranking.first_images(everyone, min(k, len(gallery.labels)), protocol)
-        else:
-            lists = first_images(gallery, rows, everyone, k, protocol)
+        evaluate = partial(_column, gallery, rows, asked, unmatched)
+        lists = first_images(gallery, rows, everyone, own, protocol)
     cameras = None
-    if evaluate is not None:
+    if not (note := _no_cells(gallery, labels)):
         there = np.unique(gallery.labels.camids).tolist()
         cameras = camera_figures(labels.camids, there, evaluate)
     return kept_ranks(
@@ -76,6 +75,7 @@ def keep(
         lists,
         matches,
         cameras,
+        note,
         own_ignored=protocol.same_camera == "ignore",
     )
 
@@ -87,56 +87,32 @@ def _column(
     if isinstance(gallery.ranker, CameraRanker):  # it has counted them already
         return gallery.ranker.tables[camera]
     there = of_camera(gallery, camera)
+    runs = there.ranker.ranks(queries, labels, there.rows, there.labels)
+    return _recorded(runs, labels, unmatched)
+
+
+def _seen(
+    ranking: OneRanking, gallery: Gallery, labels: Labels, unmatched: float, camera: int
+) -> PerQuery:
+    """Returns the results among one camera's images, in the order that gave the scores."""
+    own = np.flatnonzero(gallery.labels.camids == camera)
+    return _recorded(ranking.among(own), labels, unmatched)
+
+
+def _recorded(runs: Iterable[Ranks], labels: Labels, unmatched: float) -> PerQuery:
     results = no_results(labels.pids, labels.camids, None, unmatched)
-    for run in there.ranker.ranks(queries, labels, there.rows, there.labels):
+    for run in runs:
         results.record(run.query, run.ranks, run.offsets)
     return results
 
 
-def _reranking(
-    gallery: Gallery, labels: Labels, queries: Rows, unmatched: float
-) -> _Reranking | None:
-    """Returns the re-ranking by which a gallery was ranked; None: it was ranked otherwise."""
-    if gallery.ranker.independent:
-        return None
-    from reid_srdl.reranking.rerank import KReciprocalRanker
-
-    if not isinstance(gallery.ranker, KReciprocalRanker):
-        return None
-    return _Reranking(gallery.ranker, gallery, labels, queries, unmatched)
-
-
-class _Reranking:
-    """One re-ranking, listed and seen from each camera: by its final distances in either case."""
-
-    def __init__(
-        self,
-        ranker: KReciprocalRanker,
-        gallery: Gallery,
-        labels: Labels,
-        queries: Rows,
-        unmatched: float,
-    ) -> None:
-        self._ranker, self._gallery, self._labels = ranker, gallery, labels
-        self._unmatched = unmatched
-        self._final, self._shared = ranker.prepared(queries, gallery.rows)
-
-    def first_images(self, labels: Labels, k: int, protocol: Protocol) -> Iterator[RankList]:
-        """Yields the first k images of each query, by positions among all images."""
-        both = (self._final, self._shared), labels, self._gallery.labels
-        for found in self._ranker.first_images(*both, k, protocol.distance):
-            yield replace(found, gallery=self._gallery.positions[found.gallery])
-
-    def column(self, camera: int) -> PerQuery:
-        """Returns the results among the images of one camera."""
-        from reid_srdl.reranking.ranked import reranked
-
-        own = np.flatnonzero(self._gallery.labels.camids == camera)
-        results = no_results(self._labels.pids, self._labels.camids, None, self._unmatched)
-        sides = self._labels, self._gallery.labels.take(own)
-        for run in reranked(self._final.among(own), self._shared.among(own), *sides):
-            results.record(run.query, run.ranks, run.offsets)
-        return results
+def _no_cells(gallery: Gallery, queries: Labels) -> str:
+    """Returns why there are no figures by camera; empty: there are."""
+    if not few_cameras(queries, gallery.labels):
+        return f"there are more than {MOST} cameras"
+    if gallery.stream is not None and not gallery.stream.junk_ignored:
+        return "junk counts by these rules, and the gallery was read in parts"
+    return ""
 
 
 def first_images(

@@ -24,6 +24,7 @@ from reid_srdl.retrieval.kept import CameraFigures, Images, KeptRanks
 from reid_srdl.seals import check_seal, sealed
 
 _FORMAT = 1
+_TEXTS = ("measure", "cameras_note")
 
 
 def ranks_file(run: Path, one: Evaluated) -> Path:
@@ -92,7 +93,7 @@ def _kept(arrays: dict[str, NDArray[Any]]) -> KeptRanks:
         if inner:
             parts[part][inner] = wide
         else:
-            parts[name] = str(wide) if name == "measure" else wide
+            parts[name] = str(wide) if name in _TEXTS else wide
     cameras = CameraFigures(**parts["cameras"]) if parts["cameras"] else None
     own = {part: Images(**parts[part]) for part in ("queries", "images")}
     return KeptRanks(**{**parts, **own, "cameras": cameras})

@@ -59,7 +59,7 @@ class ExpandedRanker:
     ) -> Iterator[Ranks]:
         """Yields the ranks of all matches of the expanded queries."""
         if len(queries):
-            expanded = self._expanded(queries, gallery)
+            expanded = self.expanded(queries, gallery)
             yield from self.inner.ranks(expanded, query_labels, gallery, gallery_labels, progress)
 
     def lists(
@@ -73,10 +73,11 @@ class ExpandedRanker:
     ) -> Iterator[RankList]:
         """Yields the first k images of each expanded query, with the distances from it."""
         there = query_labels, gallery, gallery_labels
-        for found in self.inner.lists(self._expanded(queries, gallery), *there, k, distance):
+        for found in self.inner.lists(self.expanded(queries, gallery), *there, k, distance):
             yield replace(found, measure=f"{found.measure}, {self.how}")
 
-    def _expanded(self, queries: Rows, gallery: Rows) -> Rows:
+    def expanded(self, queries: Rows, gallery: Rows) -> Rows:
+        """Returns the queries that the inner ranker gets."""
         return expand(queries, gallery, self.how, n=self.n, alpha=self.alpha)
 
     def told(self) -> dict[str, str]:

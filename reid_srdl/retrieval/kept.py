@@ -70,7 +70,8 @@ class KeptRanks:
         missed: positions in ``images``, by rank.
         missed_ranks: from 1, ignored images left out; 0: not retrieved.
         measure: which distance it is.
-        cameras: None where they were not taken: more than 64 cameras.
+        cameras: figures by camera; None: there are none.
+        cameras_note: why there are none.
     """
 
     queries: Images
@@ -84,6 +85,7 @@ class KeptRanks:
     missed_ranks: Ints
     measure: str
     cameras: CameraFigures | None = None
+    cameras_note: str = ""
 
     def __len__(self) -> int:
         return len(self.queries)

@@ -159,32 +159,51 @@ def test_one_pass_gives_scores_and_cells_alike(
                 assert table.mAP[row, column] == pytest.approx(own.ap[asked].mean(), rel=1e-14)
 
 
-def test_cells_of_a_re_ranking_are_of_its_own_final_distances() -> None:
+WHOLE = {  # rankings in which a camera's images keep the order that gave the scores
+    "reranked": SETTINGS["reranked"],
+    "expanded-reranked": SETTINGS["reranked"] | SETTINGS["expanded"],
+    "index": SETTINGS["index"],
+    "expanded-index": SETTINGS["index"] | SETTINGS["expanded"],
+}
+
+
+@pytest.mark.parametrize("settings", WHOLE.values(), ids=WHOLE.keys())
+def test_cells_of_one_ranking_are_its_own_images_of_a_camera(settings: dict[str, object]) -> None:
+    """By the lists of the ranking: a match that an index did not retrieve adds 0."""
     features = people(7, gallery=400)
-    scored, kept = _kept(features, SETTINGS["reranked"])
+    scored, kept = _kept(features, settings)
     table = kept.cameras
     assert table is not None
+    assert kept.cameras_note == ""
     whole = {found.query: found.gallery for found in scored.lists(400)}
     camids, pids = features.gallery.camids, features.gallery.pids
-    cells = 0
+    cells = missed = 0
     for row, camera in enumerate(table.query.tolist()):
         for column, there in enumerate(table.gallery.tolist()):
-            precisions = []
+            precisions, firsts = [], []
             for query in np.flatnonzero(features.query.camids == camera).tolist():
                 order = whole[query][camids[whole[query]] == there]
                 ranks = 1 + np.flatnonzero(pids[order] == features.query.pids[query])
-                if len(ranks):
-                    precisions.append(float(np.mean(np.arange(1, len(ranks) + 1) / ranks)))
+                count = int(((pids == features.query.pids[query]) & (camids == there)).sum())
+                if count and there != camera:
+                    precisions.append(float((np.arange(1, len(ranks) + 1) / ranks).sum()) / count)
+                    firsts.append(bool(len(ranks)) and ranks[0] == 1)
+                    missed += count - len(ranks)
             assert table.queries[row, column] == len(precisions)
             if precisions:
                 cells += 1
                 assert table.mAP[row, column] == pytest.approx(np.mean(precisions), rel=1e-12)
+                assert table.rank1[row, column] == pytest.approx(np.mean(firsts), rel=1e-12)
     assert cells >= 4
+    assert (missed > 0) == ("index" in settings)
 
 
-def test_expanded_queries_that_are_re_ranked_have_no_cells() -> None:
-    _, kept = _kept(people(7, gallery=400), SETTINGS["reranked"] | SETTINGS["expanded"])
+def test_why_there_are_no_cells_is_kept() -> None:
+    features = people(7, gallery=400)
+    gallery = dataclasses.replace(features.gallery, camids=np.arange(400) + 1)
+    _, kept = _kept(Features(features.query, gallery), {})
     assert kept.cameras is None
+    assert kept.cameras_note == "there are more than 64 cameras"
 
 
 def _of_camera(part: FeatureSet, camera: int) -> FeatureSet:
