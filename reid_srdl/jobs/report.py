@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reid_srdl.jobs.pictures import Files, Listings, files_of, shown_lists
+from reid_srdl.jobs.pictures import Listings, shown_lists
 from reid_srdl.jobs.report_maps import maps_section
-from reid_srdl.jobs.report_runs import Progress, read_runs
+from reid_srdl.jobs.report_runs import Progress, files_of_run, read_runs
 from reid_srdl.jobs.studies.asked import asked_plan, found_runs
 from reid_srdl.records.comparison import Settings, compare
 from reid_srdl.records.leaderboard import leaderboard
 from reid_srdl.records.per_query import read_results
 from reid_srdl.records.rank_choice import Choice
-from reid_srdl.records.run import RunRecord
 from reid_srdl.records.studies import gather as gather_study
 from reid_srdl.report.comparison import comparison_table, verdict
 from reid_srdl.report.html.boards import gains_section, leaderboard_section
@@ -28,7 +27,6 @@ from reid_srdl.report.rank_lists import Shown
 from reid_srdl.report.study import study_tables
 from reid_srdl.report.study_export import study_json
 from reid_srdl.report.verdicts import verdict_table
-from reid_srdl.retrieval.kept import KeptRanks
 from reid_srdl.texts import json_text
 
 _LISTS = 20  # rank lists of a page, all runs together
@@ -124,10 +122,11 @@ def _lists(found: Sequence[Entry], count: int, known: Listings) -> tuple[Section
         if not min(count, left) or not entry.runs:
             continue
         run = entry.runs[0]
-        kept = run.ranks()
+        kept = run.ranks(entry.dataset)
         if kept is None:
             continue
-        own, told = shown_lists(kept, Choice(count=min(count, left)), _files(run, kept, known))
+        files = files_of_run(run, entry.dataset, kept, known)
+        own, told = shown_lists(kept, Choice(count=min(count, left)), files)
         lists += [_titled(run, shown) for shown in own]
         notes += told
         left -= len(own)
@@ -143,9 +142,3 @@ def _lists(found: Sequence[Entry], count: int, known: Listings) -> tuple[Section
 
 def _titled(run: ReportRun, shown: Shown) -> Shown:
     return replace(shown, title=f"{run.record.name}, {shown.title}")
-
-
-def _files(run: ReportRun, kept: KeptRanks, known: Listings) -> Files:
-    if not isinstance(run.record, RunRecord):
-        return Files()
-    return files_of(run.folder, kept, run.record.evaluations[0].data, known=known)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from reid_srdl.config import PLACES, resolve
-from reid_srdl.config.fingerprint import changed_keys
 from reid_srdl.errors import UserError
-from reid_srdl.methods import KNOWN
+from reid_srdl.jobs.pictures import Files, Listings, files_of
+from reid_srdl.jobs.report_commands import training_command
 from reid_srdl.records.kept_ranks import ranks_file, read_ranks
 from reid_srdl.records.leaderboard import leaderboard
-from reid_srdl.records.naming import show
 from reid_srdl.records.run import AnyRecord, RunRecord
 from reid_srdl.records.store import (
     RECORD,
@@ -21,7 +18,7 @@ from reid_srdl.records.store import (
     run_folders,
     without_queries,
 )
-from reid_srdl.report.html.runs import Entry, ReportRun, entries, summaries
+from reid_srdl.report.html.runs import Entry, ReportRun, entries, evaluated_on, summaries
 from reid_srdl.retrieval.kept import KeptRanks
 from reid_srdl.training.monitor import EpochRow
 
@@ -95,11 +92,12 @@ def _run(folder: Path, whole: AnyRecord, notes: list[str]) -> ReportRun:
         if line not in notes:
             notes.append(line)
 
-    def ranks() -> KeptRanks | None:
-        if not record.evaluations:
+    def ranks(dataset: str) -> KeptRanks | None:
+        one = evaluated_on(record, dataset)
+        if one is None:
             return None
         try:
-            return read_ranks(ranks_file(folder, record.evaluations[0]))
+            return read_ranks(ranks_file(folder, one))
         except UserError as error:
             told(f"{error.what} (no rank lists)")
             return None
@@ -116,30 +114,12 @@ def _run(folder: Path, whole: AnyRecord, notes: list[str]) -> ReportRun:
             told(f"{metrics}: damaged (no curves)")
             return ()
 
-    return ReportRun(folder, record, queries, epochs, ranks, _command(record))
+    return ReportRun(folder, record, queries, epochs, ranks, training_command(record))
 
 
-def _command(record: AnyRecord) -> str:
-    """Returns the command that trains a run again: every key that differs from its default."""
-    if not isinstance(record, RunRecord):
-        return ""
-    try:
-        config = resolve(dict(record.config), KNOWN)
-    except UserError:
-        return ""
-    keys = {key: value for key, value in changed_keys(config) if key not in PLACES}
-    words = ["reid-srdl", "train"]
-    named = {
-        "--dataset": "data.name",
-        "--model": "model.name",
-        "--method": "method.name",
-        "--seed": "train.seed",
-    }
-    for flag, key in named.items():
-        value = keys.pop(key, None)
-        if value is not None:
-            words += [flag, show(value)]
-    keys.pop("recipe.name", None)
-    for key, value in keys.items():
-        words += ["--set", f"{key}={show(value)}"]
-    return shlex.join([*words, "--name", record.name])
+def files_of_run(run: ReportRun, dataset: str, kept: KeptRanks, known: Listings) -> Files:
+    """Finds the images of a run's evaluation on a data set; ``known``: data that were listed."""
+    one = run.evaluated(dataset)
+    if one is None or not isinstance(run.record, RunRecord):
+        return Files()
+    return files_of(run.folder, kept, one.data, known=known)

@@ -60,6 +60,29 @@ def chosen(kept: KeptRanks, choice: Choice) -> list[int]:
     return [int(query) for query in scored[order[: choice.count]]]
 
 
+def first_of(kept: KeptRanks, query: int, kind: int) -> tuple[int, int] | None:
+    """Returns the nearest image of a kind that a query found.
+
+    Args:
+        kept: the ranking's top.
+        query: whose.
+        kind: MATCH, also beyond the list, or OTHER.
+
+    Returns:
+        Its position in ``kept.images`` and its rank from 1, 0 where an index did not retrieve it;
+        None: none is known.
+    """
+    part, far = kept.list_of(query), kept.missed_of(query)
+    kinds = kept.kinds[part]
+    if len(places := np.flatnonzero(kinds == kind)):
+        first = int(places[0])
+        rank = int((kinds[: first + 1] != IGNORED).sum())
+        return int(kept.listed[part][first]), rank
+    if kind == MATCH and far.start < far.stop:
+        return int(kept.missed[far.start]), int(kept.missed_ranks[far.start])
+    return None
+
+
 def _named(name: str, names: Sequence[str]) -> int:
     if name not in names:
         raise UserError(f"--queries {name}: no such query", did_you_mean(name, names), usage=True)

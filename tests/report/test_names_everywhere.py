@@ -25,7 +25,7 @@ from reid_srdl.report.html.charts import (
     heat_map,
     lines,
 )
-from reid_srdl.report.html.looks import Looked, looks_section
+from reid_srdl.report.html.looks import Look, looks_section
 from reid_srdl.report.html.page import Section, render
 from reid_srdl.report.pictures import write_pictures
 from reid_srdl.report.rank_lists import Shown, Tile
@@ -47,17 +47,16 @@ def charts() -> list[Chart]:
         lines(NAME, [Series(NAME, VALUES, VALUES, VALUES, VALUES)], NAME, NAME, NAME),
         forest(NAME, [Effect(NAME, 0.1, -0.1, 0.2, NAME)], NAME, NAME),
         distribution(NAME, [(NAME, spread)], NAME, NAME),
-        heat_map(NAME, [NAME], [NAME], np.array([[0.5]]), [[NAME]], NAME),
+        heat_map(NAME, [NAME], [NAME], np.array([[0.5]]), [[NAME]], NAME, 0.5),
     ]
 
 
 def page() -> str:
     """A page that holds everything."""
     tile = Tile(None, NAME, (NAME,), "match")
-    looked = Looked(
-        NAME, NAME, (NAME,), np.zeros((1, 4, 2, 3), np.uint8), np.zeros((1, 2, 1), np.float32)
-    )
-    looks = looks_section([looked])
+    pixels = np.zeros((4, 2, 3), np.uint8)
+    look = Look(NAME, NAME, NAME, pixels, NAME, pixels, np.zeros((2, 1), np.float32))
+    looks = looks_section([look])
     assert looks is not None
     table = Table(NAME, (Column("a", NAME, group=NAME),), (Row({"a": NAME}),), (NAME,))
     section = Section(

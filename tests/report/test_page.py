@@ -104,7 +104,7 @@ def test_it_holds_every_section(page: Path) -> None:
     wanted = ["leaderboard", "gains", "compare-1", "study-1", "curves", "queries", "lists"]
     assert keys == [*wanted, "looks", "settings", "machines", "again"]
     text = text_of(page.read_text())
-    assert "reid-srdl train --dataset walkers --model resnet32" in text
+    assert "reid-srdl train --dataset walkers --model resnet32" in " ".join(text.split())
     assert "method.temperature" in text
     assert "mAP by cameras" in text
 
@@ -112,8 +112,19 @@ def test_it_holds_every_section(page: Path) -> None:
 def test_networks_are_asked_where_they_look_side_by_side(page: Path) -> None:
     (section,) = re.findall(r'<section id="looks">.*?</section>', page.read_text(), re.DOTALL)
     names = re.findall(r'<li class="seen"><img src="data:image/jpeg[^"]*" alt="([^"]*)"', section)
-    assert len(names) == 6
-    assert set(names[:3]) == set(names[3:]) == {"image", "srdl", "vanilla"}
+    asked = re.findall(r'<p class="note">([^<]*)</p>', section)
+    assert len(names) == 2 * 3 * 3  # two queries, three questions, a picture and two networks
+    assert asked[:3] == [
+        "mean absolute activation",
+        "Grad-CAM, likeness to its nearest match",
+        "Grad-CAM, likeness to the wrong person found first",
+    ]
+    assert all(set(names[at + 1 : at + 3]) == {"srdl", "vanilla"} for at in range(0, 18, 3))
+    assert names[0] == "query"
+    assert re.fullmatch(r"match, rank \d+", names[3])
+    assert re.fullmatch(r"wrong, rank [12]", names[6])
+    uris = re.findall(r'<img src="(data:image/jpeg[^"]*)"', section)
+    assert len(set(uris[:9])) == 9  # each answer is another picture
 
 
 def test_maps_that_cannot_be_made_are_told(
@@ -132,7 +143,14 @@ def test_maps_that_cannot_be_made_are_told(
     done = reid_srdl_here(*words, streams=capsys)
     assert done.returncode == 0, done.stderr
     assert re.search(r"note: .*r/srdl: no maps: ", done.stderr)
-    assert (tmp_path / "a.html").read_text().count('<li class="seen">') == 6
+    assert (tmp_path / "a.html").read_text().count('<li class="seen">') == 3 * 3 * 2
+    for image in sorted((tmp_path / "d/walkers/bounding_box_test").glob("*.jpg"))[::2]:
+        image.unlink()
+    done = reid_srdl_here(*words, streams=capsys)
+    assert done.returncode == 0, done.stderr
+    gone = done.stderr.count("the image is gone; no map aims at it")
+    assert gone
+    assert (tmp_path / "a.html").read_text().count('<li class="seen">') == (3 * 3 - gone) * 2
     for image in (tmp_path / "d/walkers/query").glob("*.jpg"):
         image.unlink()
     done = reid_srdl_here(*words, streams=capsys)
@@ -153,22 +171,23 @@ def test_a_set_without_queries_has_no_maps_and_that_is_told(
     assert "no maps" not in done.stderr
 
 
+@pytest.mark.parametrize("name", ["vanilla", "srdl"])
 def test_the_command_of_a_run_trains_the_same_run(
-    walkers: Path, page: Path, capsys: pytest.CaptureFixture[str]
+    name: str, walkers: Path, page: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import shlex
 
     from reid_srdl.config import fingerprint, read_yaml, resolve
     from reid_srdl.methods import KNOWN
 
-    told = re.findall(r"<b>srdl</b> <code>(.*?)</code>", page.read_text())
-    words = shlex.split(html.unescape(told[0]))
+    told = re.findall(rf"<b>{name}</b> <code>(.*?)</code>", page.read_text())
+    words = shlex.split(html.unescape(re.sub("</?span>", "", told[0])))
     done = reid_srdl_here(*words[1:], "--print-config", streams=capsys)
     assert done.returncode == 0, done.stderr
     (walkers / "printed.yaml").write_text(done.stdout)
     both = [
         fingerprint(resolve(read_yaml(path), KNOWN))
-        for path in (walkers / "printed.yaml", walkers / "r/srdl/config.yaml")
+        for path in (walkers / "printed.yaml", walkers / f"r/{name}/config.yaml")
     ]
     assert both[0] == both[1]
 
@@ -255,6 +274,8 @@ def test_a_browser_shows_it(page: Path, tmp_path: Path) -> None:
             _sort(view)
             _filter(view)
             view.hover("svg .dot >> nth=0")
+            _cells_are_readable(view)
+            _method_stays_in_sight(view)
             colours = {
                 kind: view.eval_on_selector(
                     f".tile.{kind} img", "e => getComputedStyle(e).borderColor"
@@ -274,6 +295,40 @@ def test_a_browser_shows_it(page: Path, tmp_path: Path) -> None:
             view.pdf(path=str(tmp_path / "page.pdf"))
             assert (tmp_path / "page.pdf").stat().st_size > 10_000
             view.close()
+
+
+_CONTRAST = """cells => cells.map(text => {
+  const numbers = (colour) => colour.match(/[0-9.]+/g).map(Number);
+  const linear = (v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const weights = [0.2126, 0.7152, 0.0722];
+  const light = (rgb) => rgb.reduce((sum, v, i) => sum + weights[i] * linear(v / 255), 0);
+  const style = getComputedStyle(text.previousElementSibling);
+  const [paper, fill, ink] = [getComputedStyle(document.body).backgroundColor, style.fill,
+    getComputedStyle(text).fill].map(colour => numbers(colour).slice(0, 3));
+  const share = Number(style.fillOpacity);
+  const seen = fill.map((v, i) => share * v + (1 - share) * paper[i]);
+  const [low, high] = [light(seen), light(ink)].sort((a, b) => a - b);
+  return (high + 0.05) / (low + 0.05);
+})"""
+
+
+def _cells_are_readable(view: Any) -> None:
+    """Numbers in heat maps keep the contrast that WCAG 2.1 asks of text, on either paper."""
+    for scheme in ("light", "dark"):
+        view.emulate_media(color_scheme=scheme)
+        contrasts = view.eval_on_selector_all("#queries svg rect + text", _CONTRAST)
+        assert len(contrasts) > 8
+        assert min(contrasts) >= 4.5, scheme
+    view.emulate_media(color_scheme="light")
+
+
+def _method_stays_in_sight(view: Any) -> None:
+    """Rows are told apart by it, so it stays where a narrow table is scrolled."""
+    script = "e => { e.scrollLeft = 1e6; return e.getBoundingClientRect().left; }"
+    edge = view.eval_on_selector("#leaderboard .wide", script)
+    place = "e => e.getBoundingClientRect().left"
+    if view.viewport_size["width"] < 640:
+        assert view.eval_on_selector("#leaderboard td.name", place) == pytest.approx(edge, abs=1)
 
 
 def _column(view: Any, number: int) -> list[str]:

@@ -62,37 +62,76 @@ def activation(
         UserError: no run, an image that cannot be read, no such identity, or a network without
             stages.
     """
-    return [_of_run(run, images, identity, like, device) for run in runs]
+    found = []
+    for run in runs:
+        gaze = Gaze.of(run, device)
+        pixels = gaze.pixels(images)
+        if identity is not None:
+            maps = gaze.towards_class(pixels, _class_of(run, identity))
+        elif like is not None:
+            maps = gaze.towards_likeness(pixels, gaze.pixels([like]))
+        else:
+            maps = gaze.mean(pixels)
+        found.append(Looks(run, pixels, maps))
+    return found
 
 
-def _of_run(
-    run: Path, images: Sequence[Path], identity: str | None, like: Path | None, device: str
-) -> Looks:
-    extractor = extractor_of_run(run, device=device)
-    network = extractor.network.eval()
-    pixels = _pixels(images, extractor.size)
-    a, output = _answer(extractor, pixels)
-    if identity is not None:
-        maps = grad_cam(output.logits[:, _class_of(run, identity)], a)
-    elif like is not None:
-        other = _answer(extractor, _pixels([like], extractor.size))[1].features.detach()
-        maps = grad_cam(cosine_similarity(output.features, other), a)
-    else:
-        maps = mean_activation(a)
-    network.zero_grad(set_to_none=True)
-    return Looks(run, pixels, scaled(maps).float().cpu().numpy())
+@dataclass(frozen=True)
+class Gaze:
+    """A network that is asked where it looks: N maps of its last stage, h x w from 0 to 1."""
 
+    extractor: Extractor
 
-def _answer(extractor: Extractor, pixels: NDArray[np.uint8]) -> tuple[Tensor, Output]:
-    """Returns the last stage's maps and the network's output, which was computed from them."""
-    network, compute = extractor.network, extractor.compute
-    own = normalisation_of(network.spec, extractor.normalisation)
-    batch: Tensor = torch.cat(
-        list(Images(pixels, extractor.size, compute.device, own).in_order(len(pixels)))
-    )
-    with torch.enable_grad():
-        output = network(batch.float(), {"stages"})
-    return list(output.stages.values())[-1], output
+    @classmethod
+    def of(cls, run: Path, device: str = "auto") -> Gaze:
+        """Opens the result of a finished run.
+
+        Raises:
+            UserError: no run, damaged weights, or no such device.
+        """
+        extractor = extractor_of_run(run, device=device)
+        extractor.network.eval()
+        return cls(extractor)
+
+    def pixels(self, images: Sequence[Path]) -> NDArray[np.uint8]:
+        """Reads images as the network sees them: N x H x W x 3.
+
+        Raises:
+            UserError: one of them cannot be read.
+        """
+        return _pixels(images, self.extractor.size)
+
+    def mean(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Returns mean absolute activations."""
+        return self._told(mean_activation(self._answer(pixels)[0]))
+
+    def towards_class(self, pixels: NDArray[np.uint8], column: int) -> NDArray[np.float32]:
+        """Returns Grad-CAM towards a class, by its column of the logits."""
+        a, output = self._answer(pixels)
+        return self._told(grad_cam(output.logits[:, column], a))
+
+    def towards_likeness(
+        self, pixels: NDArray[np.uint8], others: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        """Returns Grad-CAM towards the cosine similarity to N other images, or to one."""
+        y = self._answer(others)[1].features.detach()
+        a, output = self._answer(pixels)
+        return self._told(grad_cam(cosine_similarity(output.features, y), a))
+
+    def _answer(self, pixels: NDArray[np.uint8]) -> tuple[Tensor, Output]:
+        """Returns the last stage's maps and the network's output, which was computed from them."""
+        network, compute = self.extractor.network, self.extractor.compute
+        own = normalisation_of(network.spec, self.extractor.normalisation)
+        images = Images(pixels, self.extractor.size, compute.device, own)
+        batch: Tensor = torch.cat(list(images.in_order(len(pixels))))
+        with torch.enable_grad():
+            output = network(batch.float(), {"stages"})
+        return list(output.stages.values())[-1], output
+
+    def _told(self, maps: Tensor) -> NDArray[np.float32]:
+        self.extractor.network.zero_grad(set_to_none=True)
+        told: NDArray[np.float32] = scaled(maps).float().cpu().numpy()
+        return told
 
 
 def _pixels(files: Sequence[Path], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from reid_srdl.report.html.svg import COLOURS, element, join, panel, path
 
 Floats = NDArray[np.float64]
-_SOLID = 3  # series of one colour before lines are dashed
+# Shares of the fullest colour from which a cell's text turns for contrast: to black where the page
+# is dark, to white where it is light.
+_BLACK, _WHITE = 0.7, 0.85
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,8 @@ def heat_map(
     columns: Sequence[str],
     values: Floats,
     told: Sequence[Sequence[str]],
-    note: str = "",
+    note: str,
+    highest: float,
 ) -> Chart:
     """Returns R x C fractions as coloured cells with their numbers in percent.
 
@@ -181,9 +184,10 @@ def heat_map(
         values: R x C; NaN: nothing was there to score.
         told: R x C texts for whoever points at a cell.
         note: below it.
+        highest: the fraction that the fullest colour means.
     """
     left, top, size = 70.0, 42.0, min(60.0, 400 / max(len(columns), 1))
-    highest = max(np.nanmax(values, initial=0.0), 1e-9)  # a weak network's cells differ, too
+    highest = max(highest, 1e-9)
     width, height = max(200.0, left + size * len(columns) + 10), top + 34 * len(rows) + 10
     place = panel((0, 1), (0, 1), width, height)
     drawn = [element("text", "gallery camera", x=left, y=14), element("text", "query", x=4, y=34)]
@@ -214,7 +218,7 @@ def heat_map(
                 )
             )
             text = f"{100 * value:.1f}" if known else "–"
-            ink = "hot" if share > 0.8 else "warm" if share > 0.55 else "cell"
+            ink = "hot" if share > _WHITE else "warm" if share > _BLACK else "cell"
             if size >= 30:
                 drawn.append(
                     element(

@@ -1,4 +1,4 @@
-"""Where networks look, on the page: an image in each row, a network in each column."""
+"""Where networks look, on the page: queries, questions about them, and networks side by side."""
 
 from __future__ import annotations
 
@@ -9,44 +9,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.report.activation import overlaid
-from reid_srdl.report.html.page import Section, View
+from reid_srdl.report.html.page import PictureRow, Section, View
 from reid_srdl.report.html.pixels import data_uri
 
 _INTRO = (
-    "Mean absolute activation of the last stage over the queries of lowest average precision, from "
-    "the lowest value of each image (blue) to its highest (red)."
+    "Queries of lowest average precision, each with what two questions say of every network. The "
+    "mean absolute activation of the last stage: where does it look at all? Grad-CAM: what makes "
+    "the query look like the picture on the left, its nearest match or the wrong person that it "
+    "found first? A map goes from its own lowest value (blue) to its highest (red)."
 )
 
 
 @dataclass(frozen=True)
-class Looked:
-    """What a network made of N images.
+class Look:
+    """What one network makes of one query under one question.
 
     Attributes:
-        dataset, run: its names.
-        names: of the images.
-        images: N x H x W x 3 pixels as it saw them.
-        maps: N x h x w, from 0 to 1.
+        query: in words.
+        question: in words: the activation, or likeness to what.
+        run: the network's run.
+        beside: H x W x 3 pixels of the image on the left.
+        told: what stands below it.
+        image: H x W x 3 pixels of the query, as the network saw it.
+        seen: h x w, from 0 to 1.
     """
 
-    dataset: str
+    query: str
+    question: str
     run: str
-    names: tuple[str, ...]
-    images: NDArray[np.uint8]
-    maps: NDArray[np.float32]
+    beside: NDArray[np.uint8]
+    told: str
+    image: NDArray[np.uint8]
+    seen: NDArray[np.float32]
 
 
-def looks_section(looked: Sequence[Looked]) -> Section | None:
-    """Returns the maps; None where there is none."""
-    views = []
-    for dataset in dict.fromkeys(one.dataset for one in looked):
-        own = [one for one in looked if one.dataset == dataset]
-        for number, name in enumerate(own[0].names):
-            seen = [(one.run, data_uri(_overlaid(one, number))) for one in own]
-            image = own[0].images[number]
-            views.append(View(f"{dataset}, {name}", (("image", data_uri(image)), *seen)))
+def looks_section(looks: Sequence[Look]) -> Section | None:
+    """Returns the maps, queries and questions in the order that they first come in; None: none."""
+    rows: dict[str, dict[str, list[Look]]] = {}
+    for one in looks:
+        rows.setdefault(one.query, {}).setdefault(one.question, []).append(one)
+    views = [
+        View(query, [_row(question, own) for question, own in questions.items()])
+        for query, questions in rows.items()
+    ]
     return Section("looks", "Where networks look", _INTRO, views=views) if views else None
 
 
-def _overlaid(one: Looked, number: int) -> NDArray[np.uint8]:
-    return overlaid(one.images[number], one.maps[number])
+def _row(question: str, looks: Sequence[Look]) -> PictureRow:
+    seen = [(one.run, data_uri(overlaid(one.image, one.seen))) for one in looks]
+    return PictureRow(question, ((looks[0].told, data_uri(looks[0].beside)), *seen))

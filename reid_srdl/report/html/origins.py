@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from reid_srdl.config.fingerprint import PLACES
 from reid_srdl.records.naming import differing_keys, flatten, show
@@ -13,6 +14,8 @@ from reid_srdl.report.html.runs import ReportRun
 from reid_srdl.report.tables import Column, Row, Table
 
 _OWN = {*PLACES, "train.seed"}
+_BESIDE = 6  # runs that are columns of the settings
+Settings = Sequence[Mapping[str, Any]]
 
 
 def settings_section(runs: Sequence[ReportRun]) -> Section:
@@ -25,19 +28,37 @@ def settings_section(runs: Sequence[ReportRun]) -> Section:
     if not keys:
         alike = "All runs have the same settings but for places and seeds."
         return Section("settings", "Settings", alike if len(runs) > 1 else "There is one run.")
-    columns = (Column("run", "run"), *(Column(key, key) for key in keys))
-    rows = [
-        Row({"run": run.record.name, **{key: show(own[key]) for key in keys if key in own}})
-        for run, own in zip(runs, settings, strict=True)
-    ]
     title = f"{len(keys)} of {len({key for own in settings for key in own})} keys differ"
+    by_key = len(runs) <= _BESIDE
+    names = [run.record.name for run in runs]
     return Section(
         "settings",
         "Settings",
         "What sets the runs apart; keys that all share, places and seeds are left out.",
-        tables=[Table(title, columns, tuple(rows))],
+        tables=[(_by_key if by_key else _by_run)(title, keys, names, settings)],
         sorts=True,
     )
+
+
+def _by_run(title: str, keys: Sequence[str], names: Sequence[str], settings: Settings) -> Table:
+    columns = (Column("run", "run"), *(Column(key, key) for key in keys))
+    rows = [
+        Row({"run": name, **{key: show(own[key]) for key in keys if key in own}})
+        for name, own in zip(names, settings, strict=True)
+    ]
+    return Table(title, columns, tuple(rows))
+
+
+def _by_key(title: str, keys: Sequence[str], names: Sequence[str], settings: Settings) -> Table:
+    """A key in each row: a page is narrow, and keys are many where runs are few."""
+    columns = (Column("key", "key"), *(Column(f"{i}", name) for i, name in enumerate(names)))
+    rows = [
+        Row(
+            {"key": key, **{f"{i}": show(own[key]) for i, own in enumerate(settings) if key in own}}
+        )
+        for key in keys
+    ]
+    return Table(title, columns, tuple(rows))
 
 
 def machines_section(runs: Sequence[ReportRun]) -> Section:

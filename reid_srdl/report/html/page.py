@@ -23,14 +23,23 @@ if TYPE_CHECKING:
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _TILE = (80, 160)  # pixels of an image in the page
+_NAMED = ("method", "run", "key")  # columns that tell rows apart: they stay in sight
 
 
 @dataclass(frozen=True)
-class View:
+class PictureRow:
     """Pictures beside each other: their names, and the addresses that hold them."""
 
     title: str
     pictures: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class View:
+    """Rows of pictures below each other."""
+
+    title: str
+    rows: Sequence[PictureRow]
 
 
 @dataclass(frozen=True)
@@ -94,11 +103,13 @@ def _environment() -> jinja2.Environment:
         finalize=lambda value: plain(value) if type(value) is str else value,
     )
     found.filters["lines"] = _lines
+    found.filters["words"] = _words
     found.globals |= {
         "sort_key": sort_key,
         "gain_class": gain_class,
         "interval_key": interval_key,
         "groups": groups,
+        "named": _NAMED,
         "tile_uri": _tile_uri,
     }
     return found
@@ -107,6 +118,12 @@ def _environment() -> jinja2.Environment:
 def _lines(text: str) -> Markup:
     """Returns a text of several lines, each of which does no harm."""
     return Markup("\n").join(plain(line) for line in text.splitlines())
+
+
+def _words(text: str) -> Markup:
+    """Returns a command whose lines break between words alone, not after a hyphen."""
+    word = Markup("<span>{}</span>")
+    return Markup(" ").join(word.format(plain(one)) for one in text.split(" "))
 
 
 def sort_key(row: Row, column: Column) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reid_srdl.records.board import Leaderboard, Row
+from reid_srdl.records.evaluated import Evaluated
 from reid_srdl.records.imported import by_evaluation
 from reid_srdl.records.joint import by_set
 from reid_srdl.records.run import AnyRecord, ImportedRecord, RunRecord
@@ -24,7 +25,7 @@ class ReportRun:
         record: its record, without the results of single queries.
         queries: what the page shows of these, by data set.
         epochs: reads its epochs, phase after phase; none where the file is not there.
-        ranks: reads what its result's evaluation kept; None where nothing was.
+        ranks: reads what its result's evaluation on a data set kept; None where nothing was.
         command: what trains it again; empty: nothing does.
     """
 
@@ -32,8 +33,17 @@ class ReportRun:
     record: AnyRecord
     queries: Mapping[str, QuerySummary]
     epochs: Callable[[], tuple[EpochRow, ...]]
-    ranks: Callable[[], KeptRanks | None]
+    ranks: Callable[[str], KeptRanks | None]
     command: str = ""
+
+    def evaluated(self, dataset: str) -> Evaluated | None:
+        """Returns its result's evaluation on a data set, of which a joint set has several."""
+        return evaluated_on(self.record, dataset)
+
+
+def evaluated_on(record: AnyRecord, dataset: str) -> Evaluated | None:
+    """Returns the first evaluation on a data set, which is the result's."""
+    return next((one for one in record.evaluations if one.data.name == dataset), None)
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,11 @@ class Entry:
     row: Row
     runs: tuple[ReportRun, ...]
     queries: tuple[QuerySummary, ...]
+
+    @property
+    def dataset(self) -> str:
+        """What its runs were judged on."""
+        return self.row.dataset.name
 
     @property
     def name(self) -> str:
