@@ -292,6 +292,8 @@ def test_a_browser_shows_it(page: Path, tmp_path: Path) -> None:
                 "rgb(0, 0, 0)",
                 "rgb(244, 245, 247)",  # paper is white, whatever the screen is
             ]
+            adjusted = "e => getComputedStyle(e).printColorAdjust"
+            assert view.eval_on_selector(".legend i", adjusted) == "exact"  # else it stays white
             view.pdf(path=str(tmp_path / "page.pdf"))
             assert (tmp_path / "page.pdf").stat().st_size > 10_000
             view.close()
