@@ -13,10 +13,10 @@ from reid_srdl.report.html.page import PictureRow, Section, View
 from reid_srdl.report.html.pixels import data_uri
 
 _INTRO = (
-    "Queries of lowest average precision, each with what two questions say of every network. The "
-    "mean absolute activation of the last stage: where does it look at all? Grad-CAM: what makes "
-    "the query look like the picture on the left, its nearest match or the wrong person that it "
-    "found first? A map goes from its own lowest value (blue) to its highest (red)."
+    "The queries of lowest average precision. Mean absolute activation of the last stage: where a "
+    "network looks at all. Grad-CAM: what makes the query look like the picture on the left, its "
+    "nearest match or the wrong person that it found first. A map goes from its own lowest value "
+    "(blue) to its highest (red)."
 )
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from reid_srdl.texts import plain
 
 COLOURS = 8  # of the style sheet: .c0 to .c7
-_LEFT, _LETTER = 52, 9  # of a chart: left of the axis; a letter on a phone
+_LEFT, _RIGHT, _LETTER = 52, 18, 9  # of a chart: beside the axis; a letter on a phone
 
 
 def element(name: str, content: object = "", **attributes: object) -> Markup:
@@ -110,7 +110,7 @@ def panel(
     """Returns a panel for values in these ranges, with room for the labels of the axis upwards."""
     longest = max((len(tick(value)) for value in Scale(*up, 0, 1).ticks()), default=0)
     left = max(_LEFT, 10 + _LETTER * longest)
-    return Panel(Scale(*across, left, width - 12), Scale(*up, height - 40, 24), width, height)
+    return Panel(Scale(*across, left, width - _RIGHT), Scale(*up, height - 40, 24), width, height)
 
 
 def tick(value: float) -> str:
