@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from reid_srdl.analysis.activation import grad_cam, mean_activation, scaled
-from reid_srdl.jobs.analyse.activation import activation
+from reid_srdl.jobs.analyse.activation import Gaze, activation
 from reid_srdl.report.activation import overlaid
 from tests.cli.run import assert_told, reid_srdl_here
 
@@ -50,6 +50,13 @@ def test_runs_are_shown_side_by_side(
     assert all(0 <= one.maps.min() <= one.maps.max() <= 1 for one in (*plain, *towards, *like))
     assert (towards[0].maps != plain[0].maps).any()
     assert (like[0].maps[1] != towards[0].maps[1]).any()
+    gaze = Gaze.of(runs[0])
+    pixels = gaze.pixels(images)
+    both = gaze.towards_likeness(pixels, pixels[::-1])  # each image towards its own other one
+    for number in (0, 1):
+        alone = gaze.towards_likeness(pixels[[number]], pixels[[1 - number]])
+        np.testing.assert_allclose(both[[number]], alone, atol=0.01)
+        assert np.abs(both[[number]] - gaze.mean(pixels[[number]])).max() > 0.1
     out = tmp_path / "a.png"
     words = ("analyse", "activation", *runs, *images, "--plot", out)
     done = reid_srdl_here(*words, streams=capsys)

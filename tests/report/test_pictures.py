@@ -15,11 +15,11 @@ from reid_srdl.feature_files.reading import load_features
 from reid_srdl.jobs.pictures import files_of, shown_lists
 from reid_srdl.records.evaluated import Evaluated
 from reid_srdl.records.kept_ranks import ranks_file, read_ranks
-from reid_srdl.records.rank_choice import Choice, average_precisions, chosen
+from reid_srdl.records.rank_choice import Choice, average_precisions, chosen, first_of
 from reid_srdl.records.store import read_record
 from reid_srdl.report.pictures import draw
 from reid_srdl.report.rank_lists import Shown, Tile, shown_list
-from reid_srdl.retrieval.kept import KeptRanks
+from reid_srdl.retrieval.kept import MATCH, OTHER, KeptRanks
 from tests.cli.run import assert_told, reid_srdl_here
 from tests.retrieval.test_rerank import people
 
@@ -40,6 +40,33 @@ def test_the_worst_come_first_and_the_best_likewise() -> None:
     drawn = chosen(kept, Choice(random=True, count=5))
     assert len(set(drawn)) == 5
     assert drawn == chosen(kept, Choice(random=True, count=5))
+
+
+def test_the_nearest_of_a_kind_is_the_first_in_the_list_or_beyond() -> None:
+    kept = _kept()
+    beyond = 0
+    for query in chosen(kept, Choice(count=len(kept))):
+        shown = shown_list(kept, query, 0.1)
+        match, other = (first_of(kept, query, kind) for kind in (MATCH, OTHER))
+        assert match is not None
+        assert other is not None
+        ranks = [rank for rank in range(1, 21) if f"{rank}." in _ranks(shown, "other")]
+        if ranks:
+            assert other[1] == ranks[0]
+        place, rank = match
+        assert kept.images.pids[place] == kept.queries.pids[query]
+        assert kept.images.pids[other[0]] != kept.queries.pids[query]
+        if near := _ranks(shown, "match"):
+            assert f"{rank}." == near[0]
+        else:
+            assert shown.missed[0].lines[0] == f"rank {rank:,}"
+            beyond += 1
+    assert beyond
+    assert first_of(kept, 0, 7) is None
+
+
+def _ranks(shown: Shown, kind: str) -> list[str]:
+    return [tile.lines[0].split()[0] for tile in shown.first if tile.kind == kind]
 
 
 def test_a_list_shows_ranks_frames_and_what_was_missed() -> None:
