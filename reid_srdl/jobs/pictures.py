@@ -122,6 +122,8 @@ def _listed(
     own = Patterns(config.data.camera, config.data.person)
     patterns = Patterns(**{"camera": own.camera, "person": own.person, **(given or {})})
     place = None if data.folder is None else Path(data.folder)
+    if place is not None and not place.is_absolute():
+        place = None  # the name of a set of one's own; the run knows where it stands
     found = data_to_test(folder, config, data.name, place, data.split or 0, patterns)
     if data.distractors_folder is not None:
         found = with_distractors(found, Path(data.distractors_folder))

@@ -31,7 +31,8 @@ class EvaluationData(RecordPart):
             computed them.
         test: test images (classification).
         content: digest of the test images, see `data.content`; None where it was not taken.
-        folder: where the data stood, if a data set's place sets this evaluation apart.
+        folder: where the data stood, if a data set's place sets this evaluation apart; of a run's
+            own evaluation on a set of one's own the folder's name alone.
         distractors_folder: the folder of images that joined the gallery.
     """
 

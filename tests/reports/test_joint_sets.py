@@ -13,6 +13,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.jobs.dry_run import plan
 from reid_srdl.jobs.evaluate import evaluate_run
 from reid_srdl.jobs.experiment import configured
+from reid_srdl.jobs.report_runs import files_of_run, read_entries
 from reid_srdl.jobs.search import search_run
 from reid_srdl.jobs.train import resume, train
 from reid_srdl.records.joint import on_set
@@ -94,6 +95,27 @@ def test_a_joint_run_from_its_plan_to_the_leaderboard(
     here, there = (read_results(runs / name, "walkers") for name in ("joint", "alone"))
     assert (here.content, here.labels) == (there.content, there.labels)
     assert here.train != there.train
+
+
+def test_a_report_shows_each_set_by_its_own_ranks_and_images(
+    sets: list[Path], tmp_path: Path, cache: Path
+) -> None:
+    """The first set has a query fewer; what the page shows of each is of that set's queries."""
+    gone = sorted((sets[0] / "query").iterdir())[-1]
+    gone.unlink()
+    train(joint(sets, tmp_path / "runs"))
+    found, notes = read_entries([tmp_path / "runs"])
+    assert notes == []
+    assert sorted(entry.dataset for entry in found) == ["folder", "walkers"]
+    for entry in found:
+        place = sets[0] if entry.dataset == "walkers" else sets[1]
+        (run,) = entry.runs
+        kept = run.ranks(entry.dataset)
+        assert kept is not None
+        assert len(kept) == len(list((place / "query").iterdir()))
+        files = files_of_run(run, entry.dataset, kept, {})
+        assert files.query is not None
+        assert {path.parent.parent for path in files.query.values()} == {place}
 
 
 def test_the_order_of_the_sets_and_joint_change_what_is_trained(
