@@ -14,15 +14,19 @@ from torch import Tensor
 from reid_srdl.models.changes import IBN, Change, GeM, LastStride, NonLocal, Stem
 from reid_srdl.models.foreign.found import Found, State, Told
 from reid_srdl.models.foreign.normalisations import IMAGENET
-from reid_srdl.models.foreign.parts import below, has_ibn, neck_of, normalised_by
+from reid_srdl.models.foreign.parts import BICUBIC, below, has_ibn, neck_of, normalised_by
 
 NAME = "fast-reid"
-TOLD = ("stride", "pool", "p")
+TOLD = ("stride", "pool", "p", "recipe")
 
 _NON_LOCAL = re.compile(r"NL_([23])\.(\d+)\.")
 _FIRST = {"2": 2, "3": 3}  # the block of a layer behind which its first non-local block stands
 _STRIDES = {"1": "its configurations' own", "2": "as in He et al."}
 _POOLS = {"ceil": "no padding, since November 2020", "padded": "padded by 1, before"}
+_RECIPES = {
+    "sbs": "images of 384 x 128, a classifier by cosines",
+    "agw": "images of 256 x 128, a linear classifier",
+}
 
 
 def is_of(state: State) -> bool:
@@ -43,7 +47,7 @@ def read(state: State, told: Told) -> Found:
     prefix = "bnneck." if old else "bottleneck.0."
     neck, ends = neck_of(below(heads, prefix))
     classifier = heads.get("classifier.weight", heads.get("weight"))
-    notes: list[str] = []
+    notes = [BICUBIC]
     changes: list[Change] = [IBN()] if has_ibn(trunk) else []
     if told.choice("stride", _STRIDES, NAME, default="1", notes=notes) == "1":
         changes.append(LastStride())
@@ -56,7 +60,10 @@ def read(state: State, told: Told) -> Found:
     if p is not None:
         changes.append(GeM())
         ends["pooling.p"] = p
-    if "pool_layer.p" in heads and classifier is not None:
+    sbs = "pool_layer.p" in heads
+    if sbs and "weight" not in heads:  # before November 2020 AGW learned p, too
+        sbs = told.choice("recipe", _RECIPES, NAME) == "sbs"
+    if sbs and classifier is not None:
         notes.append(
             f"the classifier of {len(classifier)} classes is left out: SBS takes it by cosines, "
             "whose scale and margin the file does not hold"
@@ -71,7 +78,7 @@ def read(state: State, told: Told) -> Found:
         trunk,
         ends,
         (*changes, neck, _normalised(state)),
-        size=(384, 128) if "pool_layer.p" in heads and not old else (256, 128),
+        size=(384, 128) if sbs else (256, 128),
         evaluation={"distance": "cosine"},
         notes=tuple(notes),
     )

@@ -65,6 +65,7 @@ def found_for(spec: NetworkSpec, code: Code, state: State) -> Found:
         "pool": "ceil" if Stem("ceil") in asked else "padded",
         "circle": "no",
         "p": "3",
+        "recipe": "agw",  # whose classifier is told as left out, as that of SBS would be
     }
     return code.read(state, Told({key: told[key] for key in code.told}, where_needed=True))
 

@@ -9,7 +9,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.models.changes import IBN, Bottleneck, Change, LastStride, NoLastReLU
 from reid_srdl.models.foreign.found import Found, State, Told
 from reid_srdl.models.foreign.normalisations import IMAGENET
-from reid_srdl.models.foreign.parts import below, has_ibn, neck_of
+from reid_srdl.models.foreign.parts import BICUBIC, below, has_ibn, neck_of
 
 NAME = "layumi"
 TOLD = ("stride", "circle")
@@ -36,6 +36,7 @@ def read(state: State, told: Told) -> Found:
     model = below(state, "model.")
     trunk = {key: value for key, value in model.items() if not key.startswith(_UNUSED)}
     notes = [f"left out: model.{k}, which its code never uses" for k in model if k not in trunk]
+    notes.append(BICUBIC)
     dense = "features.conv0.weight" in trunk
     stride = told.choice("stride", _STRIDES, NAME)
     if told.choice("circle", _CIRCLE, NAME) == "yes":

@@ -15,6 +15,8 @@ from reid_srdl.models.foreign.library_keys import AUXILIARY, as_of_today
 from reid_srdl.models.foreign.normalisations import IMAGENET
 from reid_srdl.models.network import Network
 
+# Networks that torchreid ranks by cosine (configs/im_osnet_ain_x1_0_*.yaml, dist_metric).
+_BY_COSINE = {("torchreid", f"osnet_ain_x{width}") for width in ("1_0", "0_75", "0_5", "0_25")}
 _WITHIN = "library."  # where the trunk of a network of timm has the library's own
 
 
@@ -43,7 +45,9 @@ def read(state: Mapping[str, Tensor], network: Network) -> Found:
     ends, path = _classifier(left, network.feature_dim)
     trunk |= {key: value for key, value in left.items() if not path or not key.startswith(path)}
     library, name = split_name(network.spec.name) or ("torchvision", network.spec.name)
-    return Found(library, trunk, ends, (_normalised(library, name),), notes=tuple(notes))
+    judged = {"distance": "cosine"} if (library, name) in _BY_COSINE else {}
+    changes = (_normalised(library, name),)
+    return Found(library, trunk, ends, changes, evaluation=judged, notes=tuple(notes))
 
 
 def _classifier(left: Mapping[str, Tensor], features: int) -> tuple[dict[str, Tensor], str]:

@@ -10,6 +10,8 @@ from reid_srdl.models.changes import BNNeck, Change, Normalised, NormNeck
 from reid_srdl.models.foreign.found import State
 from reid_srdl.models.foreign.normalisations import IMAGENET
 
+BICUBIC = "its code resizes images bicubically, here they are resized linearly"
+
 
 def below(state: State, prefix: str) -> dict[str, Tensor]:
     """Returns the tensors whose keys begin so, by the rest of their keys."""

@@ -90,7 +90,7 @@ CODES: dict[str, tuple[str, keys.Shapes, Forward, str, dict[str, str], tuple[Cha
         keys.fast_reid(old=True, sbs=True),
         partial(forward.fast_reid, pool=forward.ceiled),
         "resnet50",
-        {"pool": "ceil"},
+        {"pool": "ceil", "recipe": "sbs"},
         (LastStride(), Stem("ceil"), NonLocal(), GeM(), NormNeck()),
     ),
     "reid-strong-baseline": (
@@ -265,6 +265,23 @@ def test_agw_is_read_once_its_exponent_is_told(tmp_path: Path) -> None:
     theirs = state | {"heads.pool_layer.p": torch.tensor([3.0])}
     ours, expected = both(foreign, theirs, partial(forward.fast_reid, pool=forward.ceiled))
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
+
+
+def test_agw_and_sbs_of_before_are_told_apart_by_the_user(tmp_path: Path) -> None:
+    state = keys.blank(keys.fast_reid(old=True, sbs=True))
+    state["pixel_std"] = torch.full((1, 3, 1, 1), 58.0)
+    torch.save(state, tmp_path / "f")
+    with pytest.raises(UserError, match="the keys do not show recipe") as caught:
+        read_foreign(tmp_path / "f", "resnet50")
+    assert "--told recipe=sbs (images of 384 x 128" in caught.value.hint
+    found = {
+        recipe: read_foreign(tmp_path / "f", "resnet50", told=Told({"recipe": recipe}))
+        for recipe in ("agw", "sbs")
+    }
+    assert (found["agw"].size, found["sbs"].size) == ((256, 128), (384, 128))
+    assert "classifier.weight" in found["agw"].found.ends
+    assert "classifier.weight" not in found["sbs"].found.ends
+    assert any("resizes images bicubically" in note for note in found["agw"].notes)
 
 
 _OPTION_B = _less(keys.akamaster(), "module.linear") | {

@@ -58,6 +58,17 @@ def test_torchreids_features_are_its_own(name: str, tmp_path: Path) -> None:
     assert_same(foreign, features, theirs.classifier(features))
 
 
+@pytest.mark.parametrize(("name", "distance"), [("osnet_ain_x0_25", "cosine"), ("resnet18", None)])
+def test_each_is_compared_as_its_own_configuration_has_it(
+    name: str, distance: str | None, tmp_path: Path
+) -> None:
+    from torchreid.reid.models import build_model
+
+    state = build_model(name, 9, pretrained=False, loss="softmax").state_dict()
+    foreign = read(tmp_path, state, f"torchreid:{name}")
+    assert foreign.found.evaluation.get("distance") == distance
+
+
 @pytest.mark.parametrize("model", ["resnet18", "torchvision:resnet18", "densenet121"])
 @torch.no_grad()
 def test_torchvisions_features_are_its_own(model: str, tmp_path: Path) -> None:
