@@ -19,7 +19,11 @@ EXAMPLE = (
 )
 
 
-@with_options("eval", only={"data.dir": WHERE}, default="the run's own, or {default}")
+@with_options(
+    "eval",
+    only={"data.name": WHERE, "data.dir": WHERE},
+    default="the run's own, or {default}",
+)
 def export(
     given: dict[str, Any],
     run: FinishedRun,
@@ -47,24 +51,24 @@ def export(
     """Write a run's network as a file that needs none of this project's code.
 
     A graph takes N x 3 x H x W float32 images in 0..1, RGB, already resized; normalising is inside,
-    N is free. It is compared with the network on 32 images of the run's data set, and kept if no
-    answer differs by more than 1e-4 of its size. FILE.json beside it says what it takes and gives.
+    N is free. It is compared with the network on 32 images of the data set, and kept if no answer
+    differs by more than 1e-4 of its size. FILE.json beside it says what it takes and gives.
     """
     from reid_srdl.places import check_output
     from reid_srdl.report.export import print_graph, print_weights
 
     check_output(output, "the exported network")
-    place = given.get("data.dir")
+    tried = {"dataset": given.get("data.name"), "data_dir": given.get("data.dir")}
     if to == "torchreid":
         if logits:
             what = "--logits: says nothing about torchreid, whose code decides that"
             raise UserError(what, "leave it out", usage=True)
         from reid_srdl.jobs.export.torchreid import export_torchreid
 
-        print_weights(output, *export_torchreid(run, output, network=network, data_dir=place))
+        print_weights(output, *export_torchreid(run, output, network=network, **tried))
         return
     from reid_srdl.jobs.export.graph import export_graph
 
     answer: Answer = "logits" if logits else "features"
-    written = export_graph(run, output, network=network, answer=answer, data_dir=place)
+    written = export_graph(run, output, network=network, answer=answer, **tried)
     print_graph(output, *written)

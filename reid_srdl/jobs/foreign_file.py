@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reid_srdl.errors import UserError
-from reid_srdl.models import NETWORK_NAMES, ONNX
+from reid_srdl.errors import UserError, did_you_mean
+from reid_srdl.models import LIBRARIES, NETWORK_NAMES, ONNX
 from reid_srdl.models.build import check_network
 from reid_srdl.models.foreign.found import Told
 from reid_srdl.models.foreign.network import Foreign, read_foreign
-from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.places import check_input, read_text
 from reid_srdl.records.exported import read_exported, sidecar
 
 if TYPE_CHECKING:
     from reid_srdl.models.foreign.onnx import Fed
+
+_OF_ONNX = {"normalisation", "channels"}
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,16 @@ class ForeignFile:
         if not self.path.is_file():
             raise UserError(f"{self.path}: no such file", "name a file of weights, .pth or .pt")
         if self.model not in NETWORK_NAMES:
-            NetworkSpec(self.model, 2)  # tells which names are near
+            library = f"a library's network is {' or '.join(f'{one}:NAME' for one in LIBRARIES)}"
+            raise UserError(
+                f"--model: no network {self.model!r}",
+                f"{did_you_mean(self.model, NETWORK_NAMES)} {library}",
+                usage=True,
+            )
         check_network(self.model)
+        if of_onnx := sorted(_OF_ONNX & self.told.keys()):
+            what = f"--{of_onnx[0]}: says nothing about --model {self.model}"
+            raise UserError(what, "leave it out: an ONNX file alone is read by it", usage=True)
         names = None if self.classes is None else class_names(self.classes)
         size = (self.height, self.width)
         return read_foreign(self.path, self.model, size=size, classes=names, told=Told(self.told))

@@ -16,6 +16,7 @@ from reid_srdl.jobs.analyse.width import measure_width
 from reid_srdl.jobs.evaluate import evaluate_classes, evaluate_run
 from reid_srdl.jobs.evaluate_weights import evaluate_weights
 from reid_srdl.jobs.experiment import experiment
+from reid_srdl.jobs.export.torchreid import export_torchreid
 from reid_srdl.jobs.extract import features_of_run
 from reid_srdl.jobs.foreign_file import ForeignFile, told_of
 from reid_srdl.jobs.importing import Imported, import_network
@@ -149,6 +150,27 @@ def test_a_file_of_another_network_is_told(place: Path, model: str, what: str) -
         import_network(ForeignFile(place / "p", model), runs=place / "runs", name="other")
     assert not (place / "runs/other").exists()
     assert not list((place / "runs").glob(".*"))
+
+
+def test_a_network_that_is_not_here_and_options_of_other_files_are_told(place: Path) -> None:
+    with pytest.raises(UserError, match="no network 'osnet_x0_25'") as caught:
+        ForeignFile(place / "p", "osnet_x0_25").read()
+    assert "torchreid:NAME" in caught.value.hint
+    with pytest.raises(UserError, match="--normalisation: says nothing about --model torchreid"):
+        ForeignFile(place / "p", OSNET, told={"normalisation": "half"}).read()
+
+
+def test_it_is_exported_and_tried_on_the_images_of_a_named_set(
+    zoo: Imported, place: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "m.pth.tar"
+    facts, note = export_torchreid(zoo.folder, file)
+    assert facts.tried_on == "32 drawn images"
+    assert "is not known" in str(note)
+    facts, note = export_torchreid(zoo.folder, file, dataset="folder", data_dir=place / "set")
+    assert (facts.tried_on, note) == ("32 images of folder", None)
+    with pytest.raises(UserError, match="nowhere"):
+        export_torchreid(zoo.folder, file, dataset="folder", data_dir=place / "nowhere")
 
 
 def test_names_of_classes_and_folders_are_checked(zoo: Imported, place: Path) -> None:

@@ -42,6 +42,7 @@ def export_graph(
     network: str | None = None,
     answer: Answer = "features",
     data_dir: Path | None = None,
+    dataset: str | None = None,
 ) -> tuple[Exported, str | None]:
     """Writes a network of a finished run as ONNX (.onnx) or for torch.export (.pt2).
 
@@ -54,20 +55,21 @@ def export_graph(
         output: the file.
         network: which of the run's networks; None: its result.
         answer: what the graph gives.
-        data_dir: where the run's data set is now.
+        data_dir: where the data set is now.
+        dataset: on whose images the graph is tried; None: the run's own.
 
     Returns:
         What the JSON says, and what is worth a note.
 
     Raises:
-        UserError: no such network; it cannot be written as a graph; or the written one differs
-            from it by more than 1e-4, relative to each answer's largest value, on 32 images in
-            batches of 1 and 7. Then there is no file.
+        UserError: no such network or data; it cannot be written as a graph; or the written one
+            differs from it by more than 1e-4, relative to each answer's largest value, on 32
+            images in batches of 1 and 7. Then there is no file.
     """
     check_suffix(output)
     named = subject_of(run, network)
     normalisation = normalisation_of(named.network.spec, seen_by(named.config.data.name))
-    samples = samples_of(named, data_dir)
+    samples = samples_of(named, data_dir, dataset)
     reference = _answers(named, samples, normalisation, answer)
     size = (named.config.data.height, named.config.data.width)
     graph = Standalone(named.network, normalisation.mean, normalisation.std, answer)

@@ -47,25 +47,28 @@ class Samples:
         return None if self.reason is None else f"compared on drawn images, because {self.reason}"
 
 
-def samples_of(named: Named, data_dir: Path | None) -> Samples:
-    """Returns test images of a run's data set; where it is not there, drawn ones.
+def samples_of(named: Named, data_dir: Path | None, dataset: str | None = None) -> Samples:
+    """Returns test images of a data set; where it is not there, drawn ones.
 
     Args:
         named: the run's network.
         data_dir: where the data set is now; then it has to be there.
+        dataset: its name; then it has to be there, too. None: the run's own.
 
     Raises:
-        UserError: the data named by ``data_dir`` cannot be read.
+        UserError: the data named by ``data_dir`` or ``dataset`` cannot be read.
     """
     data, channels = named.config.data, named.network.channels
+    if dataset is not None and dataset != data.name:
+        data = data.model_copy(update={"name": dataset, "dir": None})
     try:
         if find_entry(data.name).task == "reid":
-            pixels = _crops(named, data_dir)
+            pixels = _crops(named, data, data_dir)
         else:
             pixels = _class_images(data.model_copy(update={"dir": data_dir or data.dir}))
         return Samples(pixels, data.name)
     except UserError as error:
-        if data_dir is not None:
+        if data_dir is not None or dataset is not None:
             raise
         drawn = generator(0, "export").integers(
             0, 256, (IMAGES, channels, data.height, data.width), np.uint8
@@ -73,9 +76,8 @@ def samples_of(named: Named, data_dir: Path | None) -> Samples:
         return Samples(torch.from_numpy(drawn), None, error.what)
 
 
-def _crops(named: Named, data_dir: Path | None) -> Tensor:
+def _crops(named: Named, data: DataConfig, data_dir: Path | None) -> Tensor:
     """Returns crops of the gallery, evenly spread over it; of the first of joint sets."""
-    data = named.config.data
     name, _ = sets_of(data)[0]
     gallery = data_to_test(named.folder, named.config, name, data_dir, data.split).gallery
     size = (data.height, data.width)

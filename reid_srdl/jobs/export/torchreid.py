@@ -29,7 +29,12 @@ SUFFIXES = (".pth.tar", ".pth")
 
 
 def export_torchreid(
-    run: Path, output: Path, *, network: str | None = None, data_dir: Path | None = None
+    run: Path,
+    output: Path,
+    *,
+    network: str | None = None,
+    data_dir: Path | None = None,
+    dataset: str | None = None,
 ) -> tuple[ForTorchreid, str | None]:
     """Writes a network of a finished run as weights of torchreid's network of the same kind.
 
@@ -37,7 +42,8 @@ def export_torchreid(
         run: the run's folder.
         output: the file, .pth.tar or .pth.
         network: which of the run's networks; None: its result.
-        data_dir: where the run's data set is now.
+        data_dir: where the data set is now.
+        dataset: on whose images the weights are tried; None: the run's own.
 
     Returns:
         What was written, and what is worth a note.
@@ -56,7 +62,7 @@ def export_torchreid(
     named = subject_of(run, network)
     name = torchreid_name(named.network.spec)
     normalisation = normalisation_of(named.network.spec, seen_by(named.config.data.name))
-    samples = samples_of(named, data_dir)
+    samples = samples_of(named, data_dir, dataset)
     images = normalise(samples.pixels, normalisation)
     state, classes = torchreid_state(named.network), named.network.classes
     with torch.inference_mode(), whole_file(output, "the weights") as temporary:

@@ -32,6 +32,7 @@ PREFIXES = ("module.", "model.", "backbone.", "base.", "_orig_mod.")
 _WRAPPERS = ("state_dict", "model")  # where scripts keep the weights, beside other tensors
 _COUNTER = "n_averaged"  # beside the weights of torch's AveragedModel
 _MODULES = "torch.nn.modules."
+_SCRIPTED = "__torch__."
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -58,6 +59,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         ) from None
     if state is None:
         raise _not_weights(path)
+    _check_plain(state, path)
     _check_finite(state, path)
     state.pop(_COUNTER, None)
     while prefix := _shared(state):
@@ -71,6 +73,20 @@ class _SeveralError(Exception):
     def __init__(self, names: list[str]) -> None:
         super().__init__(*names)
         self.names = names
+
+
+def _check_plain(state: Mapping[str, Tensor], path: Path) -> None:
+    """Refuses tensors that do not hold a number for each of their places."""
+    wrong = [
+        key
+        for key, value in state.items()
+        if value.is_meta or value.is_quantized or value.layout != torch.strided
+    ]
+    if wrong:
+        raise UserError(
+            f"{path}: holds tensors that are sparse, quantised or without values: {some(wrong)}",
+            "save plain ones, as the network had them in training",
+        )
 
 
 def _check_finite(state: Mapping[str, Tensor], path: Path) -> None:
@@ -134,6 +150,12 @@ def _not_weights(path: Path) -> UserError:
             "nothing in it was executed",
             f"where that code is: model = torch.load({str(path)!r}, weights_only=False); "
             "torch.save(model.state_dict(), 'weights.pth')",
+        )
+    if any(name.startswith(_SCRIPTED) for name in found):
+        return UserError(
+            f"{path}: a TorchScript program, which is executed when it is opened; it was not",
+            "if you trust it: "
+            f"torch.save(torch.jit.load({str(path)!r}).state_dict(), 'weights.pth')",
         )
     told = f" ({', '.join(found[:3])})" if found else ""
     return UserError(

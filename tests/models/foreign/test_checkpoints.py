@@ -133,6 +133,27 @@ def test_a_network_of_a_run_is_named_by_its_run(tmp_path: Path) -> None:
     assert "reid-srdl eval runs/NAME" in e.value.hint
 
 
+@pytest.mark.parametrize(
+    "bias",
+    [torch.zeros(2, device="meta"), torch.zeros(2).to_sparse()],
+    ids=["meta", "sparse"],
+)
+def test_tensors_without_a_number_for_each_place_are_named(tmp_path: Path, bias: Tensor) -> None:
+    torch.save({**STATE, "fc.bias": bias}, tmp_path / "f")
+    with pytest.raises(UserError, match=r"sparse, quantised or without values: fc\.bias"):
+        read_state(tmp_path / "f")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_torchscript_program_is_refused_with_the_line_that_saves_its_state(
+    tmp_path: Path,
+) -> None:
+    torch.jit.script(nn.Linear(2, 2)).save(tmp_path / "f")
+    with pytest.raises(UserError, match="a TorchScript program") as caught:
+        read_state(tmp_path / "f")
+    assert f"torch.jit.load({str(tmp_path / 'f')!r}).state_dict()" in caught.value.hint
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_not_finite_are_named(tmp_path: Path, value: float) -> None:
     broken = {**STATE, "fc.bias": torch.tensor([0.0, value])}
