@@ -75,6 +75,7 @@ def refused(place: Path, *words: str, patterns: Patterns | None = None) -> None:
         load_dataset("people", place, 0, patterns)
     told = f"{caught.value.what} / {caught.value.hint}"
     assert "\n" not in told
+    assert place.name in told or caught.value.usage
     assert all(word in told for word in words), told
 
 
@@ -343,6 +344,20 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
     refused(tmp_path / "quotes.csv", "line 2", "quotes")
     (tmp_path / "a.parquet").write_bytes(b"PAR0")
     refused(tmp_path / "a.parquet", "a.parquet")
+
+
+def test_columns_of_parquet_that_are_no_texts_are_named(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="the extra 'tables' is not installed")
+    from pyarrow import parquet
+
+    names = [name for name, _ in SOUND]
+    for persons, words in (
+        ([[person] for _, person in SOUND], "column 'person' holds list"),
+        ([b"\xff" + person.encode() for _, person in SOUND], "column 'person' holds binary"),
+    ):
+        table = pyarrow.table({"path": names, "person": persons})
+        parquet.write_table(table, tmp_path / "t.parquet")
+        refused(tmp_path / "t.parquet", words, "write it as text")
 
 
 def test_tables_of_other_programs_are_read(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def read_folders(root: Path, patterns: Patterns) -> Rows:
             nothing in any path, or finds no person in some.
     """
     found = list_nested(root)
-    rows, nobody = Rows(root, notes=found.notes), list[str]()
+    rows, nobody = Rows(root, root, notes=found.notes), list[str]()
     for path in found.names:
         person = patterns.person_of(path)
         if person:

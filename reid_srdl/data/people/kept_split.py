@@ -45,7 +45,7 @@ def with_kept_split(table: Table, file: Path) -> Table:
     if gone := sorted(kept.keys() - set(table.paths)):
         told = first_ten([printable(path) for path in gone])
         raise UserError(
-            f"{table.root}: {say_files(gone)} of the split that the run was trained on are gone: "
+            f"{table.place}: {say_files(gone)} of the split that the run was trained on are gone: "
             f"{told}",
             "restore them; other people's images can be given as a table with a column split",
         )

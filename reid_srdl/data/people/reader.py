@@ -103,7 +103,7 @@ def _drawn(table: Table) -> Table:
     count = len(table.person_names)
     if count < 4:  # two to train on, and two to tell apart
         raise UserError(
-            f"{table.root}: {count} persons, where a drawn split needs 4 or more",
+            f"{table.place}: {count} persons, where a drawn split needs 4 or more",
             "add persons, or give a table with a column split",
         )
     splits = drawn_splits(table)
@@ -129,19 +129,19 @@ def _check_sides(table: Table) -> None:
     missing = [SPLITS[split] for split in (_QUERY, _GALLERY) if not (table.splits == split).any()]
     if missing:
         raise UserError(
-            f"{table.root}: no rows of the split {' and '.join(missing)}",
+            f"{table.place}: no rows of the split {' and '.join(missing)}",
             "add some, or leave the column out: a split is drawn then",
         )
     persons = [set(_persons(table, sides)) for sides in ((_TRAIN,), (_QUERY, _GALLERY))]
     if shared := persons[0] & persons[1]:
         told = first_ten([printable(table.person_names[person]) for person in sorted(shared)])
         raise UserError(
-            f"{table.root}: {len(shared):,} persons to train on are among those to test: {told}",
+            f"{table.place}: {len(shared):,} persons to train on are among those to test: {told}",
             "keep each person on one side: train, or query and gallery",
         )
     if len(persons[0]) == 1:
         raise UserError(
-            f"{table.root}: 1 person to train on, where a classifier needs 2 or more",
+            f"{table.place}: 1 person to train on, where a classifier needs 2 or more",
             "add rows of the split train",
         )
 

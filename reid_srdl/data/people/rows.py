@@ -53,6 +53,7 @@ class Rows:
 
     Attributes:
         root: the folder that relative paths start from.
+        place: the folder, or the table, that messages name.
         paths: N paths, relative to the root or absolute.
         persons, cameras, sequences: N numbers of names, -1 where nothing is told.
         splits: N numbers in SPLITS, -1 where no split is given.
@@ -62,6 +63,7 @@ class Rows:
     """
 
     root: Path
+    place: Path
     paths: list[str] = field(default_factory=list)
     persons: array[int] = field(default_factory=lambda: array("l"))
     cameras: array[int] = field(default_factory=lambda: array("l"))
@@ -101,6 +103,7 @@ class Table:
     """
 
     root: Path
+    place: Path
     paths: Sequence[str]
     persons: NDArray[np.int64]
     cameras: NDArray[np.int64]
@@ -122,6 +125,7 @@ class Table:
         sequences, sequence_names = _by_name(self.sequences[rows], self.sequence_names)
         return Table(
             root=self.root,
+            place=self.place,
             paths=[self.paths[row] for row in rows.tolist()],
             persons=persons,
             cameras=cameras,
@@ -176,6 +180,7 @@ def sorted_table(rows: Rows) -> Table:
     order = np.array(sorted(range(len(rows.paths)), key=rows.paths.__getitem__), np.int64)
     table = Table(
         root=rows.root,
+        place=rows.place,
         paths=rows.paths,
         persons=np.frombuffer(rows.persons, np.int64),
         cameras=np.frombuffer(rows.cameras, np.int64),
@@ -190,7 +195,7 @@ def sorted_table(rows: Rows) -> Table:
     pairs = zip(table.paths, table.paths[1:], strict=False)
     if twice := [printable(path) for path, other in pairs if path == other]:
         raise UserError(
-            f"{rows.root}: paths that stand twice: {first_ten(list(dict.fromkeys(twice)))}",
+            f"{rows.place}: paths that stand twice: {first_ten(list(dict.fromkeys(twice)))}",
             "keep one row for each image",
         )
     return table
@@ -205,7 +210,7 @@ def check_files(table: Table) -> None:
     wrong = [f"{printable(path)} ({why})" for path, why in _wrong(table)]
     if wrong:
         raise UserError(
-            f"{table.root}: {say_files(wrong)} can't be used: {first_ten(wrong)}",
+            f"{table.place}: {say_files(wrong)} can't be used: {first_ten(wrong)}",
             f"restore them, or leave their rows out; images end in {', '.join(IMAGE_SUFFIXES)}",
         )
 

@@ -78,24 +78,38 @@ def _read_parquet(file: Path, patterns: Patterns) -> Rows:
         with parquet.ParquetFile(file) as table:
             header = table.schema_arrow.names
             known = [name for name in header if name.strip().lower() in COLUMNS]
-            return _rows(file, header, _parquet_lines(table, known, len(header)), patterns)
+            return _rows(file, header, _parquet_lines(file, table, known), patterns)
     except (pyarrow.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0] or "damaged"
         raise _unreadable(file, reason, "write it again") from None
 
 
-def _parquet_lines(table: Any, known: list[str], width: int) -> Iterator[tuple[int, _Line]]:
+def _parquet_lines(file: Path, table: Any, known: list[str]) -> Iterator[tuple[int, _Line]]:
     """Yields rows as text, what is not told or not read as no text."""
-    import pyarrow
-
     names, number = table.schema_arrow.names, 0
     for batch in table.iter_batches(columns=known):
-        cells = [[""] * len(batch)] * width
+        cells = [[""] * len(batch)] * len(names)
         for name in known:
-            cells[names.index(name)] = batch[name].cast(pyarrow.string()).fill_null("").to_pylist()
+            cells[names.index(name)] = _texts(file, name, batch[name])
         for line in zip(*cells, strict=True):
             number += 1
             yield number, line
+
+
+def _texts(file: Path, column: str, values: Any) -> list[str]:
+    """Returns N values of a column as text.
+
+    Raises:
+        UserError: they are lists or structures, or bytes that are no text.
+    """
+    import pyarrow
+
+    try:
+        found: list[str] = values.cast(pyarrow.string()).fill_null("").to_pylist()
+    except (pyarrow.ArrowException, UnicodeDecodeError):
+        what = f"column {printable(column)!r} holds {values.type}, which is no text in each row"
+        raise _unreadable(file, what, "write it as text") from None
+    return found
 
 
 def _rows(file: Path, header: Sequence[str], lines: _Lines, patterns: Patterns) -> Rows:
@@ -106,7 +120,7 @@ def _rows(file: Path, header: Sequence[str], lines: _Lines, patterns: Patterns) 
             "leave one of the two out",
             usage=True,
         )
-    rows = Rows(file.parent, notes=notes)
+    rows = Rows(file.parent, file, notes=notes)
     splits = {"": NONE, **{name: number for number, name in enumerate(SPLITS)}}
     kinds = {"": NONE, **{name: number for number, name in enumerate(KINDS)}}
     cells = itemgetter(*(columns.get(name, len(header)) for name in COLUMNS))
