@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from reid_srdl.retrieval.features import FeatureSet
 from reid_srdl.retrieval.given import Distances, checked_distances, labelled
 
 _NAME = "distances"  # of the matrix in a .npz
+_STEP_BYTES = 1 << 20
+_LENGTHS_AT = 26  # in the header of a zip's member
 _HINT = "give a .npy file of Q x G distances, or a .npz file that holds them as 'distances'"
 
 
@@ -24,8 +28,8 @@ def load_distances(path: Path, labels: Path | None = None) -> Distances:
     """Reads and checks a matrix of distances and the labels of its rows and columns.
 
     Args:
-        path: a ``.npy`` file of Q x G values, which is memory-mapped; or a ``.npz`` that holds them
-            as ``distances``.
+        path: a ``.npy`` file of Q x G values, or a ``.npz`` that holds them as ``distances``; they
+            are memory-mapped, unless the ``.npz`` is compressed.
         labels: a file or folder with ``query_pids``, ``query_camids``, ``gallery_pids`` and
             ``gallery_camids`` (and perhaps ``query_names``, ``gallery_names``), such as a file of
             features; None: the ``.npz`` holds them, too.
@@ -42,7 +46,7 @@ def load_distances(path: Path, labels: Path | None = None) -> Distances:
             "add --labels FILE, a .npz with query_pids, query_camids, gallery_pids, gallery_camids"
         )
         raise UserError(what, hint, usage=True)
-    values = _mapped(path) if path.suffix == ".npy" else load_arrays(path, (_NAME,))[_NAME]
+    values = _mapped(path) if path.suffix == ".npy" else _within(path)
     known = load_arrays(labels or path, LABELS)
     query, gallery = (_images(known, part) for part in ("query", "gallery"))
     return checked_distances(values, query, gallery, str(path))
@@ -54,6 +58,29 @@ def _mapped(path: Path) -> NDArray[Any]:
         read_header(file, size, f"{path}:")
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return array
+
+
+def _within(path: Path) -> NDArray[Any]:
+    """Returns the matrix in a ``.npz``, mapped where it stands there as it is."""
+    member = f"{_NAME}.npy"
+    with reading(str(path), ".npz"), path.open("rb") as file:
+        if not zipfile.is_zipfile(file):
+            return load_arrays(path, (_NAME,))[_NAME]  # tells what is wrong
+        with zipfile.ZipFile(file) as archive:
+            if member not in archive.namelist():
+                return load_arrays(path, (_NAME,))[_NAME]
+            info = archive.getinfo(member)
+            if info.compress_type != zipfile.ZIP_STORED:
+                return load_arrays(path, (_NAME,))[_NAME]
+            with archive.open(info) as stream:
+                shape, by_column, dtype = read_header(stream, info.file_size, f"{path}: {_NAME}")
+                before = stream.tell()
+                while stream.read(_STEP_BYTES):  # to its end, where the checksum is compared
+                    pass
+        file.seek(info.header_offset + _LENGTHS_AT)
+        lengths = struct.unpack("<HH", file.read(4))  # of the name, and of what follows it
+        start = info.header_offset + _LENGTHS_AT + 4 + sum(lengths) + before
+        return np.memmap(path, dtype, "r", start, shape, "F" if by_column else "C")
 
 
 def _images(known: Mapping[str, NDArray[Any]], part: str) -> FeatureSet:

@@ -126,7 +126,8 @@ def _checked_features(name: str, x: NDArray[Any]) -> NDArray[Any]:
     if x.dtype == np.float64 and not is_mapped(x):
         x = _narrowed(name, x)
     if x.dtype not in (np.float16, np.float32):
-        raise UserError(f"{name} has type {x.dtype}", "give float16 or float32")
+        hint = f"give float16 or float32{byte_order(x.dtype)}"
+        raise UserError(f"{name} has type {x.dtype}", hint)
     return x
 
 
@@ -151,6 +152,15 @@ def check_narrow(name: str, narrow: NDArray[np.float32], wide: NDArray[Any]) -> 
             f"{name} has type float64, with values that float32 cannot hold",
             "round it with .astype(numpy.float32) before saving",
         )
+
+
+def byte_order(dtype: np.dtype[Any]) -> str:
+    """Returns what a hint says of numbers in another machine's byte order; else nothing.
+
+    >>> byte_order(np.dtype(">f4")), byte_order(np.dtype("int64"))
+    (" in this machine's byte order: array.astype('float32')", '')
+    """
+    return "" if dtype.isnative else f" in this machine's byte order: array.astype({dtype.name!r})"
 
 
 def check_finite(name: str, x: NDArray[Any], hint: str = "extract those images again") -> None:

@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 from reid_srdl.errors import UserError
 from reid_srdl.retrieval.arithmetic.parallel import parts
 from reid_srdl.retrieval.counting.counter import running
-from reid_srdl.retrieval.features import Features, FeatureSet, check_finite, checked
+from reid_srdl.retrieval.features import (
+    Features,
+    FeatureSet,
+    byte_order,
+    check_finite,
+    checked,
+)
 from reid_srdl.retrieval.labels import Int64s, Labels
 from reid_srdl.retrieval.lists import RankList, counts
 from reid_srdl.retrieval.memory.mapped import forget
@@ -79,12 +85,18 @@ def checked_distances(
                 f"{np.shape(part.camids)}",
                 "give one identity and one camera per image",
             )
+        if not len(part):
+            raise UserError(f"{source}: {name}_pids is empty", "give at least one image's")
+        if part.names is not None and len(part.names) != len(part):
+            raise UserError(
+                f"{source}: {name}_names has {len(part.names)} entries, {name}_pids {len(part)}",
+                "give one name per image",
+            )
     images = checked(Features(query, gallery), f"{source}: labels")
     _check_shape(values, len(query), len(gallery), source)
     if values.dtype not in _TYPES:
-        raise UserError(
-            f"{source} has type {values.dtype}", "give distances as float16, float32 or float64"
-        )
+        hint = f"give distances as float16, float32 or float64{byte_order(values.dtype)}"
+        raise UserError(f"{source} has type {values.dtype}", hint)
     check_finite(source, values, "give each pair a finite distance")
     return Distances(values, images)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reid_srdl.errors import UserError
 from reid_srdl.records.run import FeaturesRecord
 from reid_srdl.records.store import read_any_record
 from tests.cli.run import assert_told, reid_srdl_here
@@ -59,6 +60,30 @@ def test_each_form_gives_the_scores_of_the_features(
         ("--distances", "bare.npz", "--labels", "labels.npz"),
     ):
         assert scores(*words) == one
+
+
+def test_a_matrix_within_an_archive_is_mapped_unless_it_is_compressed(place: Path) -> None:
+    from reid_srdl.feature_files.distances import load_distances
+
+    with np.load(place / "all.npz") as found:
+        arrays = dict(found)
+    table = arrays.pop("distances")
+    for number, kind in enumerate((np.float16, np.float32, np.float64)):
+        for order in ("C", "F"):
+            own = np.asarray(table, kind, order=order)
+            np.savez(place / f"k{number}{order}.npz", **arrays, distances=own)
+            values = load_distances(place / f"k{number}{order}.npz").values
+            assert isinstance(values, np.memmap)
+            assert np.array_equal(values, own)
+    np.savez_compressed(place / "small.npz", **arrays, distances=table)
+    values = load_distances(place / "small.npz").values
+    assert not isinstance(values, np.memmap)
+    assert np.array_equal(values, table)
+    content = bytearray((place / "k2C.npz").read_bytes())
+    content[content.index(table.tobytes()) + 3] ^= 1
+    (place / "flipped.npz").write_bytes(content)
+    with pytest.raises(UserError, match="Bad CRC-32"):
+        load_distances(place / "flipped.npz")
 
 
 def test_records_tables_of_queries_and_comparisons(

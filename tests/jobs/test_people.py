@@ -25,6 +25,7 @@ from reid_srdl.records.later import read_later
 from reid_srdl.records.store import read_record
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.result import Evaluation
+from tests.cli.run import reid_srdl_here
 from tests.data.market_tables import link_folders, rows_of, write_csv, write_parquet
 
 CAMERA = r"_c(\d)"
@@ -79,6 +80,22 @@ def test_parquet_gives_them_too(place: Path) -> None:
     pytest.importorskip("pyarrow", reason="the extra 'tables' is not installed")
     file = write_parquet(load_dataset("walkers", place), place / "walkers.parquet")
     assert scores(place / "r", "people", file)[0] == scores(place / "r", "walkers", place)[0]
+
+
+def test_what_the_command_prints_is_the_same_to_the_byte(
+    place: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pyarrow", reason="the extra 'tables' is not installed")
+    data = load_dataset("walkers", place)
+    forms = [write_csv(data, place / "own.csv"), write_parquet(data, place / "own.parquet")]
+    printed = []
+    for name, folder in (("walkers", place), *(("people", form) for form in forms)):
+        words = (str(place / "r"), "--dataset", name, "--data-dir", str(folder), "--json")
+        done = reid_srdl_here("eval", *words, streams=capfd)
+        assert done.returncode == 0, done.stderr
+        printed.append(done.stdout)
+    assert "single_query" in json.loads(printed[0])
+    assert printed[0] == printed[1] == printed[2]
 
 
 def same_images(data: ReidData, folders: Path) -> None:

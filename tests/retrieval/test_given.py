@@ -89,6 +89,7 @@ def test_a_mapped_matrix_gives_the_same(tmp_path: Path) -> None:
         (lambda d: (9 * d).astype(np.int64), "has type int64"),
         (lambda d: d.astype(np.longdouble), "has type"),
         (lambda d: d.astype(str), "has type"),
+        (lambda d: d.astype(">f4"), "array.astype('float32')"),
     ],
 )
 def test_what_cannot_be_a_matrix_is_refused(change: Any, words: str) -> None:
@@ -96,6 +97,22 @@ def test_what_cannot_be_a_matrix_is_refused(change: Any, words: str) -> None:
     distances = np.random.default_rng(2).random((len(people.query), len(people.gallery)))
     with pytest.raises(UserError) as told:
         evaluate_distances(change(distances), **labels(people))
+    assert words in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"query_pids": [], "query_camids": []}, "query_pids is empty"),
+        ({"gallery_names": ["a"]}, "gallery_names has 1 entries, gallery_pids"),
+        ({"gallery_camids": [1]}, "one camera per image"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(change: Any, words: str) -> None:
+    people = random_features(np.random.default_rng(1))
+    distances = np.zeros((len(people.query), len(people.gallery)))
+    with pytest.raises(UserError) as told:
+        evaluate_distances(distances, **{**labels(people), **change})
     assert words in str(told.value)
 
 
