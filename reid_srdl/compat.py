@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation.parts import unmatched
-from reid_srdl.retrieval.given import GivenRanker, checked_distances, labelled
+from reid_srdl.retrieval.given import GivenRanker, as_array, checked_distances, labelled
 from reid_srdl.retrieval.metrics import no_results, scores
 from reid_srdl.retrieval.rows import rows_of
 
@@ -58,7 +58,7 @@ def evaluate_rank(
         raise UserError(f"max_rank is {max_rank}", "give a rank from 1")
     pids, camids = _numbered(q_pids, g_pids), _numbered(q_camids, g_camids)
     query, gallery = (labelled(*side) for side in zip(pids, camids, strict=True))
-    values = np.asanyarray(distmat)
+    values = as_array(distmat, "distmat")
     exact = values.astype(np.float64) if values.dtype.kind in "iub" else values
     given = checked_distances(exact, query, gallery, "distmat")
     query, gallery = given.images.query, given.images.gallery

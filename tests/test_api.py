@@ -16,7 +16,9 @@ import pytest
 from PIL import Image
 
 import reid_srdl
+from reid_srdl.data.people.kept_split import split_text
 from reid_srdl.errors import UserError
+from reid_srdl.files import write_text
 from reid_srdl.jobs import cross as job
 from reid_srdl.jobs.cross import cross_runs
 from reid_srdl.jobs.listener import Silence
@@ -125,6 +127,43 @@ def test_a_run_searches_evaluates_and_shows_its_curves() -> None:
     assert {"epoch", "phase"} <= epoch.keys()
     assert not run.network().training
     assert repr(run) == "open_run('runs/small')"
+
+
+def test_what_cannot_be_asked_from_python_is_told(place: Path) -> None:
+    run = reid_srdl.open_run("runs/small")
+    with pytest.raises(UserError, match="no network 'no-such'") as caught:
+        run.network("no-such")
+    assert "choose from: vanilla" in caught.value.hint
+    one = {"query_pids": [1], "query_camids": [1], "gallery_pids": [1, 2], "gallery_camids": [2, 2]}
+    for matrix, rate, words in (
+        ([[0.1], [0.2, 0.3]], None, "distances: rows of unlike lengths"),
+        ([[0.1, 0.2]], 2.0, "verify=2.0: not a false positive rate"),
+    ):
+        with pytest.raises(UserError, match=words):
+            reid_srdl.evaluate_distances(matrix, **one, verify=rate)  # type: ignore[arg-type]
+    for patterns, words in (
+        ("cam", "patterns='cam': nothing reads it"),
+        ({"kamera": "cam"}, "nothing reads it"),
+        ({"camera": "cam("}, "camera is not a pattern"),
+    ):
+        with pytest.raises(UserError, match=words):
+            reid_srdl.load_dataset("people", "set", patterns=patterns)  # type: ignore[arg-type]
+
+
+def test_people_and_their_kept_split_are_read_by_texts(place: Path) -> None:
+    rng = np.random.default_rng(0)
+    for person in "abcd":
+        (place / "people" / person).mkdir(parents=True)
+        for name in ("cam1_0", "cam2_0", "cam2_1"):
+            pixels = rng.integers(0, 256, (8, 4, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(place / "people" / person / f"{name}.png")
+    told = {"camera": r"cam(\d)"}
+    data = reid_srdl.load_dataset("people", "people", patterns=told)
+    assert data.drawn is not None
+    write_text(place / "split.csv", split_text(data.drawn))
+    again = reid_srdl.load_dataset("people", "people", patterns=told, kept_split="split.csv")
+    assert list(again.query.paths) == list(data.query.paths)
+    assert set(again.gallery.camids.tolist()) == {1, 2}
 
 
 def test_methods_are_given_as_objects_and_only_those_that_a_file_defines() -> None:

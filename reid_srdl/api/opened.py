@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from reid_srdl.api.images import pixels_of
 from reid_srdl.config import AnyConfig
 from reid_srdl.data import UNKNOWN, find_entry
+from reid_srdl.errors import UserError
 from reid_srdl.methods import KNOWN
 from reid_srdl.places import StrPath, as_path
 from reid_srdl.records.belonging import read_run
 from reid_srdl.records.folder import RunFolder
-from reid_srdl.records.run import NetworkRecord
+from reid_srdl.records.run import ImportedRecord, NetworkRecord
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +56,11 @@ class Run:
         """
         from reid_srdl.jobs.networks import network_of
 
-        found = network_of(RunFolder(self.path), self.record, name or self.record.network)
+        folder, own = RunFolder(self.path), self.record.results
+        if name is not None and name not in own and not folder.weights(name).is_file():
+            hint = f"choose from: {', '.join(sorted(own))}"
+            raise UserError(f"{self.path}: no network {name!r}", hint)
+        found = network_of(folder, self.record, name or self.record.network)
         found.eval()
         return found
 
@@ -63,14 +68,19 @@ class Run:
         """Returns what was measured in each epoch: a plain tree, as a line of ``metrics.jsonl``.
 
         Raises:
-            UserError: the file is missing or damaged.
+            UserError: the network was imported, so nothing was measured; or the file is missing or
+                damaged.
         """
         import json
 
-        from reid_srdl.errors import UserError
         from reid_srdl.seals import check_seal
 
         file = RunFolder(self.path).metrics
+        if isinstance(self.record, ImportedRecord):
+            raise UserError(
+                f"{self.path}: an imported network, which has no curves",
+                "ask a run that was trained here",
+            )
         hint = "restore the file, or move the folder away and train again"
         try:
             check_seal(file)

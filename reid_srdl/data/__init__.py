@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from reid_srdl.data.classes.samples import ClassData, PixelSource, Samples
@@ -10,7 +10,7 @@ from reid_srdl.data.classes.table import CLASS_READERS, CLASSES
 from reid_srdl.data.images import Steps
 from reid_srdl.data.locate import Entry, locate
 from reid_srdl.data.people import reader
-from reid_srdl.data.people.folders import Patterns
+from reid_srdl.data.people.folders import Patterns, as_patterns
 from reid_srdl.data.reid import market
 from reid_srdl.data.reid.crops import Crops, ReidData
 from reid_srdl.data.reid.identities import with_meanings
@@ -127,8 +127,8 @@ def load_dataset(
     name: str,
     data_dir: StrPath | None = None,
     split: int = 0,
-    patterns: Patterns | None = None,
-    kept_split: Path | None = None,
+    patterns: Patterns | Mapping[str, str] | None = None,
+    kept_split: StrPath | None = None,
 ) -> ReidData:
     """Finds a data set and lists its crops; reads no image.
 
@@ -138,7 +138,8 @@ def load_dataset(
             extracted into the cache). None: the environment variable REID_SRDL_DATA; for
             ``walkers`` also the folder ``data`` of the working directory.
         split: which division into training and test, where the data set has several.
-        patterns: of ``people``: what an image's path tells of its camera and person.
+        patterns: of ``people``: what an image's path tells of its camera and person, such as
+            ``{"camera": r"cam(\\d+)"}``.
         kept_split: of ``people``: the drawn split that a run keeps, to have it again.
 
     Raises:
@@ -163,7 +164,8 @@ def load_dataset(
         )
     root = locate(entry, as_path(data_dir))
     if name == PEOPLE:
-        return with_meanings(reader.load(name, root, patterns or Patterns(), kept_split))
+        told = as_patterns(patterns)
+        return with_meanings(reader.load(name, root, told, as_path(kept_split)))
     read = READERS[name](name, root, split) if name in READERS else market.load(name, root)
     return with_meanings(read)
 

@@ -42,7 +42,7 @@ def evaluate_distances(
         protocol: whose rules, whole or drawn galleries; what needs features is refused.
         query_names, gallery_names: what rank lists and tables of queries call the images.
         progress: called with (pairs of query and gallery image done, pairs in all).
-        verify: as for `evaluate_by`.
+        verify: a false positive rate: judge pairs, too, and find the threshold of one person at it.
 
     Raises:
         UserError: a wrong shape, type or length, NaN or infinity, a setting that needs features,
@@ -77,7 +77,7 @@ def evaluate_given(
     """
     protocol = of_given(protocol or Protocol())
     if verify is not None:
-        check_verification(protocol, Alone())
+        check_verification(protocol, Alone(), verify)
     check_settings(protocol, "count")
     images, ranker = given.images, GivenRanker(given.values)
     check_labels(images.query.labels, images.gallery.labels, protocol)

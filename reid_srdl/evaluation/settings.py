@@ -71,7 +71,7 @@ def check_shared(
         UserError: they cannot.
     """
     if verify is not None:
-        check_verification(protocol, group)
+        check_verification(protocol, group, verify)
     asked = {
         "--engine faiss": engine != "count",
         "--index": protocol.index is not None,

@@ -24,13 +24,17 @@ _RATES = (1e-1, 1e-2, 1e-3, 1e-4)
 _RESAMPLES, _CONFIDENCE, _SEED = 1999, 0.95, 0
 
 
-def check_verification(protocol: Protocol, group: Group) -> None:
+def check_verification(protocol: Protocol, group: Group, rate: float) -> None:
     """Checks that pairs can be verified under a protocol.
 
     Raises:
-        UserError: its ranks are not those of pairs' own distances in one gallery; or several
-            processes share it.
+        UserError: its ranks are not those of pairs' own distances in one gallery; several processes
+            share it; or ``rate`` is none.
     """
+    if not 0 < rate < 1:
+        raise UserError(
+            f"verify={rate}: not a false positive rate", "give one above 0 and below 1, e.g. 0.001"
+        )
     refused = {
         "--gallery single-shot": protocol.gallery != "all",
         "--index": protocol.index is not None,

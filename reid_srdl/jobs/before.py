@@ -117,7 +117,7 @@ def check_evaluation(settings: EvalConfig, data: ReidData) -> None:
     try:
         check_settings(settings, settings.engine)
         if settings.verify is not None:
-            check_verification(settings, Alone())
+            check_verification(settings, Alone(), settings.fpr)
         check_data(data, settings)
     except UserError as error:
         raise _before_training(error) from None

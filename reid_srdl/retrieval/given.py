@@ -57,8 +57,11 @@ def labelled(pids: Any, camids: Any, names: Any = None) -> FeatureSet:
     Args:
         pids, camids: N integers each.
         names: N names, or None.
+
+    Raises:
+        UserError: they are no arrays.
     """
-    pids, camids = np.asanyarray(pids), np.asanyarray(camids)
+    pids, camids = as_array(pids, "identities"), as_array(camids, "cameras")
     count = len(pids) if pids.ndim else 1
     told = None if names is None else tuple(str(name) for name in np.asanyarray(names).reshape(-1))
     return FeatureSet(np.zeros((count, 1), np.float16), pids, camids, told)
@@ -77,7 +80,7 @@ def checked_distances(
     Raises:
         UserError: a wrong shape, type or length, NaN or infinity; or labels of no use.
     """
-    values = np.asanyarray(values)
+    values = as_array(values, source)
     for name, part in (("query", query), ("gallery", gallery)):
         if np.shape(part.camids) != np.shape(part.pids):
             raise UserError(
@@ -99,6 +102,19 @@ def checked_distances(
         raise UserError(f"{source} has type {values.dtype}", hint)
     check_finite(source, values, "give each pair a finite distance")
     return Distances(values, images)
+
+
+def as_array(values: Any, source: str) -> NDArray[Any]:
+    """Returns what may be lists as an array.
+
+    Raises:
+        UserError: the lists are of unlike lengths.
+    """
+    try:
+        return np.asanyarray(values)
+    except ValueError:
+        what = f"{source}: rows of unlike lengths"
+        raise UserError(what, "give each row as many numbers as the first one") from None
 
 
 def _check_shape(values: NDArray[Any], queries: int, images: int, source: str) -> None:

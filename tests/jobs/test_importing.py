@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from reid_srdl.api.opened import open_run
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.analyse.place import Place
 from reid_srdl.jobs.analyse.width import measure_width
@@ -129,6 +130,8 @@ def test_without_a_data_set_of_its_own_one_must_be_named(zoo: Imported, place: P
     image = next((place / "set/query").iterdir())
     with pytest.raises(UserError, match="not known"):
         search_run(zoo.folder, image)
+    with pytest.raises(UserError, match="an imported network, which has no curves"):
+        open_run(zoo.folder).curves()
     answer = search_run(zoo.folder, image, gallery=place / "set/bounding_box_test", k=3)
     assert len(answer.results) == 3
 

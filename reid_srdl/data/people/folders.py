@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,28 @@ class Patterns:
         if self.person is None:
             return path.rpartition("/")[0].partition("/")[0]
         return _found(self.person, path)
+
+
+def as_patterns(told: Patterns | Mapping[str, str] | None) -> Patterns:
+    """Returns patterns that may have been given by their names.
+
+    Raises:
+        UserError: they are no patterns, or nothing reads one of this name.
+
+    >>> as_patterns({"camera": "cam(.)"}).camera_of("anna/cam2.jpg")
+    '2'
+    """
+    if told is None or isinstance(told, Patterns):
+        return told or Patterns()
+    hint = "give {'camera': PATTERN, 'person': PATTERN}, or one of them"
+    if not isinstance(told, Mapping) or not told.keys() <= {"camera", "person"}:
+        raise UserError(f"patterns={told!r}: nothing reads it", hint)
+    for name, pattern in told.items():
+        try:
+            re.compile(pattern)
+        except (re.error, TypeError) as error:
+            raise UserError(f"patterns: {name} is not a pattern ({error})", hint) from None
+    return Patterns(**told)
 
 
 def read_folders(root: Path, patterns: Patterns) -> Rows:
