@@ -121,9 +121,7 @@ def _not_for_anyone(name: str) -> UserError:
 def _fetch(source: Source, path: Path) -> None:
     by_hand = f"fetch {source.urls[0]} and put it at {path}"
     if offline():
-        raise UserError(
-            f"{path}: not there, and nothing is fetched (--offline, or {VARIABLE})", by_hand
-        )
+        raise UserError(f"{path}: not there, and nothing is fetched ({VARIABLE} is set)", by_hand)
     problem = "nobody publishes it"
     with whole_file(path, "the data set") as temporary:
         for url in source.urls:

@@ -287,6 +287,8 @@ SOUND = [["a.png", "A"], ["b.png", "B"], ["c.png", "C"], ["d.png", "D"]]
         ([["path", "person", "path"], *[[*row, "x"] for row in SOUND]], ["stand twice: path"]),
         ([["path", "person"], *SOUND, ["e.png", "A"]], ["e.png (no such file", "1 file"]),
         ([["path", "person"], *SOUND, ["./a.png", "A"]], ["paths that stand twice: a.png"]),
+        ([["path", "person"], *SOUND, ["HERE/a.png", "A"]], ["paths that stand twice: a.png"]),
+        ([["path", "person"], *SOUND, ["../NAME/a.png", "A"]], ["paths that stand twice: a.png"]),
         ([["path", "person"], *SOUND, ["a.txt", "A"]], ["a.txt (not an image type"]),
         ([["path", "person"], *SOUND, ["a.png"]], ["line 6: 1 cells"]),
         ([["path", "person"], ["", "A"]], ["line 2: no path"]),
@@ -334,7 +336,23 @@ def test_tables_that_are_wrong_are_refused(
     for seed, (name, _) in enumerate(SOUND):
         image(tmp_path / name, seed)
     (tmp_path / "a.txt").write_text("no image")
-    refused(write(rows), *words)
+    places = {"HERE": str(tmp_path), "../NAME": f"../{tmp_path.name}"}
+    told = [[_in_places(cell, places) for cell in row] for row in rows]
+    refused(write(told), *words)
+
+
+def _in_places(cell: object, places: dict[str, str]) -> object:
+    folder, sign, name = str(cell).rpartition("/")
+    return f"{places[folder]}/{name}" if sign and folder in places else cell
+
+
+def test_one_camera_for_all_is_noted_by_the_check(write: Write, tmp_path: Path) -> None:
+    rows = [[f"{person}{shot}.png", person, "door"] for person in "abcd" for shot in (1, 2)]
+    for seed, row in enumerate(rows):
+        image(tmp_path / row[0], seed)
+    report = check_dataset("people", write([["path", "person", "camera"], *rows]), None)
+    assert report.ok
+    assert any("all images are by one camera" in note.text for note in report.notes)
 
 
 def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:

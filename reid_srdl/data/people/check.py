@@ -71,8 +71,11 @@ def _singletons(table: Table) -> list[Finding]:
 
 
 def _cameras(table: Table) -> list[Finding]:
-    """Says of how many images the camera is not known."""
+    """Says of how many images the camera is not known, and where there is one camera alone."""
     unknown = np.flatnonzero((table.cameras == NONE) & (table.persons != NONE))
+    if not len(unknown) and len(table.camera_names) == 1:
+        text = "all images are by one camera: no query has a match, but by eval.same_camera=keep"
+        return [Finding(text)]
     if not len(unknown):
         return []
     if not table.camera_names:

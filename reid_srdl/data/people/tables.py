@@ -123,6 +123,7 @@ def _rows(file: Path, header: Sequence[str], lines: _Lines, patterns: Patterns) 
     rows = Rows(file.parent, file, notes=notes)
     splits = {"": NONE, **{name: number for number, name in enumerate(SPLITS)}}
     kinds = {"": NONE, **{name: number for number, name in enumerate(KINDS)}}
+    below = os.path.join(os.path.abspath(file.parent), "")  # noqa: PTH100, PTH118 - no link followed
     cells = itemgetter(*(columns.get(name, len(header)) for name in COLUMNS))
     for number, line in lines:
         if not line:
@@ -138,7 +139,7 @@ def _rows(file: Path, header: Sequence[str], lines: _Lines, patterns: Patterns) 
         if not path or not (person or kind):
             what = "path" if not path else "person"
             raise _unreadable(file, f"line {number}: no {what}", "fill it in, or remove the line")
-        path = _plain(path)
+        path = _plain(path, below)
         rows.add(
             path,
             "" if kind else person,
@@ -167,10 +168,18 @@ def _columns(file: Path, header: Sequence[str]) -> tuple[dict[str, int], tuple[F
     return {name: names.index(name) for name in COLUMNS if name in names}, (note,) * bool(others)
 
 
-def _plain(path: str) -> str:
-    """Returns a path without detours, so that one image has one path."""
-    detours = path.startswith("./") or "/." in path or "//" in path
-    return os.path.normpath(path) if detours else path
+def _plain(path: str, below: str) -> str:
+    """Returns a path without detours, from the table's folder on, so that one image has one path.
+
+    Args:
+        path: as it is told.
+        below: the table's folder, with the / behind it.
+    """
+    if path.startswith(("./", "../")) or "/." in path or "//" in path:
+        path = os.path.normpath(path)
+        if path.startswith("../"):
+            path = os.path.normpath(below + path)
+    return path.removeprefix(below)
 
 
 def _unknown(file: Path, number: int, what: str, name: str, known: Sequence[str]) -> UserError:
