@@ -247,6 +247,16 @@ def test_cross_is_each_networks_own_evaluation(
     assert float(rows[0]["mAP"]) == networks[0]["cells"][0]["mAP"]["value"]
 
 
+def test_other_crops_of_the_same_name_are_not_a_networks_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(job, "_IMAGES", 2)
+    monkeypatch.setattr(job, "Settings", lambda: Settings(resamples=199))
+    for folder, own in (("set", True), ("other", False)):
+        found = cross_runs([Path("runs/small")], [("folder", Path(folder))], device="cpu")
+        assert found.networks[0].cells[0].own is own
+
+
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [

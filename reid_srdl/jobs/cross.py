@@ -12,6 +12,7 @@ import numpy as np
 from reid_srdl.analysis.cost import count_parameters
 from reid_srdl.config import changed, sets_of
 from reid_srdl.data import UNKNOWN, find_entry
+from reid_srdl.data.content import content_of_test
 from reid_srdl.data.readable import check_readable
 from reid_srdl.data.reid.crops import ReidData
 from reid_srdl.errors import UserError
@@ -36,7 +37,7 @@ _IMAGES, _TURNS = 64, 5
 
 @dataclass(frozen=True)
 class _Network:
-    """A run whose network is ready, its embedding's length, and the sets it was trained on."""
+    """A run whose network is ready, its embedding's length, and which of the sets are its own."""
 
     run: Path
     name: str
@@ -120,6 +121,7 @@ def _opened(
     own = {name: place for name, place in sets_of(config.data) if name != UNKNOWN}
     if any(find_entry(name).task != "reid" for name in own):
         raise UserError(f"{run}: a classification run, which has no features", "name re-id runs")
+    trained_on = set[str]()
     for name, folder in datasets:
         gallery = find_entry(name).defaults.get("eval", {}).get("gallery", "all")
         elsewhere = changed(config.eval, {"gallery": gallery}, "eval")
@@ -135,10 +137,19 @@ def _opened(
                 run, dataset=name, data_dir=folder, device=device, steps=steps, check=check
             )
             check_readable(data, extractor.size, steps)
+            if name in own and (len(own) > 1 or _is_own(run, data, steps)):
+                trained_on.add(name)
         except UserError as error:
             told = f"{run} on {name}: {error.what}"
             raise UserError(told, error.hint, usage=error.exit_status == 2) from None
-    return _Network(run, record.network, extractor, _length(run, extractor), frozenset(own))
+    length = _length(run, extractor)
+    return _Network(run, record.network, extractor, length, frozenset(trained_on))
+
+
+def _is_own(run: Path, data: ReidData, steps: Steps | None) -> bool:
+    """Says whether data of a run's own name are its own: folders of people all have one name."""
+    known = RunFolder(run).read_trained_on()
+    return known is None or content_of_test(data, steps).digest == known.test.digest
 
 
 def _length(run: Path, extractor: Extractor) -> int:
