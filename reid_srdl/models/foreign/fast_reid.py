@@ -63,6 +63,8 @@ def read(state: State, told: Told) -> Found:
     sbs = "pool_layer.p" in heads
     if sbs and "weight" not in heads:  # before November 2020 AGW learned p, too
         sbs = told.choice("recipe", _RECIPES, NAME) == "sbs"
+    else:
+        told.shown("recipe")
     if sbs and classifier is not None:
         notes.append(
             f"the classifier of {len(classifier)} classes is left out: SBS takes it by cosines, "
@@ -99,9 +101,10 @@ def _exponent(heads: State, attends: bool, told: Told) -> Tensor | None:
     """Returns p of GeM, of which AGW's file of today says nothing; None: average pooling.
 
     Raises:
-        UserError: it is such a file, and p was not told.
+        UserError: it is such a file, and p was not told; or it was, and the file holds it.
     """
     if "pool_layer.p" in heads:
+        told.shown("p")
         return heads["pool_layer.p"]
     known = told.number("p", f"{NAME}'s AGW: the exponent of GeM, 3 in its configuration", attends)
     return None if known is None else torch.tensor([known])

@@ -86,6 +86,16 @@ class Told:
             notes.append(f"assumed: {name} {value}, {of[value]}; else {others}")
         return value
 
+    def shown(self, name: str) -> None:
+        """Checks that nothing was told of what the keys show.
+
+        Raises:
+            UserError: something was.
+        """
+        if name in self.values and not self.where_needed:
+            what = f"--told {name}={self.values[name]}: the keys of this file show it"
+            raise UserError(what, "leave it out", usage=True)
+
     def number(self, name: str, what: str, needed: bool) -> float | None:
         """Returns a number above 0 that was told; None: none was, nor needed.
 

@@ -240,6 +240,8 @@ def _less(shapes: keys.Shapes, *without: str) -> keys.Shapes:
             "--told stride=2",
         ),
         (keys.fast_reid(), "resnet50", {"circle": "no"}, "--told circle: says nothing", "stride"),
+        (keys.fast_reid(), "resnet50", {"recipe": "agw"}, "recipe=agw: the keys", "leave it out"),
+        (keys.fast_reid(sbs=True), "resnet50", {"p": "3"}, "p=3: the keys of", "leave it out"),
         (keys.fast_reid(), "densenet121", {}, "fast-reid, which is not densenet121", "resnet50"),
         (
             keys.fast_reid() | keys.linear("heads.extra", 4, 4),
