@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -31,6 +32,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     (built,) = folder.glob("reid_srdl-*.whl")
     return built
+
+
+def test_the_extra_of_developers_holds_every_other_one() -> None:
+    tree = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = tree["project"]["optional-dependencies"]
+    held = next(line for line in extras["dev"] if line.startswith("reid-srdl["))
+    assert set(held.removeprefix("reid-srdl[").rstrip("]").split(",")) == extras.keys() - {"dev"}
 
 
 def test_everything_that_is_read_at_run_time_is_inside(wheel: Path) -> None:
