@@ -41,12 +41,14 @@ def check(
 ) -> None:
     """Compare every file of a run with its checksum; exit status 1 where one is damaged.
 
-    Of a folder of runs: the phases that they share.
+    Of a folder of runs: each of them, and the phases that they share.
     """
-    from reid_srdl.jobs.runs import check_run
+    from reid_srdl.jobs.checking import check_run, runs_at
     from reid_srdl.report.runs import print_problems
 
-    print_problems(run, check_run(run, repair=repair), as_json=json)
+    runs = runs_at(run)
+    count = None if runs == [run] else len(runs)
+    print_problems(run, check_run(run, repair=repair), count, as_json=json)
 
 
 @app.command(epilog="Example: reid-srdl runs prune runs/NAME --dry-run")

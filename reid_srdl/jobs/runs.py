@@ -1,4 +1,4 @@
-"""What there is in folders of runs: their states, whether their files are whole, what may go."""
+"""What there is in folders of runs: their states, and what may go."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import filelock
 
 from reid_srdl.data.places import default_cache_dir
 from reid_srdl.errors import UserError
-from reid_srdl.jobs.soundness import FIT_FILE, Problem, problems_of, problems_of_store
+from reid_srdl.jobs.soundness import FIT_FILE
 from reid_srdl.methods import KNOWN
 from reid_srdl.places import removing
 from reid_srdl.records.folder import RunFolder
@@ -87,25 +87,6 @@ def state_of(path: Path) -> State:
     except UserError:
         return "damaged"
     return "stopped"
-
-
-def check_run(path: Path, *, repair: bool = False) -> list[Problem]:
-    """Returns what is wrong with each file of a run; repaired is what can be, if asked for.
-
-    Args:
-        path: a run's folder; or the folder of all runs, for the phases that they share.
-        repair: make files again, where the phases know them.
-
-    Raises:
-        UserError: this is no run, or another process is writing to it.
-    """
-    if state_of(path) == "not a run" and (path / FOLDER).is_dir():
-        return list(problems_of_store(path / FOLDER))
-    _check_is_run(path)
-    if not repair:
-        return list(problems_of(path, repair=False))
-    with RunFolder(path).locked():
-        return list(problems_of(path, repair=True))
 
 
 def prune(path: Path, *, dry_run: bool = False) -> list[Freed]:
@@ -195,7 +176,8 @@ def _unneeded(path: Path) -> Iterator[Path]:
 
 def _check_is_run(path: Path) -> None:
     if state_of(path) == "not a run":
-        raise UserError(f"{path}: not a run", "name the folder of a run, e.g. runs/NAME")
+        hint = f"name the folder of a run; see reid-srdl runs list {path if path.is_dir() else ''}"
+        raise UserError(f"{path}: not a run", hint.rstrip())
 
 
 def _is_locked(path: Path) -> bool:

@@ -54,8 +54,16 @@ class Wrong(Protocol):
     def repaired(self) -> bool: ...
 
 
-def print_problems(run: Path, found: Sequence[Wrong], *, as_json: bool = False) -> None:
+def print_problems(
+    run: Path, found: Sequence[Wrong], runs: int | None = None, *, as_json: bool = False
+) -> None:
     """Prints what is wrong with a run's files, or that nothing is; or all of it as JSON alone.
+
+    Args:
+        run: its folder, or that of all runs.
+        found: what is wrong.
+        runs: how many there are below a folder of runs; None: it is one run.
+        as_json: see above.
 
     Raises:
         UserError: something is left that is wrong.
@@ -73,7 +81,8 @@ def print_problems(run: Path, found: Sequence[Wrong], *, as_json: bool = False) 
         count = "1 file is" if len(left) == 1 else f"{len(left)} files are"
         raise UserError(f"{run}: {count} not what the run wrote", left[0].hint)
     if not as_json:
-        say(f"{run}: every file is what the run wrote")
+        told = "" if runs is None else f"{runs:,} run{'' if runs == 1 else 's'}, "
+        say(f"{run}: {told}every file is what the run wrote")
 
 
 def print_freed(freed: Sequence[Sized], what: str, *, as_json: bool = False) -> None:

@@ -14,6 +14,7 @@ from reid_srdl.api.opened import open_run
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.analyse.place import Place
 from reid_srdl.jobs.analyse.width import measure_width
+from reid_srdl.jobs.checking import check_run
 from reid_srdl.jobs.evaluate import evaluate_classes, evaluate_run
 from reid_srdl.jobs.evaluate_weights import evaluate_weights
 from reid_srdl.jobs.experiment import experiment
@@ -21,7 +22,7 @@ from reid_srdl.jobs.export.torchreid import export_torchreid
 from reid_srdl.jobs.extract import features_of_run
 from reid_srdl.jobs.foreign_file import ForeignFile, told_of
 from reid_srdl.jobs.importing import Imported, import_network
-from reid_srdl.jobs.runs import check_run, state_of
+from reid_srdl.jobs.runs import state_of
 from reid_srdl.jobs.search import search_run
 from reid_srdl.jobs.train import train
 from reid_srdl.records.comparison import compare

@@ -13,15 +13,17 @@ import pytest
 from reid_srdl.errors import UserError
 from reid_srdl.files import file_digest
 from reid_srdl.jobs.analyse.place import Place
+from reid_srdl.jobs.checking import check_run, runs_at
 from reid_srdl.jobs.evaluate import evaluate_run
 from reid_srdl.jobs.experiment import experiment
-from reid_srdl.jobs.runs import caches, check_run, clear_caches, list_runs, prune, state_of
+from reid_srdl.jobs.runs import caches, clear_caches, list_runs, prune, state_of
 from reid_srdl.jobs.search import search_run
 from reid_srdl.jobs.train import resume, train
 from reid_srdl.methods import OPTIONS
 from reid_srdl.models.weights import load_network
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.store import read_record
+from reid_srdl.report.runs import print_problems
 from reid_srdl.seals import SEALS
 from tests.jobs.test_starting import tree
 from tests.small_set import write_small_set
@@ -237,10 +239,35 @@ def test_what_is_not_finished_is_not_pruned(run: Path, tmp_path: Path) -> None:
     (run / "record.json").unlink()
     with pytest.raises(UserError, match="the run is stopped"):
         prune(run)
-    assert state_of(tmp_path) == "not a run"
-    for job in (prune, check_run):
-        with pytest.raises(UserError, match="not a run"):
-            job(tmp_path)
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / "empty", tmp_path / "none"):
+        assert state_of(path) == "not a run"
+        for job in (prune, check_run):
+            with pytest.raises(UserError, match="not a run"):
+                job(path)
+
+
+def test_all_runs_of_a_folder_are_checked_and_repaired(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    top = run.parent
+    shutil.copytree(run, top / "other")
+    print_problems(top, check_run(top), len(runs_at(top)))
+    assert capsys.readouterr().out == f"{top}: 2 runs, every file is what the run wrote\n"
+    for name in (run.name, "other"):
+        with (top / name / "metrics.jsonl").open("a") as file:
+            file.write("\n")
+    told = [problem.what for problem in check_run(top)]
+    assert [str(Path(one.split(":")[0]).parent) for one in told] == sorted(
+        str(top / name) for name in (run.name, "other")
+    )
+    with pytest.raises(UserError, match="2 files are not what the run wrote"):
+        print_problems(top, check_run(top), 2)
+    with RunFolder(run).locked():  # the other one is repaired all the same
+        found = check_run(top, repair=True)
+    assert sorted(problem.repaired for problem in found) == [False, True]
+    assert [problem.repaired for problem in check_run(top, repair=True)] == [True]
+    assert check_run(top) == []
 
 
 def test_caches_alone_are_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

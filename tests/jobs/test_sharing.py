@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load_file
 
 from reid_srdl.config import AnyConfig
-from reid_srdl.jobs.runs import check_run, list_runs, prune
+from reid_srdl.jobs.checking import check_run
+from reid_srdl.jobs.runs import list_runs, prune
 from reid_srdl.jobs.sharing import circumstances, store_of, with_store
 from reid_srdl.jobs.studies.conduct import Where, placed
 from reid_srdl.jobs.train import resume, train
