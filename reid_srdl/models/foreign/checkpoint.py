@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import pathlib
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,15 +19,22 @@ from reid_srdl.models.damage import AGAIN, damage
 from reid_srdl.models.foreign.loading import some
 from reid_srdl.models.foreign.pickled import globals_of
 
-# What torchreid's engine and others leave beside the weights: NumPy scalars, such as a rank-1.
-# They are numbers and run nothing; under NumPy 1 the first one was called otherwise.
+# What torchreid's engine and others leave beside the weights: NumPy's scalars and arrays, such as a
+# rank-1 or a generator's state, and a script's options. They are plain values and run nothing;
+# under NumPy 1 the first two were called otherwise.
 _SCALAR = np._core.multiarray.scalar  # type: ignore[attr-defined]
-_NUMBERS = "Bool Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 UInt64 Float16 Float32 Float64"
+_ARRAY = np._core.multiarray._reconstruct  # type: ignore[attr-defined]
+_NUMBERS = "Bool Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 UInt64 Float16 Float32 Float64 Str"
 ALLOWED: tuple[Callable[..., Any] | tuple[Callable[..., Any], str], ...] = (
     _SCALAR,
     (_SCALAR, "numpy.core.multiarray.scalar"),
+    _ARRAY,
+    (_ARRAY, "numpy.core.multiarray._reconstruct"),
+    np.ndarray,
     np.dtype,
     *(getattr(np.dtypes, f"{number}DType") for number in _NUMBERS.split()),
+    argparse.Namespace,
+    (pathlib.PosixPath, "pathlib.PosixPath"),
 )
 
 PREFIXES = ("module.", "model.", "backbone.", "base.", "_orig_mod.")
