@@ -14,7 +14,8 @@ from reid_srdl.config.section import Section
 
 IMAGES = 2**16  # of a batch
 _FACTOR = 10**6  # more is a slip of the hand
-_FLOAT32 = 1e38  # the rate is a float32 tensor
+_FLOAT32 = 1e38  # the rate is a float32 tensor,
+_LEAST = 1e-37  # in which less than this is nothing
 _GAMMA, _MILESTONES = 0.1, (0.5, 0.75)
 _ADAPTIVE = ("adam", "adamw")
 
@@ -36,7 +37,7 @@ class OptimConfig(Section):
     """By default SGD with Nesterov momentum and step decay (SRDL paper, section 4.1)."""
 
     name: Literal["sgd", "adam", "adamw"] = "sgd"
-    lr: float = Field(0.1, gt=0, le=_FLOAT32)
+    lr: float = Field(0.1, ge=_LEAST, le=_FLOAT32)
     schedule: Literal["step", "cosine"] = Field(
         "step", description="of the rate, over each phase: falls at milestones, or as a cosine to 0"
     )
@@ -64,11 +65,14 @@ class OptimConfig(Section):
         description="first fraction of a phase in which a loaded trunk stays as it is",
     )
     clip: float | None = Field(
-        None, gt=0, le=_FLOAT32, description="the largest norm of a network's gradient; None: any"
+        None,
+        ge=_LEAST,
+        le=_FLOAT32,
+        description="the largest norm of a network's gradient; None: any",
     )
     max_norm: float | None = Field(
         None,
-        gt=0,
+        ge=_LEAST,
         le=_FLOAT32,
         description="the largest norm of each unit's incoming weights after a step; None: any",
     )
