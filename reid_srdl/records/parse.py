@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from reid_srdl.errors import UserError
+from reid_srdl.errors import FileError, UserError
 from reid_srdl.places import check_no_pipe
 from reid_srdl.records.part import RecordPart
 from reid_srdl.seals import check_seal, way_out
@@ -22,16 +22,18 @@ def read_text(path: Path) -> str:
 
     Raises:
         FileNotFoundError: there is no such file.
-        UserError: it cannot be read, is no text, or a pipe.
+        FileError: the operating system refuses; the file may be whole.
+        UserError: it is no text, or a pipe.
     """
     check_no_pipe(path)
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise UserError(f"{path}: {reason}", way_out(path)) from None
+    except OSError as error:
+        raise FileError(error, path, "read this file") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text file", way_out(path)) from None
 
 
 def read_tree(path: Path, text: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ RECORD = "record.json"
 CONFIG = "config.yaml"  # what a run's folder holds from its first moment
 Steps = Callable[[str, int, int], None]
 R = TypeVar("R", bound=EvaluationsRecord)
+_FINISHED = "give the folder of a finished run"
 _WHERE = "train one with reid-srdl train, or name the folder that holds your runs"
 
 
@@ -88,6 +89,8 @@ def read_any_record(folder: StrPath) -> AnyRecord:
     """
     folder = as_path(folder)
     path = folder if folder.name == RECORD else folder / RECORD
+    if path != folder and folder.is_file():
+        raise UserError(f"{folder}: a file, not the folder of a run", _FINISHED)
     try:
         text = read_text(path)
     except FileNotFoundError:
@@ -195,9 +198,9 @@ def run_folders(top: Path) -> Iterator[Path]:
 
 def _absent(folder: Path, path: Path) -> UserError:
     if not folder.exists():
-        return UserError(f"{folder}: no such run", "give the folder of a finished run")
+        return UserError(f"{folder}: no such run", _FINISHED)
     if (folder / CONFIG).exists():
         return UserError(
             f"{folder}: the run is not finished", f"go on with reid-srdl train --resume {folder}"
         )
-    return UserError(f"{path}: no such record", "give the folder of a finished run")
+    return UserError(f"{path}: no such record", _FINISHED)
