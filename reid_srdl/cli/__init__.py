@@ -27,6 +27,7 @@ from reid_srdl.cli import (
     train,
 )
 from reid_srdl.cli import eval as eval_
+from reid_srdl.data.places import as_a_shell_would
 from reid_srdl.shell.help import App
 from reid_srdl.shell.outcome import run
 from reid_srdl.version import __version__
@@ -78,4 +79,4 @@ for group in (analyse.app, data.app, study.app, runs.app, runs.cache_app):
 
 def main() -> None:
     """Runs the command line and exits."""
-    sys.exit(run(app, sys.argv[1:]))
+    sys.exit(run(app, [as_a_shell_would(word) for word in sys.argv[1:]]))
