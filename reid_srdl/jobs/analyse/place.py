@@ -58,7 +58,8 @@ class Place:
         try:
             write_sealed(path, json_text(record.model_dump(mode="json")) + "\n", "the analysis")
         except FileError as error:
-            self.refused(error)
+            # A file beside it may be the one that could not be written: the checksums.
+            self.refused(FileError(error, path, "write the analysis"))
 
     def opened(
         self, config: AnyConfig, precision: str | None = None, network: NetworkSpec | None = None
