@@ -136,11 +136,11 @@ def check_room(plan: RunPlan, folder: Path) -> None:
     """
     needed = bytes_of(plan) - sum(path.stat().st_size for path in _files(folder))
     place = next(above for above in (folder, *folder.parents) if above.exists())
-    free = disk_usage(place).free
-    if needed > free:
+    disk = disk_usage(place)
+    if disk.total and needed > disk.free:  # a system's own places, such as /proc, tell no size
         raise UserError(
-            f"{folder}: about {_gib(needed)} will be written for checkpoints, knowledge and "
-            f"weights, but {_gib(free)} are free there",
+            f"{folder}: about {_told(needed)} will be written for checkpoints, knowledge and "
+            f"weights, but {_told(disk.free)} are free there",
             "make room on that disk, or name a place on another one by --runs",
         )
 
@@ -182,5 +182,5 @@ def _files(folder: Path) -> Iterable[Path]:
     return (path for path in folder.rglob("*.safetensors") if path.is_file())
 
 
-def _gib(count: int) -> str:
-    return f"{count / 2**30:.2f} GiB"
+def _told(count: int) -> str:
+    return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.2f} MiB"
