@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from reid_srdl.data import UNKNOWN, find_entry
 from reid_srdl.data.content import content_of_test
 from reid_srdl.data.readable import check_readable
 from reid_srdl.data.reid.crops import ReidData
-from reid_srdl.errors import UserError
+from reid_srdl.errors import FileError, UserError, fail
 from reid_srdl.evaluation import Scored
 from reid_srdl.evaluation.conventions import CONVENTIONS
 from reid_srdl.jobs.evaluate import evaluate_run
@@ -64,9 +65,10 @@ def cross_runs(
         datasets: names and folders (None: where the run's was, or where sets are looked for).
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         steps: told of the progress.
-        noted: told what of each set was left out.
+        noted: told what of each set was left out, and which evaluations could not be recorded.
 
     Raises:
+        FileError: an evaluation cannot be recorded, and nobody is told.
         UserError: nothing to cross, something twice, or a cell that cannot be evaluated; it is
             named.
     """
@@ -85,6 +87,7 @@ def cross_runs(
                 device=device,
                 steps=steps,
                 noted=None if rows else noted,
+                refused=fail if noted is None else partial(_unrecorded, noted),
             )
             cells.append(_cell(name, name in network.own, (features, scored), settings))
         rows.append(
@@ -100,6 +103,11 @@ def cross_runs(
         )
     used = networks[0].extractor.compute.device_name
     return Crossed(tuple(rows), used, _IMAGES, _TURNS, settings.resamples, settings.confidence)
+
+
+def _unrecorded(noted: Noted, error: FileError) -> None:
+    """Goes on where a run's folder can only be read: its scores are shown all the same."""
+    noted(f"{error.what}; nothing was recorded")
 
 
 def _check_given(runs: Sequence[Path], datasets: Sequence[str]) -> None:

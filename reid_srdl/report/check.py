@@ -39,7 +39,9 @@ def print_check(report: CheckReport) -> None:
     if report.ok:
         console.print(Text("ok: ready to use", style="bold green"))
     else:
-        console.print(Text(f"not ok: {len(report.problems)} problems", style="bold red"))
+        count = len(report.problems)
+        told = f"not ok: {count} problem{'' if count == 1 else 's'}"
+        console.print(Text(told, style="bold red"))
 
 
 def _table_of_counts(report: CheckReport) -> Table:

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bars
 
+from reid_srdl.texts import plain
+
 if TYPE_CHECKING:
     from reid_srdl.training.monitor import EpochRow, NetworkRow, Progress
     from reid_srdl.training.phases import Phase
@@ -68,8 +70,8 @@ class Display:
             self._bars.stop()
 
     def say(self, line: str) -> None:
-        """Prints a line above the bar."""
-        self._console.print(line, soft_wrap=True, markup=False)
+        """Prints a line above the bar; what others named is shown and not obeyed."""
+        self._console.print(plain(line), soft_wrap=True, markup=False)
 
     def warned(self, line: str) -> None:
         """Prints a warning."""
@@ -85,7 +87,8 @@ class Display:
         Elsewhere than on a terminal, long work prints a line now and then.
         """
         if self._bars is not None:
-            self._bars.update(self._bar, description=what, completed=done, total=total, facts="")
+            shown = plain(what)
+            self._bars.update(self._bar, description=shown, completed=done, total=total, facts="")
         elif time.monotonic() - self._said >= _QUIET_SECONDS:
             self._said = time.monotonic()
             self.say(f"{what}: {done:,} of {total:,} ({done / max(total, 1):.0%})")

@@ -35,7 +35,8 @@ def runs_table(found: Sequence[Folder], title: str) -> Table:
         for one in found
     )
     total = bytes_told(sum(one.size for one in found))
-    return Table(f"{title}: {len(found):,} folders, {total}", columns, tuple(rows))
+    folders = "1 folder" if len(found) == 1 else f"{len(found):,} folders"
+    return Table(f"{title}: {folders}, {total}", columns, tuple(rows))
 
 
 def runs_json(found: Sequence[Folder]) -> list[dict[str, object]]:

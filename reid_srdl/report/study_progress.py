@@ -12,6 +12,7 @@ from rich.status import Status
 
 from reid_srdl.records.studies.plan import RunPlan
 from reid_srdl.records.studies.progress import Outcome, Running
+from reid_srdl.texts import plain
 
 _EVERY = 60.0  # seconds between two plain lines
 _LIVE = 2.0  # seconds between two looks at the runs' epochs
@@ -116,7 +117,7 @@ class StudyDisplay:
         return f"{elapsed}, left {'more than' if unknown else 'about'} {_told(left / self._jobs)}"
 
     def _say(self, line: str) -> None:
-        self._console.print(line, soft_wrap=True, markup=False)
+        self._console.print(plain(line), soft_wrap=True, markup=False)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from reid_srdl.cli import main
 from reid_srdl.records.run import DatasetFacts
 from reid_srdl.records.store import write_record
+from reid_srdl.report.progress import Display
 from reid_srdl.report.render import to_csv, to_json, to_latex, to_markdown
 from reid_srdl.report.say import drawn, say, show, show_pairs, tell
 from reid_srdl.report.tables import Column, Row, Table
@@ -132,6 +133,22 @@ def test_lines_and_pairs_are_printed_harmless(
     assert is_harmless(printed.out + printed.err)
     assert printed.out.splitlines()[0] == plain(name)
     assert printed.err.splitlines() == [f"note: {plain(name)}"]
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_what_is_said_while_a_run_works_is_harmless(
+    kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reid_srdl.report.progress._QUIET_SECONDS", 0.0)
+    name = HOSTILE[kind]
+    with Display() as display:
+        display.noted(f"{name}: finished")
+        display.warned(name)
+        display.steps(name, 1, 2)
+    printed = capsys.readouterr().err
+    assert is_harmless(printed)
+    told = [f"{name}: finished", f"warning: {name}", f"{name}: 1 of 2 (50%)"]
+    assert printed.splitlines() == [plain(line) for line in told]
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
