@@ -30,6 +30,20 @@ def as_path(path: StrPath | None) -> Path | None:
     return None if path is None else Path(path)
 
 
+def as_a_shell_would(word: str) -> str:
+    """Returns a command's word with a leading ``~`` replaced, also behind ``--option=``.
+
+    Shells leave it there, and in quotes.
+
+    >>> as_a_shell_would("--output=a~b")
+    '--output=a~b'
+    """
+    name, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    if value == "~" or value.startswith("~/"):
+        return f"{name}{equals}{os.path.expanduser(value)}"  # noqa: PTH111 - raises for no home
+    return word
+
+
 @contextlib.contextmanager
 def writing(path: Path, what: str = "this file") -> Iterator[None]:
     """Tells any error of the operating system as one about ``path``.

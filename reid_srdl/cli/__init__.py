@@ -27,7 +27,7 @@ from reid_srdl.cli import (
     train,
 )
 from reid_srdl.cli import eval as eval_
-from reid_srdl.data.places import as_a_shell_would
+from reid_srdl.places import as_a_shell_would
 from reid_srdl.shell.help import App
 from reid_srdl.shell.outcome import run
 from reid_srdl.version import __version__

@@ -17,20 +17,6 @@ def expanded(path: Path | str) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises for no home
 
 
-def as_a_shell_would(word: str) -> str:
-    """Returns a command's word with a leading ``~`` replaced, also behind ``--option=``.
-
-    Shells leave it there, and in quotes.
-
-    >>> as_a_shell_would("--output=a~b")
-    '--output=a~b'
-    """
-    name, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
-    if value == "~" or value.startswith("~/"):
-        return f"{name}{equals}{expanded(value)}"
-    return word
-
-
 def default_cache_dir() -> Path:
     """Returns where caches go: REID_SRDL_CACHE, else reid-srdl in the user's cache folder."""
     own = os.environ.get("REID_SRDL_CACHE")

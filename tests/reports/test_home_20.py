@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reid_srdl.cli import main
-from reid_srdl.data.places import as_a_shell_would
+from reid_srdl.places import as_a_shell_would
 
 
 @pytest.mark.parametrize(
