@@ -50,6 +50,9 @@ def test_runs(made: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.M
     assert "--repair" in told.err
     assert run(app, ["runs", "check", str(one), "--repair"]) == 0
     assert run(app, ["runs", "check", str(one)]) == 0
-    assert run(app, ["runs", "check", str(tmp_path)]) == 1
+    capsys.readouterr()
+    assert run(app, ["runs", "check", str(tmp_path)]) == 0
+    assert "1 run, every file is what the run wrote" in capsys.readouterr().out
+    assert run(app, ["runs", "check", str(made / "set")]) == 1
     assert run(app, ["cache", "list"]) == run(app, ["cache", "clear"]) == 0
     assert "0 B freed" in capsys.readouterr().out
