@@ -15,10 +15,10 @@ from safetensors.torch import load_file
 from reid_srdl.config import AnyConfig, fingerprint
 from reid_srdl.errors import UserError
 from reid_srdl.jobs import train as jobs
+from reid_srdl.jobs.checking import check_run
 from reid_srdl.jobs.dry_run import plan
 from reid_srdl.jobs.evaluate import evaluate_classes
 from reid_srdl.jobs.experiment import experiment
-from reid_srdl.jobs.runs import check_run
 from reid_srdl.jobs.studies.asked import asked_plan, found_runs
 from reid_srdl.methods import own
 from tests.class_set import write_class_folder

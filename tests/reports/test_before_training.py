@@ -104,7 +104,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     w, runs = people(tmp_path / "w"), tmp_path / "runs"
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(before, "disk_usage", lambda place: usage._replace(free=1000))
-    with pytest.raises(UserError, match=r"0\.00 GiB are free"):
+    with pytest.raises(UserError, match=r"0\.00 MiB are free"):
         run(w, runs)
     assert not runs.exists()
     monkeypatch.undo()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
+import datetime
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ def test_a_pickled_module_is_refused_with_the_two_lines_that_save_its_state(
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        ({"state_dict": STATE, "args": argparse.Namespace(lr=1)}, "argparse.Namespace"),
+        ({"state_dict": STATE, "begun": datetime.date(2020, 2, 2)}, "datetime.date"),
         ({"state_dict": STATE, "trap": Trap()}, "_spring"),
         ({"one": STATE, "two": STATE}, "not a file of plain weights;"),
         ({}, "not a file of plain weights;"),
