@@ -30,6 +30,15 @@ def as_path(path: StrPath | None) -> Path | None:
     return None if path is None else Path(path)
 
 
+def expanded(path: Path | str) -> Path:
+    """Returns a path with ``~`` and ``~name`` replaced, where there is such a home.
+
+    >>> expanded("data/x").as_posix()
+    'data/x'
+    """
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises for no home
+
+
 def as_a_shell_would(word: str) -> str:
     """Returns a command's word with a leading ``~`` replaced, also behind ``--option=``.
 
@@ -40,7 +49,7 @@ def as_a_shell_would(word: str) -> str:
     """
     name, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
     if value == "~" or value.startswith("~/"):
-        return f"{name}{equals}{os.path.expanduser(value)}"  # noqa: PTH111 - raises for no home
+        return f"{name}{equals}{expanded(value)}"
     return word
 
 

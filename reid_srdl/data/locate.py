@@ -12,9 +12,10 @@ from reid_srdl.data.archive import extracted, is_archive, is_tar
 from reid_srdl.data.listing import is_litter, refuse_odd_name
 from reid_srdl.data.normalisation import IMAGENET, Normalisation
 from reid_srdl.data.notes import first_ten, printable
-from reid_srdl.data.places import default_cache_dir, expanded
+from reid_srdl.data.places import default_cache_dir
 from reid_srdl.data.reid.market import LAYOUT, SPLITS
 from reid_srdl.errors import UserError
+from reid_srdl.places import expanded
 
 VARIABLE = "REID_SRDL_DATA"
 

@@ -17,8 +17,8 @@ from reid_srdl.data.listing import (
     refuse_odd_name,
 )
 from reid_srdl.data.notes import Finding, is_utf8, say_files
-from reid_srdl.data.places import expanded
 from reid_srdl.errors import UserError
+from reid_srdl.places import expanded
 
 _SEEN = "a link to a folder above it"
 

@@ -1,20 +1,13 @@
-"""Places that people name: ``~`` is their home, and caches have a folder."""
+"""Where caches go."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from reid_srdl.places import expanded
+
 ELSEWHERE = "REID_SRDL_CACHE names another folder for caches"  # of a cache's hint
-
-
-def expanded(path: Path | str) -> Path:
-    """Returns a path with ``~`` and ``~name`` replaced, where there is such a home.
-
-    >>> expanded("data/x").as_posix()
-    'data/x'
-    """
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises for no home
 
 
 def default_cache_dir() -> Path:

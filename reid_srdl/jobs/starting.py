@@ -16,11 +16,11 @@ from typing import Any
 
 from reid_srdl.config import AnyConfig
 from reid_srdl.config.start import Start, parse_start
-from reid_srdl.data.places import expanded
 from reid_srdl.errors import UserError
 from reid_srdl.files import file_digest
 from reid_srdl.methods import KNOWN, OPTIONS
 from reid_srdl.models.spec import NetworkSpec
+from reid_srdl.places import expanded
 from reid_srdl.records.folder import RunFolder
 
 _NAME = re.compile(r"(?P<phase>.+)-[0-9a-f]{16}\.[0-9]{10}\.safetensors")

@@ -45,7 +45,7 @@ class Replayed(Generic[A]):
 
         Raises:
             UserError: the step waits for the device, so that it cannot be recorded.
-        OutOfMemoryError: the recording does not fit beside what is there.
+            OutOfMemoryError: the recording does not fit beside what is there.
         """
         if self._warm < WARM:
             self._warm += 1

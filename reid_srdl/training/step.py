@@ -1,4 +1,4 @@
-"""One step of a phase: (batch, lr) -> terms. Eager or compiled; methods never see it."""
+"""One step: (batch, lr) -> terms. Eager, compiled or one CUDA graph; methods do not know."""
 
 from __future__ import annotations
 

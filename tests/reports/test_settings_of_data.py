@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from reid_srdl.data import load_dataset
 from reid_srdl.data.augment import Draws, check_pad, crop_and_flip
-from reid_srdl.data.places import default_cache_dir, expanded
+from reid_srdl.data.places import default_cache_dir
 from reid_srdl.data.reid.distractors import list_distractors
 from reid_srdl.data.walkers.make import default_parent
 from reid_srdl.errors import UserError
+from reid_srdl.places import expanded
 
 
 @given(height=st.integers(1, 9), width=st.integers(1, 9), pad=st.integers(-1, 10))

@@ -12,9 +12,9 @@ import numpy as np
 
 from reid_srdl.data.listing import list_images
 from reid_srdl.data.notes import Finding
-from reid_srdl.data.places import expanded
 from reid_srdl.data.reid.crops import DISTRACTOR, Crops, ReidData
 from reid_srdl.data.reid.halves import joined
+from reid_srdl.places import expanded
 
 _NO_CAMERA = 0
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from reid_srdl.data.listing import list_images
 from reid_srdl.data.notes import Finding
-from reid_srdl.data.places import expanded
 from reid_srdl.data.reid.crops import Crops
 from reid_srdl.data.reid.names import parse_name
+from reid_srdl.places import expanded
 
 UNKNOWN = -2  # pid and camid of a crop whose name does not tell them
 

@@ -17,12 +17,12 @@ from filelock import FileLock
 
 from reid_srdl.data.images import Progress
 from reid_srdl.data.locate import VARIABLE
-from reid_srdl.data.places import expanded
 from reid_srdl.data.reid import market
 from reid_srdl.data.walkers.plan import Options, Shot, plan
 from reid_srdl.data.walkers.shot import render
 from reid_srdl.errors import FileError, UserError
 from reid_srdl.machine import available_cores
+from reid_srdl.places import expanded
 
 NAME = "walkers"
 MANIFEST = "manifest.json"
