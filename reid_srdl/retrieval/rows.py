@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl.retrieval.arithmetic import exact
+from reid_srdl.retrieval.arithmetic.half import widened
 from reid_srdl.retrieval.arithmetic.parallel import each
 
 _STEP_BYTES = 1 << 21
@@ -166,5 +167,5 @@ class _Joined(Rows):
 
 
 def _as_read(x: NDArray[Any], lengths: NDArray[np.float64] | None) -> NDArray[np.float32]:
-    wide = np.asarray(x, dtype=np.float32)
+    wide = widened(x)
     return wide if lengths is None else exact.normalized(wide, lengths)
