@@ -308,6 +308,7 @@ def test_the_list_tells_every_study(
         "rehearsal_cifar100",
         "rehearsal_market1501",
         "rehearsal_recipe_market1501",
+        "strong_recipe_market1501",
         *(f"table{number}" for number in range(1, 7)),
         "transfer_cifar100",
     ]

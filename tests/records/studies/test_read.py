@@ -36,6 +36,7 @@ def test_the_packages_studies_are_all_there() -> None:
         "rehearsal_cifar100",
         "rehearsal_market1501",
         "rehearsal_recipe_market1501",
+        "strong_recipe_market1501",
     }
 
 
