@@ -12,7 +12,7 @@ from reid_srdl.jobs.slurm.asked import QueueLine, Wanted, further, minutes_of
 from reid_srdl.jobs.slurm.inside import own_id
 from reid_srdl.jobs.slurm.ledger import Ledger, Listed, Sent
 from reid_srdl.jobs.slurm.needs import needs_of
-from reid_srdl.jobs.slurm.queue import Job, check_there, jobs_of, refusal
+from reid_srdl.jobs.slurm.queue import Job, check_there, jobs_of, largest_array, refusal
 from reid_srdl.jobs.slurm.sending import send
 from reid_srdl.jobs.slurm.told import standing, why_failed
 from reid_srdl.jobs.studies.asked import asked_plan
@@ -93,6 +93,13 @@ def test_squeue_and_sacct_are_read(commands: Path) -> None:
     )
     with pytest.raises(UserError, match="SLURM does not answer: Unable to contact"):
         jobs_of(["7_0"])
+
+
+def test_an_array_is_no_longer_than_the_cluster_allows(commands: Path) -> None:
+    cluster.command(commands, "scontrol", "echo 'MaxArraySize            = 51'")
+    assert largest_array() == 51
+    cluster.command(commands, "scontrol", "exit 1")
+    assert largest_array() == 1001
 
 
 @pytest.mark.parametrize(

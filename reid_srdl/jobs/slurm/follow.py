@@ -16,7 +16,7 @@ from reid_srdl.config import AnyConfig
 from reid_srdl.jobs.slurm.asked import Wanted
 from reid_srdl.jobs.slurm.ledger import Ledger
 from reid_srdl.jobs.slurm.needs import needs_of
-from reid_srdl.jobs.slurm.queue import Job, cancel, jobs_of
+from reid_srdl.jobs.slurm.queue import Job, cancel, jobs_of, largest_array
 from reid_srdl.jobs.slurm.sending import recover, send
 from reid_srdl.jobs.slurm.told import why_failed
 from reid_srdl.jobs.studies.conduct import MissingData, StudyListener, Where, placed
@@ -157,6 +157,7 @@ class _Followed:
     def _send(self, runs: Sequence[RunPlan]) -> None:
         """Sends runs, those that wait for the same jobs together, makers before who needs them."""
         left = {run.name: run for run in runs}
+        most = largest_array() if len(runs) > 1 else 1
         while left:
             groups: dict[tuple[str, ...], list[RunPlan]] = {}
             for run in list(left.values()):
@@ -166,13 +167,18 @@ class _Followed:
                 elif not left.keys() & set(self._needs[run.name]):
                     groups.setdefault(tuple(self._jobs_before(run)), []).append(run)
             for after, group in groups.items():
-                configs = [self._config(run) for run in group]
-                sent = send(configs, after, self._wanted, self._ledger)
-                self._listener.queued(list(sent), [one.job for one in sent.values()], after)
-                for name in sent:
-                    del left[name]
-                    self._sent[name] += 1
-                    self._watched.pop(name, None)
+                for start in range(0, len(group), most):
+                    self._send_array(after, group[start : start + most])
+                    for run in group[start : start + most]:
+                        del left[run.name]
+
+    def _send_array(self, after: Sequence[str], group: Sequence[RunPlan]) -> None:
+        """Sends runs that wait for the same jobs."""
+        sent = send([self._config(run) for run in group], after, self._wanted, self._ledger)
+        self._listener.queued(list(sent), [one.job for one in sent.values()], after)
+        for name in sent:
+            self._sent[name] += 1
+            self._watched.pop(name, None)
 
     def _hopeless(self, run: RunPlan) -> str | None:
         """Returns why a run cannot be trained; None: it can."""

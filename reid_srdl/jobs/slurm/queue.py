@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from reid_srdl.errors import UserError
 
 _FIELDS = "JobArrayID:|,State:|,exit_code:|,Reason:|"
+_ARRAY = 1001  # jobs of an array, where nobody has configured their number
 _PATIENCE = 60.0  # seconds for one call of a busy cluster
 _WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT")
 _WORKING = ("RUNNING", "COMPLETING", "SUSPENDED", "RESIZING", "SIGNALING", "STAGE_OUT", "STOPPED")
@@ -101,6 +102,13 @@ def jobs_of(ids: Collection[str]) -> dict[str, Job]:
     if forgotten := [one for one in ids if one not in found]:
         found |= _accounted(forgotten)
     return {one: found[one] for one in ids if one in found}
+
+
+def largest_array() -> int:
+    """Returns how many jobs an array may hold: the cluster's limit, or SLURM's own default."""
+    told = _run(["scontrol", "show", "config"]).stdout
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", told, re.MULTILINE)
+    return max(1, int(found[1]) if found else _ARRAY)
 
 
 def cancel(ids: Iterable[str]) -> None:
