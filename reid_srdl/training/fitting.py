@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import time
 from collections.abc import Callable, Iterator
@@ -94,6 +95,7 @@ class Fitting:
         self._watch = GradientWatch(parts.networks) if loop.watch else None
         self._averages = Averages(parts, loop.optimisation.ema)
         self._segment: tuple[bool, Step] | None = None
+        self._new = False  # whether the segment's step is still to be compiled
         self._joining = Joining(loop.group, self._wish)
         self._interrupts = Interrupts(self._joining)
         self._resumed: checkpoint.Saved | None = None  # a checkpoint within an epoch
@@ -127,7 +129,9 @@ class Fitting:
                 lr = self._lr(epoch, meter.done)
                 step = self._step_at(self._phase.steps_before(epoch) + meter.done)
                 self._joining.draws(partial(self._seed, epoch), meter.done)
-                meter.add(step(batch, lr), lr, step.gradients)
+                with self._compiled(meter):
+                    terms = step(batch, lr)
+                meter.add(terms, lr, step.gradients)
                 self._averages.update()
                 if slow := self._pace.slowed(len(batch.labels), time.monotonic()):
                     self._loop.monitor.warned(slow)
@@ -155,8 +159,23 @@ class Fitting:
                 self._watch,
                 self._joining,
             )
-            self._segment = frozen, step
+            self._segment, self._new = (frozen, step), self._loop.compute.compile
         return self._segment[1]
+
+    @contextlib.contextmanager
+    def _compiled(self, meter: Meter) -> Iterator[None]:
+        """Lets a signal end a step at once that is compiled as it is made, for minutes perhaps.
+
+        Nothing is lost: a checkpoint stands before it.
+        """
+        if not self._new:
+            yield
+            return
+        if meter.done:
+            self._save_within(meter)
+        with self._interrupts.stopping_at_once():
+            yield
+        self._new = False
 
     def _begun(self, epoch: int) -> Meter:
         """Returns an epoch's meter, at its beginning or where a checkpoint within it stands."""
