@@ -17,7 +17,7 @@ from torch import Tensor
 from reid_srdl.errors import UserError
 from reid_srdl.models.damage import AGAIN, damage
 from reid_srdl.models.foreign.loading import some
-from reid_srdl.models.foreign.pickled import globals_of
+from reid_srdl.models.foreign.pickled import globals_of, protocol_of
 
 # What torchreid's engine and others leave beside the weights: NumPy's scalars and arrays, such as a
 # rank-1 or a generator's state, and a script's options. They are plain values and run nothing;
@@ -42,6 +42,7 @@ _WRAPPERS = ("state_dict", "model")  # where scripts keep the weights, beside ot
 _COUNTER = "n_averaged"  # beside the weights of torch's AveragedModel
 _MODULES = "torch.nn.modules."
 _SCRIPTED = "__torch__."
+_PROTOCOLS = (2, 3)  # those whose opcodes torch.load knows with weights_only
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -166,9 +167,38 @@ def _not_weights(path: Path) -> UserError:
             "if you trust it: "
             f"torch.save(torch.jit.load({str(path)!r}).state_dict(), 'weights.pth')",
         )
+    if not found and (wrong := _by_protocol(path)) is not None:
+        return wrong
     told = f" ({', '.join(found[:3])})" if found else ""
     return UserError(
         f"{path}: not a file of plain weights{told}; nothing in it was executed",
         "give a state dictionary, or a checkpoint that holds one: "
         "torch.save(model.state_dict(), FILE)",
+    )
+
+
+def _by_protocol(path: Path) -> UserError | None:
+    """Returns what is wrong with tensors that were pickled otherwise than torch.save does it."""
+    pickled = protocol_of(path)
+    if pickled is None or (pickled[1] and pickled[0] in _PROTOCOLS):
+        return None
+    protocol, by_torch = pickled
+    number = str(protocol) if protocol > 1 else "0 or 1"
+    how = f"pickled by protocol {number}" if by_torch else "written by pickle, not by torch.save"
+    if not by_torch:
+        again = (
+            f"if you trust it: state = pickle.load(open({str(path)!r}, 'rb')); torch.save("
+            "{key: torch.as_tensor(value) for key, value in state.items()}, 'weights.pth')"
+        )
+    elif protocol < min(_PROTOCOLS):  # no option of torch.load reads these
+        again = "save it again where it was made, without pickle_protocol: torch.save(state, FILE)"
+    else:
+        again = (
+            "if you trust it: "
+            f"torch.save(torch.load({str(path)!r}, weights_only=False), 'weights.pth')"
+        )
+    return UserError(
+        f"{path}: {how}, and PyTorch reads without executing anything only what torch.save wrote "
+        "by protocol 2 or 3; nothing in it was executed",
+        again,
     )
