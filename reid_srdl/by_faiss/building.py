@@ -23,6 +23,8 @@ from reid_srdl.retrieval.rows import Rows
 _SAFE = 1 << 20  # images that an index is trained on at most
 _DIMS = (2048, 1920, 1536, 1280)  # networks' features; multiples of most numbers of parts
 _REDUCED = re.compile(r"(?:PCA[RW]*|OPQ\d+_)(\d+)")  # FAISS refuses too many as it trains
+_LISTS = re.compile(r"IVF(\d+)")
+_CODES = re.compile(r"(?<!O)PQ\d+(?:x(\d+))?")  # 2^8 for each part, or 2^x
 _PARAMETERS = "write the parameters of --index as nprobe=8,efSearch=64"
 _MOST_LINKS = 1024
 _ADVICE = re.compile(r"please provide at least (\d+) training points")
@@ -112,6 +114,29 @@ def check_name(name: str, dim: int | None = None) -> None:
         return
     assert refused is not None
     raise refused
+
+
+def check_trainable(name: str, images: int) -> None:
+    """Checks that a gallery has an image for each cluster that an index learns.
+
+    Args:
+        name: as for `build_index`.
+        images: of the gallery, without junk.
+
+    Raises:
+        UserError: it has fewer, which FAISS refuses as it trains.
+    """
+    factory = name.partition(";")[0]
+    clusters = [int(lists) for lists in _LISTS.findall(factory)]
+    clusters += [2 ** min(int(bits or 8), 24) for bits in _CODES.findall(factory)]
+    if max(clusters, default=0) > min(images, _SAFE):
+        raise UserError(
+            f"index {name!r}: it learns {max(clusters):,} clusters, the gallery has {images:,} "
+            "images without junk",
+            f"choose an --index of at most {min(images, _SAFE):,} clusters, such as HNSW32, "
+            "which has none",
+            usage=True,
+        )
 
 
 def _made(name: str, dim: int) -> Any:

@@ -151,6 +151,10 @@ def check_counts(queries: int, images: int, protocol: Protocol) -> None:
             "without junk",
             f"choose --retrieved from 1 to {images}",
         )
+    if protocol.index is not None:
+        from reid_srdl.by_faiss.building import check_trainable
+
+        check_trainable(protocol.index, images)
 
 
 def _drawn_sizes(query: Labels, gallery: Labels) -> list[tuple[int, int]]:

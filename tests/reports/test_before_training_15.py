@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from reid_srdl.by_faiss.building import build_index
 from reid_srdl.config import EvalConfig
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import (
@@ -15,6 +16,7 @@ from reid_srdl.evaluation import (
 )
 from reid_srdl.retrieval.features import Features
 from reid_srdl.retrieval.labels import Labels
+from reid_srdl.retrieval.rows import Rows
 from tests.retrieval.brute import random_features
 
 RERANK = {"rerank": {"method": "k-reciprocal"}}
@@ -87,6 +89,10 @@ def test_settings_that_work_pass(settings: dict[str, object]) -> None:
     check(**settings)
 
 
+def rows_of(images: int) -> Rows:
+    return Rows(np.random.default_rng(images).normal(size=(images, 8)).astype(np.float32))
+
+
 def labels(pids: list[int], camid: int) -> Labels:
     return Labels(np.array(pids), np.full(len(pids), camid))
 
@@ -136,3 +142,33 @@ def test_labels_pass_where_the_evaluation_works(case: str) -> None:
     features = random_features(np.random.default_rng(3), queries=9, gallery=40, ids=4)
     check_labels(features.query.labels, features.gallery.labels, EvalConfig(**settings))
     assert scored(features, **settings).evaluation.single_query.queries
+
+
+@pytest.mark.parametrize(
+    ("index", "clusters"),
+    [
+        ("IVF7,Flat", 7),
+        ("IVF7,Flat;nprobe=3", 7),
+        ("PQ2x3", 8),
+        ("IVF9,PQ2x3", 9),
+        ("IVF3,PQ2x3", 8),
+        ("HNSW4_PQ2x3", 8),
+        ("IVF6_HNSW4,SQ8", 6),
+    ],
+)
+def test_an_index_needs_an_image_for_each_of_its_clusters(index: str, clusters: int) -> None:
+    settings = EvalConfig(**FAISS, index=index, retrieved=1)
+    query, fits = labels([1, 2], 1), labels([1 + i % 2 for i in range(clusters)], 2)
+    check_labels(query, fits, settings)
+    assert build_index(index, rows_of(clusters)).index.ntotal == clusters
+    with pytest.raises(UserError, match=f"learns {clusters} clusters.* {clusters - 1} ") as raised:
+        check_labels(query, fits.take(np.arange(clusters - 1)), settings)
+    assert raised.value.exit_status == 2
+    assert "--index" in raised.value.hint
+    with pytest.raises(UserError, match="FAISS refuses it: Number of training points"):
+        build_index(index, rows_of(clusters - 1))
+
+
+@pytest.mark.parametrize("index", ["HNSW4", "Flat", "LSH", "SQ8", "OPQ2_4,Flat"])
+def test_an_index_that_learns_no_clusters_takes_any_gallery(index: str) -> None:
+    check_labels(labels([1], 1), labels([1], 2), EvalConfig(**FAISS, index=index, retrieved=1))
