@@ -33,6 +33,9 @@ _BATCH = 512  # files in flight, which bounds the memory
 
 T = TypeVar("T")
 
+# Pillow tells of damaged EXIF and the like by lines of its own code; what is shown is settled here.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
 
 class UnreadableError(Exception):
     """An image file that can't be read; the text says why."""

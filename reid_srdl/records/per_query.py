@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from reid_srdl.analysis.class_scores import ClassScores
 from reid_srdl.config import Protocol, RulesName
 from reid_srdl.errors import UserError
 from reid_srdl.places import StrPath, as_path, check_no_pipe
@@ -92,6 +93,11 @@ def _of_record(path: Path, dataset: str | None) -> Side:
         folder = path.parent if path.name == RECORD else path
         record = on_data(with_evaluations(folder, record), str(path), dataset)
     found = record.evaluations[0]
+    if isinstance(found.result, ClassScores):
+        raise UserError(
+            f"{path}: judged on classes; results are compared query by query",
+            "see the runs side by side by reid-srdl leaderboard",
+        )
     if found.per_query is None or not isinstance(found.result, Evaluation):
         raise UserError(
             f"{path}: its record holds no per-query results",

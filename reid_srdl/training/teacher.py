@@ -103,6 +103,8 @@ def read_teacher(
         UserError: no finished run, no weights in it or those of another run; or it was trained on
             another data set, other classes or other people, or takes images of another size only.
     """
+    if run.is_file():
+        raise UserError(f"{run}: a file, not the folder of a run", f"name {run.parent}, its folder")
     record = read_network_record(run)
     weights = RunFolder(run).weights(record.network)
     spec, origin = read_spec(weights), read_origin(weights)

@@ -16,6 +16,7 @@ from reid_srdl.models.origin import Origin
 from reid_srdl.models.spec_files import read_origin
 from reid_srdl.models.weights import load_network, save_network
 from reid_srdl.records.folder import RunFolder
+from reid_srdl.records.per_query import read_results
 from reid_srdl.records.store import read_record
 from reid_srdl.seals import sealed
 from tests.data.conftest import write_image
@@ -107,6 +108,11 @@ def test_03_a_teacher_of_other_classes_or_people_is_refused(abc: Path, tmp_path:
     data = classes(tmp_path / "other", *BCD)
     with pytest.raises(UserError, match=r"it alone knows 'ant'.*'dog'"):
         run_classes(data, runs, "k", method={"name": "kd", "teacher": str(abc)})
+    with pytest.raises(UserError, match=r"record\.json: a file, not the folder of a run"):
+        run_classes(data, runs, "k", method={"name": "kd", "teacher": str(abc / "record.json")})
+    with pytest.raises(UserError, match="judged on classes") as compared:
+        read_results(abc)
+    assert "leaderboard" in compared.value.hint
     w, w2 = people(tmp_path / "w"), people(tmp_path / "w2")
     for path in (w2 / "bounding_box_train").iterdir():
         write_image(path, (16, 32), seed=11)

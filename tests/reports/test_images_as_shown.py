@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -148,3 +150,12 @@ def test_07_truncated(tmp_path: Path, ending: str) -> None:
         path.write_bytes(whole[: int(len(whole) * share)])
         with pytest.raises(UnreadableError):
             read_rgb(path)
+
+
+def test_07_damaged_exif_is_read_without_a_word_of_pillows_code(tmp_path: Path) -> None:
+    path = tmp_path / "odd.jpg"
+    Image.fromarray(PIXELS).save(path, exif=b"Exif\0\0MM\0*garbage")
+    code = f"from reid_srdl.data.images import *; read_rgb(Path({str(path)!r}))"
+    command = [sys.executable, "-W", "default", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
