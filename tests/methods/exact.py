@@ -38,12 +38,15 @@ class Exact(Trainer):
     def _placed(self, network: Network) -> Network:
         return super()._placed(network).double()
 
+    def _rows(self, key: str, index: Tensor) -> Tensor:
+        return super()._rows(key, index).double()  # float16 before, so nothing is lost
 
-def trainer(folder: Path, network: str, hidden: int = 0) -> Exact:
+
+def trainer(folder: Path, network: str, hidden: int = 0, **changes: Any) -> Exact:
     made = images(hidden)
     flat = Optimisation(StepDecay(0.1, ()), MOMENTUM, True, DECAY, BATCH)
     return Exact(
-        tiny.setting(made, network=network, optimisation=flat),
+        tiny.setting(made, network=network, optimisation=flat, **changes),
         training_set=made,
         compute=choose("cpu", "fp32", 1),
         folder=folder,

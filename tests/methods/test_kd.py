@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from reid_srdl.analysis.cost import trcost
 from reid_srdl.config import resolve
@@ -23,10 +26,82 @@ from reid_srdl.models.weights import save_network
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.store import read_record
 from reid_srdl.training.trainer import Trainer
+from tests.methods import exact
 from tests.training import tiny
 from tests.training.test_teachers import CONTENT, finished, origin
 
 __all__ = ["finished"]
+
+
+def by_hand(
+    start: nn.Module, phase: str, teachers: list[Any], options: KDOptions, hidden: int = 0
+) -> Any:
+    """Five steps of CE + T^2 KL(p, q), or (1 - a) CE + a T^2 CE(p, q); without a teacher of CE."""
+    student, T, a = exact.Descent(start), options.temperature, options.alpha  # noqa: N806
+    images = exact.images(hidden)
+    teachers = [copy.deepcopy(teacher).double().eval() for teacher in teachers]
+
+    def soft(z: Tensor) -> Tensor:
+        if options.standardise:
+            z = (z - z.mean(1, keepdim=True)) / z.std(1, correction=0, keepdim=True)
+        return (z / T).softmax(1)
+
+    @torch.no_grad()
+    def told(teacher: Any, batch: Any) -> Tensor:
+        if options.view == "online":
+            return soft(teacher(batch.images).logits)
+        (clean,) = images.images.in_order(len(images))
+        z = teacher(clean).logits
+        if options.view == "clean+flip":
+            z = (z + teacher(clean.flip(3)).logits) / 2
+        return soft(z.half().double()[batch.index])
+
+    for batch in exact.batches(phase, hidden):
+        z, known = student.net(batch.images).logits, batch.weight
+        ce = (known * F.cross_entropy(z, batch.labels, reduction="none")).sum() / known.sum().clamp(
+            1
+        )
+        if not teachers:
+            student.down(ce)
+            continue
+        p, q = sum(told(teacher, batch) for teacher in teachers) / len(teachers), soft(z)
+        if options.form == "paper":
+            student.down(ce + T**2 * (p * (p / q).log()).sum(1).mean())
+        else:
+            student.down((1 - a) * ce - a * T**2 * (p * q.log()).sum(1).mean())
+    return student.net
+
+
+@pytest.mark.parametrize("hidden", [0, 20])
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {},
+        {"standardise": True},
+        {"view": "clean+flip", "temperature": 1.0},
+        {"view": "online", "temperature": 4.0},
+        {"form": "lecture"},
+        {"form": "lecture", "alpha": 0.3, "standardise": True, "view": "online"},
+    ],
+)
+def test_five_steps_are_those_of_a_plain_loop(
+    tmp_path: Path, chosen: dict[str, Any], hidden: int
+) -> None:
+    options = KDOptions(teacher="wide", **chosen)
+    trainer = exact.trainer(tmp_path, "tiny", hidden)
+    start = trainer.new_model("teacher", name="wide").network
+    teacher = by_hand(start, "teacher", [], options, hidden)
+    expected = by_hand(trainer.new_model().network, "kd", [teacher], options, hidden)
+    assert exact.gap(kd(trainer, 1, options), {"kd": expected}) < 1e-9
+
+
+@pytest.mark.parametrize("hidden", [0, 20])
+def test_vanilla_is_a_plain_loop(tmp_path: Path, hidden: int) -> None:
+    trainer = exact.trainer(tmp_path, "tiny", hidden)
+    expected = by_hand(
+        trainer.new_model().network, "vanilla", [], KDOptions(teacher="none"), hidden
+    )
+    assert exact.gap(vanilla(trainer, 1, VanillaOptions()), {"vanilla": expected}) < 1e-9
 
 
 def taught(folder: Path, epochs: int = 4, monitor: Any = None, **options: Any) -> Trainer:

@@ -23,13 +23,14 @@ from reid_srdl.methods.kd import KDOptions, kd
 from reid_srdl.methods.rkd import RKDOptions, rkd
 from reid_srdl.models.build import build
 from reid_srdl.models.spec import NetworkSpec
-from reid_srdl.models.weights import save_network
+from reid_srdl.models.weights import load_network, save_network
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.store import read_record, write_record
 from reid_srdl.training import map_terms
 from reid_srdl.training import trainer as trainer_file
 from reid_srdl.training.terms import soft_kl
 from tests.methods import exact
+from tests.methods.test_kd import by_hand as distilled_by_hand
 from tests.training import tiny
 from tests.training.test_teachers import CONTENT, finished, origin
 
@@ -120,6 +121,16 @@ def test_a_method_is_its_plain_loop(tmp_path: Path, name: str) -> None:
     assert exact.gap(done, {name: by_hand(start, teacher, name, loss)}) < most
 
 
+def hints_by_hand(student: Any, teacher: nn.Module, regressor: nn.Module) -> None:
+    """Five steps of 1/2 |r(F_guided) - F_hint|^2 on the student's first two stages and r."""
+    both = exact.Descent(nn.Sequential(student.trunk.stage1, student.trunk.stage2, regressor))
+    for batch in exact.batches("hints"):
+        with torch.no_grad():
+            hint = teacher(batch.images, {"stages"}).stages["stage2"]
+        both.down(0.5 * (both.net(batch.images) - hint).pow(2).mean())
+    student.trunk.stage1, student.trunk.stage2, _ = both.net
+
+
 def test_fitnet_is_its_plain_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[nn.Module] = []
     fitnet_file = sys.modules[fitnet.__module__]  # its name is the function's, too
@@ -137,12 +148,7 @@ def test_fitnet_is_its_plain_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     done = fitnet(trainer, 2, FitNetOptions(teacher="staged", teacher_epochs=1, view="online"))
     teacher = teacher_of(trainer)
 
-    both = exact.Descent(nn.Sequential(student.trunk.stage1, student.trunk.stage2, made[-1]))
-    for batch in exact.batches("hints"):
-        with torch.no_grad():
-            hint = teacher(batch.images, {"stages"}).stages["stage2"]
-        both.down(0.5 * (both.net(batch.images) - hint).pow(2).mean())
-    student.trunk.stage1, student.trunk.stage2, _ = both.net
+    hints_by_hand(student, teacher, made[-1])
     expected = by_hand(student, teacher, "kd", lambda own, t, _: soft(3.0, own.logits, t.logits))
     assert exact.gap(done, {"fitnet": expected}) < 1e-9
 
@@ -288,6 +294,18 @@ def test_several_finished_runs_teach_by_their_mean(tmp_path: Path, finished: Pat
     mean = sum((table / 2.0).softmax(1) for table in tables) / 2
     kl = (mean * (mean.log() - (z / 2.0).log_softmax(1))).sum(1).mean()
     assert soft_kl(tables, z, 2.0).item() == pytest.approx(kl.item())
+
+
+@pytest.mark.parametrize("chosen", [{}, {"view": "online", "form": "lecture", "standardise": True}])
+def test_five_steps_of_two_teachers_are_those_of_a_plain_loop(
+    tmp_path: Path, finished: Path, chosen: dict[str, Any]
+) -> None:
+    runs = finished, other_run(finished)
+    teachers = [load_network(RunFolder(run).weights(read_record(run).network)) for run in runs]
+    options = KDOptions(teacher=tuple(map(str, runs)), **chosen)
+    trainer = exact.trainer(tmp_path / "run", "tiny", name="market1501", content=CONTENT)
+    expected = distilled_by_hand(trainer.new_model().network, "kd", teachers, options)
+    assert exact.gap(kd(trainer, 1, options), {"kd": expected}) < 1e-9
 
 
 def test_rkd_takes_a_teacher_of_other_people(tmp_path: Path, finished: Path) -> None:
