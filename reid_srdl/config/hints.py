@@ -94,6 +94,9 @@ def mended(
     if problem["type"] == "missing" and path in fields:
         return f"give it: --set {path}=VALUE"
     value = default_of(fields[path]) if path in fields else None
+    listed = problem["type"] == "tuple_type" and isinstance(problem["input"], str)
+    if listed and (value == () or not isinstance(value, tuple)):  # else a list of numbers
+        return f"did you mean {way(path, [problem['input']])}?"
     if path in fields and (word := _word_meant(problem, fields[path])):
         return f"did you mean {way(path, word)}?"
     if value is None or value is PydanticUndefined:

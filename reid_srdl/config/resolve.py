@@ -151,20 +151,39 @@ def _problems(
     tree: Mapping[str, Any] | None = None,
 ) -> list[_Problem]:
     found, keys = [], list(fields)
-    for item in error.errors():
-        path = ".".join(str(part) for part in (*([above] if above else []), *item["loc"]))
+    for path, item in _by_key(error, fields, above):
         unknown = item["type"] == "extra_forbidden"
         if unknown:
             what, hint = "no such key", way_out(path, keys)
         elif item["type"] == "model_type":
             what, hint = f"a section, not a value (got {shown(item['input'])})", below(path, keys)
         else:
-            message = item["msg"].removeprefix("Value error, ")
-            what = f"{message} (got {shown(item['input'])})"
+            what = item["msg"].removeprefix("Value error, ")
+            if item["type"] != "missing":
+                what = f"{what} (got {shown(item['input'])})"
             hint = mended(path, item, fields, tree or {}, way)
         option = unknown and path.startswith("method.")
         found.append(_Problem(f"{path}: {what}", f"{path}: {hint}", option))
     return found
+
+
+def _by_key(
+    error: ValidationError, fields: Collection[str], above: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields what pydantic says by path; of a key that may be of several types, all at once."""
+    found: dict[str, dict[str, Any]] = {}
+    for item in error.errors():
+        parts = [*([above] if above else []), *map(str, item["loc"])]
+        ends = (".".join(parts[:count]) for count in range(1, len(parts)))
+        # What stands behind a key is a type of it, or a place in it.
+        path = next((end for end in ends if end in fields), "")
+        if path and item["type"] == "missing":
+            item = {**item, "type": "too_short", "msg": "a value is missing"}
+        path = path or ".".join(parts)
+        before = found.get(path, {"msg": ""})["msg"].split("; or: ")
+        told = dict.fromkeys(filter(None, (*before, item["msg"])))
+        found[path] = {**item, "msg": "; or: ".join(told)}
+    yield from found.items()
 
 
 def _told(problems: Sequence[_Problem]) -> UserError:

@@ -44,7 +44,7 @@ class NetworkSpec:
     def __post_init__(self) -> None:
         if self.name not in NETWORK_NAMES:
             raise UserError(
-                f"model.name: no network {self.name!r}",
+                f"no network {self.name!r}",
                 did_you_mean(str(self.name), NETWORK_NAMES),
                 usage=True,
             )

@@ -81,6 +81,46 @@ def test_wrong_keys_and_values_are_named_with_a_way_out(
 
 
 @pytest.mark.parametrize(
+    ("words", "what", "hint"),
+    [
+        (
+            ["method.name=dml", "method.networks=resnet32"],
+            "method.networks: Input should be a valid integer, unable to parse string as an "
+            "integer; or: Input should be a valid tuple (got resnet32)",
+            "method.networks: did you mean --set 'method.networks=[\"resnet32\"]'?",
+        ),
+        (
+            ["method.name=kd", "method.teacher=[1,2]"],
+            "method.teacher: Input should be a valid string (got 2)",
+            "method.teacher: mend the value, or leave it out",
+        ),
+        (
+            ["method.name=kd"],
+            "method.teacher: Field required",
+            "method.teacher: give it: --set method.teacher=VALUE",
+        ),
+        (
+            ["optim.milestones=[0.5,late]"],
+            "optim.milestones: Input should be a valid number, unable to parse string as a number "
+            "(got late)",
+            "optim.milestones: mend the value, e.g. --set 'optim.milestones=[0.5, 0.75]'",
+        ),
+        (
+            ["data.erasing.probability=0.5", "data.erasing.area=[0.1]"],
+            "data.erasing.area: a value is missing (got [0.1])",
+            "data.erasing.area: mend the value, e.g. --set 'data.erasing.area=[0.02, 0.4]'",
+        ),
+    ],
+)
+def test_a_key_of_several_types_or_values_is_told_once_by_its_name(
+    words: list[str], what: str, hint: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        resolve(parse_assignments(words), OPTIONS)
+    assert (caught.value.what, caught.value.hint) == (what, hint)
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
         ("eval.rerank=k-reciprocal", "eval.rerank.method"),

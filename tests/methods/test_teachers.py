@@ -339,7 +339,7 @@ def test_a_teacher_of_another_size_teaches_online_alone(tmp_path: Path, finished
         ("fitnet", {"guided": "nose"}, "no stage 'nose'"),
         ("fitnet", {"hint": "nose"}, "no stage 'nose'"),
         ("fitnet", {"hint_epochs": 4}, "at least 5"),
-        ("fitnet", {"teacher": "torchvision:alexnet"}, "does not take images of 32x32"),
+        ("fitnet", {"teacher": "torchvision:alexnet"}, "torchvision:alexnet does not take images"),
         ("at", {"teacher": "resnet18"}, "has 3 stages, its teacher resnet18 4"),
         ("kd", {"teacher": []}, "at least one"),
         ("kd", {"teacher": ["./a", "./a"]}, "stands there twice"),
@@ -360,6 +360,7 @@ def test_what_makes_no_sense_is_refused_before_training(
     with pytest.raises(UserError) as caught:
         experiment(tree)
     assert told in caught.value.what + (caught.value.hint or "")
+    assert "model.name" not in caught.value.what  # it is the teacher that is wrong
 
 
 def test_a_perceptron_has_no_attention_to_transfer() -> None:

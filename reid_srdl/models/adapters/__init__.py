@@ -42,4 +42,4 @@ def refuse_unknown(library: str, name: str, known: Iterable[str]) -> None:
         hint = did_you_mean(name, known)
         if len(hint) > 300:  # the whole list of a large library is no help
             hint = f"choose one of {library}'s {len(known)} names, e.g. {known[0]!r}"
-        raise UserError(f"model.name: {library} has no network {name!r}", hint, usage=True)
+        raise UserError(f"{library} has no network {name!r}", hint, usage=True)

@@ -47,7 +47,7 @@ def check(name: str) -> None:
     """
     if importlib.util.find_spec("timm") is None:
         raise UserError(
-            f"model.name: timm:{name} needs timm, which is not installed",
+            f"timm:{name} needs timm, which is not installed",
             "install it: pip install 'reid-srdl[timm]'",
         )
     refuse_unknown("timm", name.partition(".")[0], _timm().list_models())

@@ -43,7 +43,7 @@ def build(name: str, classes: int, weights: Path | None, size: tuple[int, int] |
     classifier = getattr(library, "classifier", None)
     if not isinstance(classifier, nn.Linear):
         raise UserError(
-            f"model.name: {full_name} has several classifiers, each on features of its own",
+            f"{full_name} has several classifiers, each on features of its own",
             "choose a network with one classifier, e.g. torchreid:osnet_x1_0",
             usage=True,
         )

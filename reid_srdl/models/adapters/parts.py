@@ -67,7 +67,7 @@ def tried(network: Network, name: str, size: tuple[int, int] | None) -> Network:
 def size_error(name: str, size: tuple[int, int], reason: str) -> UserError:
     """Returns the error of a network that does not take images of (height, width) pixels."""
     return UserError(
-        f"model.name: {name} does not take images of {size[0]}x{size[1]} pixels ({reason})",
+        f"{name} does not take images of {size[0]}x{size[1]} pixels ({reason})",
         "set data.height and data.width to a size that it takes, or choose another network",
         usage=True,
     )
