@@ -158,6 +158,15 @@ def test_one_line_in_the_schema_reaches_help_assignments_and_record(
     assert record["config"]["train"]["patience"] == 6
 
 
+def test_no_option_of_train_or_eval_is_written_by_hand() -> None:
+    """The program's own --version and --debug are: no schema has them."""
+    cli = Path(reid_srdl.__file__).parent / "cli"
+    files = [*cli.glob("train*.py"), *cli.glob("eval*.py")]
+    assert {"train.py", "eval.py"} <= {file.name for file in files}
+    assert sum(file.read_text().count("typer.Option(") for file in files) == 0
+    assert (cli / "__init__.py").read_text().count("typer.Option(") == 2
+
+
 def test_the_help_of_train_fits_sixty_lines(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "reid_srdl", "train", "--help"],
