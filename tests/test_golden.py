@@ -38,7 +38,10 @@ def test_a_commit_equals_itself(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    rows = json.loads(out.read_text())
+    told = json.loads(out.read_text())
+    assert told["base"] == told["head"]
+    assert len(told["base"]) == 40
+    rows = told["rows"]
     assert [row["what"] for row in rows] == [
         "eval --rules official",
         "eval --engine faiss --rules official",
@@ -81,6 +84,22 @@ def test_weights_are_the_same_by_other_names(tool: Any, tmp_path: Path) -> None:
 def test_figures_are_numbers_by_their_paths(tool: Any) -> None:
     printed = {"single": {"mAP": 0.5, "rank1": 1}, "protocol": {"distractors": 3}, "spread": None}
     assert tool.figures(printed) == {"single/mAP": 0.5, "single/rank1": 1.0}
+
+
+def test_float64_may_differ_by_rounding_alone(tool: Any) -> None:
+    names = [name for name in tool.cases() if name.endswith(tool.FLOAT64)]
+    assert len(names) == 6  # three methods on two data sets
+
+    def row(far: float) -> Any:
+        sides = [{"w": np.array([200.0, 1.0])}, {"w": np.array([200.0, 1.0 + far])}]
+        return tool.compared("x", sides, lambda side: side, tool.ROUNDING)
+
+    assert row(0.0).same
+    assert row(1e-8).same  # of 200
+    assert row(1e-8).difference == pytest.approx(5e-11, rel=1e-3)
+    assert not row(4e-8).same
+    nothing = [{"w": np.zeros(2)}, {"w": np.zeros(2)}]
+    assert tool.compared("x", nothing, lambda side: side, tool.ROUNDING).same
 
 
 def test_what_differs_or_fails_is_no_equal_row(tool: Any) -> None:
