@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,50 +104,75 @@ def test_what_is_missing_is_told_before_anything_is_trained(
     assert not choose("cpu", "fp32", 1).compile
 
 
-def phases_of_three(folder: Path, only: tuple[str, int] | None = None) -> dict[str, str]:
-    """Trains twelve phases, three networks in turn four times; returns a digest of each one's end.
+TWELVE = [(name, number) for number in range(4) for name in ("tiny", "staged", "dropping")]
+
+
+def trained(folder: Path, phases: list[tuple[str, int]]) -> dict[str, Any]:
+    """Trains a phase of each network and round; returns a digest of its end, and dynamo's counts.
 
     Args:
         folder: of the phases.
-        only: train this network's phase of this round alone.
+        phases: network and round, in the order in which they are trained.
     """
+    counters.clear()
     digests = {}
     trainer = tiny.trainer(folder, compute=COMPILED, training_set=tiny.training_set(17))
-    for number in range(4):
-        for name in ("tiny", "staged", "dropping"):
-            if only not in (None, (name, number)):
-                continue
-            phase = f"{name}-{number}"
-            start = trainer.new_model(phase, name=name)
-            with COMPILED.activated():  # the number of threads is part of the bits
-                done = trainer.fit(start, epochs=1, loss=trainer.supervised, name=phase)
-            content = hashlib.blake2b(digest_size=16)
-            for value in tiny.weights(done).values():
-                content.update(value.contiguous().numpy().tobytes())
-            digests[phase] = content.hexdigest()
-    return digests
+    for name, number in phases:
+        phase = f"{name}-{number}"
+        start = trainer.new_model(phase, name=name)
+        with COMPILED.activated():  # the number of threads is part of the bits
+            done = trainer.fit(start, epochs=1, loss=trainer.supervised, name=phase)
+        content = hashlib.blake2b(digest_size=16)
+        for value in tiny.weights(done).values():
+            content.update(value.contiguous().numpy().tobytes())
+        digests[phase] = content.hexdigest()
+    graphs = counters["stats"]["unique_graphs"]
+    failed = {kind: dict(counters[kind]) for kind in ("graph_break", "unimplemented")}
+    return {"digests": digests, "graphs": graphs, **failed}
 
 
 @needs_compiler
 def test_twelve_phases_in_one_process_are_those_of_processes_of_their_own(tmp_path: Path) -> None:
-    """One process may run into dynamo's limit of recompilations; it must fall back to nothing."""
-    counters.clear()
-    together = phases_of_three(tmp_path / "together")
-    assert len(set(together.values())) == 12
-    assert not counters["graph_break"]
-    assert not counters["unimplemented"]
-    stats = counters["stats"]
-    assert stats["unique_graphs"] == 12, stats  # one whole graph a phase: each was compiled
-    for name, number in (("dropping", 2), ("tiny", 3)):
-        alone = in_a_process_of_its_own(tmp_path / f"{name}-{number}", name, number)
-        assert alone == {f"{name}-{number}": together[f"{name}-{number}"]}
+    """One process may run into dynamo's limit of recompilations; none may fall back to eager."""
+    together, *alone = in_processes_of_their_own(tmp_path, [TWELVE, *([one] for one in TWELVE)])
+    for told, phases in ((together, 12), *((one, 1) for one in alone)):
+        assert len(told["digests"]) == phases
+        assert told["graphs"] == phases  # one whole graph a phase: each was compiled
+        assert not told["graph_break"]
+        assert not told["unimplemented"]
+    assert len(set(together["digests"].values())) == 12
+    assert {k: v for one in alone for k, v in one["digests"].items()} == together["digests"]
 
 
-def in_a_process_of_its_own(folder: Path, name: str, number: int) -> dict[str, str]:
-    command = [sys.executable, "-m", __name__, str(folder), name, str(number)]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    told: dict[str, str] = json.loads(done.stdout)
-    return told
+def in_processes_of_their_own(
+    folder: Path, asked: list[list[tuple[str, int]]]
+) -> list[dict[str, Any]]:
+    """Returns what `trained` tells of each list of phases, each by a process of its own.
+
+    One process imports what they need and forks itself for each. Kernels of several phases stand
+    apart from those of one, so that neither takes what the other compiled.
+    """
+    command = [sys.executable, "-m", __name__, str(folder), json.dumps(asked)]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def fork_for_each(folder: Path, asked: list[list[tuple[str, int]]]) -> None:
+    """Prints a line for each list of phases."""
+    importlib.import_module("torch._inductor.compile_fx")
+    assert threading.active_count() == 1, "an import started a thread: a fork would lose it"
+    for number, phases in enumerate(asked):
+        place = folder / str(number)
+        child = os.fork()
+        if not child:
+            kernels = "of_one" if len(phases) == 1 else "of_several"
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder / kernels)
+            print(json.dumps(trained(place / "phases", phases)), flush=True)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if status:
+            sys.exit(f"{phases} failed")
 
 
 @dataclass(frozen=True)
@@ -176,5 +204,4 @@ def test_networks_in_turn_are_compiled_each_alone(tmp_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    where, network, round_ = sys.argv[1:]
-    print(json.dumps(phases_of_three(Path(where), (network, int(round_)))))
+    fork_for_each(Path(sys.argv[1]), json.loads(sys.argv[2]))
