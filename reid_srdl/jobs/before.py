@@ -9,9 +9,8 @@ from shutil import disk_usage
 
 import torch
 
-from reid_srdl.config import AnyConfig, EvalConfig
+from reid_srdl.config import AnyConfig, EvalConfig, ModelConfig, RecipeConfig
 from reid_srdl.config.marked import as_keys
-from reid_srdl.config.schema import ModelConfig
 from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.readable import check_readable
 from reid_srdl.data.reid.crops import ReidData
@@ -53,17 +52,17 @@ def check_networks(config: AnyConfig, specs: Iterable[NetworkSpec]) -> None:
             try:
                 check_network(spec.name, size=size, changes=spec.changes[:count])
             except UserError as error:
-                raise _of_recipe(config, spec.changes[:count], error) from None
+                raise _of_recipe(config.recipe, spec.changes[:count], error) from None
 
 
-def _of_recipe(config: AnyConfig, changes: Sequence[Change], error: UserError) -> UserError:
+def _of_recipe(recipe: RecipeConfig, changes: Sequence[Change], error: UserError) -> UserError:
     """Returns what is wrong with the last of some changes, with the recipe that asks for it."""
     key = KEYS.get(type(changes[-1])) if changes else None
-    if key is None or f"model.{key}" not in config.recipe.keys:
+    if key is None or f"model.{key}" not in recipe.keys:
         return error
     default = json.dumps(ModelConfig.model_fields[key].default).strip('"')
     return UserError(
-        f"{error.what}; the recipe {config.recipe.name} asks for it by model.{key}",
+        f"{error.what}; the recipe {recipe.name} asks for it by model.{key}",
         f"choose a network that can, e.g. resnet18, or add --set model.{key}={default}",
         usage=True,
     )
@@ -88,20 +87,20 @@ def check_evaluable(config: AnyConfig, data: ReidData | ClassData, steps: Steps)
         check_readable(data, size, steps)
         return
     for own in data.parts or (data,):
-        settings = settings_on(config, own.name)
+        settings = settings_on(config.data, config.eval, own.name)
         check_evaluation(settings, own)
-        _check_index(settings, config, size)
+        _check_index(settings, config.model, size)
         check_readable(own, size, steps)
 
 
-def _check_index(settings: EvalConfig, config: AnyConfig, size: tuple[int, int]) -> None:
+def _check_index(settings: EvalConfig, model: ModelConfig, size: tuple[int, int]) -> None:
     """Checks that an index fits the features of the run's own network, whose number is known."""
     if settings.index is None:
         return
     from reid_srdl.by_faiss.building import check_name
 
-    changes, width = changes_of(config.model), config.model.width
-    network = build(NetworkSpec(config.model.name, 2, size, 3, changes, width), seed=0)
+    spec = NetworkSpec(model.name, 2, size, 3, changes_of(model), model.width)
+    network = build(spec, seed=0)
     try:
         check_name(settings.index, empty_pass(network, size).features.shape[1])
     except UserError as error:

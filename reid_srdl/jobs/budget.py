@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from reid_srdl.config import AnyConfig
 from reid_srdl.errors import UserError
 from reid_srdl.methods import own
 from reid_srdl.methods.vanilla import VanillaOptions, vanilla
@@ -24,11 +23,12 @@ _PARTS = 10**6  # a share has six digits
 _CLOSE = 0.01  # of vanilla's work: the promise
 
 
-def budgeted(config: AnyConfig, setting: Setting, phases: Sequence[Phase]) -> Setting:
+def budgeted(method: str, epochs: int, setting: Setting, phases: Sequence[Phase]) -> Setting:
     """Returns the setting with the share of steps that costs what vanilla's epochs would.
 
     Args:
-        config: the experiment, its budget ``equal``.
+        method: whose budget is ``equal``, by its name.
+        epochs: that vanilla would train.
         setting: what all phases share, every step of them made.
         phases: that the program made with this setting.
 
@@ -37,10 +37,10 @@ def budgeted(config: AnyConfig, setting: Setting, phases: Sequence[Phase]) -> Se
             from, or the method costs less than vanilla.
     """
     planner = Planner(setting)
-    vanilla(planner, config.train.epochs, VanillaOptions())
+    vanilla(planner, epochs, VanillaOptions())
     budget = sum(phase.work.total for phase in planner.phases)
     parts = _largest(budget, phases)
-    name = own.short(config.method.name)
+    name = own.short(method)
     met = _work(phases, parts / _PARTS) / budget
     if abs(met - 1) > _CLOSE:
         raise UserError(

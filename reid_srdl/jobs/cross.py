@@ -133,7 +133,7 @@ def _opened(
     for name, folder in datasets:
         gallery = find_entry(name).defaults.get("eval", {}).get("gallery", "all")
         elsewhere = changed(config.eval, {"gallery": gallery}, "eval")
-        settings = settings_on(config, name) if name in own else elsewhere
+        settings = settings_on(config.data, config.eval, name) if name in own else elsewhere
         if len(own) > 1 and name == config.data.name:
             raise UserError(f"{name}: is no one test set", f"name its sets: {', '.join(own)}")
 

@@ -36,11 +36,11 @@ def plan(config: AnyConfig, listener: Listener | None = None) -> dict[str, Any]:
     Raises:
         UserError: what ``train`` would refuse before its first step.
     """
-    asked, compute = config, compute_of(config)
+    asked, compute = config, compute_of(config.train)
     config = resolve_run(config, compute)
-    folder, listener = run_folder(config), listener or Silence()
+    folder, listener = run_folder(config.run), listener or Silence()
     folder.check_same(config, OPTIONS)
-    threads = named_or_kept(asked, folder)
+    threads = named_or_kept(asked.train.threads, folder)
     config, compute = on_threads(config, compute, threads or compute.threads)
     with compute.activated(), scratch_cache():
         known = identify(config, listener)
@@ -50,7 +50,7 @@ def plan(config: AnyConfig, listener: Listener | None = None) -> dict[str, Any]:
         if threads is None:
             config, compute, opened = with_fastest_threads(config, compute, known, opened, listener)
         told = known_before(config, opened.plan, opened.task.facts)
-        with told_as_own(config):
+        with told_as_own(config.method.name):
             seconds = measured_seconds(opened.plan, opened.task.training_set, compute)
     tree: dict[str, Any] = {key: _plain(value) for key, value in told.items()}
     for phase, disk in zip(tree["phases"], bytes_of_phases(opened.plan), strict=True):

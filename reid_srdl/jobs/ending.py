@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 
-from reid_srdl.config import AnyConfig
+from reid_srdl.config import AnyConfig, EvalConfig
 from reid_srdl.errors import FileError
 from reid_srdl.files import write_text
 from reid_srdl.group.processes import Group
@@ -54,15 +54,14 @@ def _whole(
     return record
 
 
-def origin_of(config: AnyConfig, known: Known, name: str, model: Model) -> Origin:
+def origin_of(run: str, seed: int, known: Known, name: str, model: Model) -> Origin:
     """Returns what the weights file of a network says of where it comes from."""
-    assert config.run.name is not None
     classes = known.found.classes
     return Origin(
-        run=config.run.name,
+        run=run,
         network=name,
         experiment=known.trained_on.experiment,
-        seed=config.train.seed,
+        seed=seed,
         classes=classes if model.view is None else model.view.classes,
         among=classes,
     )
@@ -83,10 +82,10 @@ def write_again(
 
 
 def judge(
-    opened: Opened, trainer: Trainer, models: Mapping[str, Model], config: AnyConfig
+    opened: Opened, trainer: Trainer, models: Mapping[str, Model], how: EvalConfig
 ) -> dict[str, Judged | None]:
     """Evaluates what the method returned, and ensembles of it."""
-    if not config.eval.enabled:
+    if not how.enabled:
         return dict.fromkeys((*models, *opened.plan.ensembles))
     ensembles = {
         ensemble: [

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_srdl.analysis.class_scores import ClassScores
-from reid_srdl.config import AnyConfig, EvalConfig, changed, sets_of
+from reid_srdl.config import DataConfig, EvalConfig, changed, sets_of
 from reid_srdl.data import Patterns, find_entry
 from reid_srdl.errors import FileError, fail
 from reid_srdl.evaluation import Progress, Scored
@@ -77,8 +77,8 @@ def evaluate_run(
     """
     run, data_dir, distractors = as_path(run), as_path(data_dir), as_path(distractors)
     config, record = read_run(RunFolder(run), KNOWN)
-    tested = _tested(config, dataset, data_dir, split, distractors)
-    settings = _settings(config, tested.name, changes or {})
+    tested = _tested(config.data, dataset, data_dir, split, distractors)
+    settings = _settings(config.data, config.eval, tested.name, changes or {})
     judged = judge(
         lambda check: opened_run(
             run,
@@ -86,7 +86,7 @@ def evaluate_run(
             data_dir=data_dir,
             split=split,
             distractors=distractors,
-            patterns=patterns_of(config, tested.name, patterns or {}),
+            patterns=patterns_of(config.data, tested.name, patterns or {}),
             flip=settings.flip,
             batch_size=settings.batch_size,
             device=device,
@@ -114,34 +114,36 @@ def evaluate_run(
     return features, result, kept
 
 
-def patterns_of(config: AnyConfig, dataset: str, given: Mapping[str, str]) -> Patterns:
+def patterns_of(data: DataConfig, dataset: str, given: Mapping[str, str]) -> Patterns:
     """Returns what paths tell, by a configuration's own patterns and what was given."""
-    own = config.data.model_dump(include={"camera", "person"})
-    alone = config.data.model_copy(update={"dirs": ()})  # of a joint set each has one
+    own = data.model_dump(include={"camera", "person"})
+    alone = data.model_copy(update={"dirs": ()})  # of a joint set each has one
     told = changed(alone, {"name": dataset, **own, **given}, "data")
     return Patterns(told.camera, told.person)
 
 
 def _tested(
-    config: AnyConfig,
+    data: DataConfig,
     dataset: str | None,
     data_dir: Path | None,
     split: int | None,
     distractors: Path | None,
 ) -> Tested:
     """Returns which data are meant where only some of it was given."""
-    name, own = own_set(config, dataset), dict(sets_of(config.data))
-    own_split = config.data.split if name in own else 0
+    name, own = own_set(data, dataset), dict(sets_of(data))
+    own_split = data.split if name in own else 0
     return Tested(
         name, data_dir or own.get(name), own_split if split is None else split, distractors
     )
 
 
-def _settings(config: AnyConfig, dataset: str, changes: dict[str, Any]) -> EvalConfig:
-    """Returns the run's settings with changes; another data set brings its own kind of gallery."""
-    if dataset in dict(sets_of(config.data)):
-        return changed(settings_on(config, dataset), changes, "eval")
-    return settings_elsewhere(config.eval, dataset, changes)
+def _settings(
+    data: DataConfig, own: EvalConfig, dataset: str, changes: dict[str, Any]
+) -> EvalConfig:
+    """Returns a run's settings with changes; another data set brings its own kind of gallery."""
+    if dataset in dict(sets_of(data)):
+        return changed(settings_on(data, own, dataset), changes, "eval")
+    return settings_elsewhere(own, dataset, changes)
 
 
 def settings_elsewhere(own: EvalConfig, dataset: str, changes: dict[str, Any]) -> EvalConfig:
@@ -204,8 +206,7 @@ def evaluate_classes(
             networks[name] = Classifier(str(run), network, origin.classes, origin.among)
     spec = networks[record.network].network.spec
     compute = choose_for(spec, device, config.train.precision, config.train.threads)
-    config = config.model_copy(update={"eval": settings, "data": data})
-    task, judged = judge_classes(config, networks, compute, steps=steps, noted=noted)
+    task, judged = judge_classes(data, settings, networks, compute, steps=steps, noted=noted)
     evaluated = [
         Evaluated(
             network=name,

@@ -63,7 +63,7 @@ def evaluate_weights(
     config = configured(file.model, foreign=foreign)
     settings: EvalConfig = settings_elsewhere(config.eval, dataset, changes or {})
 
-    told = patterns_of(config, dataset, patterns or {})
+    told = patterns_of(config.data, dataset, patterns or {})
     train = config.train
     compute = choose_for(foreign.network.spec, device, train.precision, train.threads)
 
@@ -118,16 +118,12 @@ def evaluate_weights_of_classes(
     for line in foreign.notes:
         noted(line)
     config = configured(file.model, foreign=foreign)
-    update = {
-        "eval": changed(config.eval, changes or {}, "eval"),
-        "data": config.data.model_copy(update={"name": dataset, "dir": data_dir}),
-    }
+    settings = changed(config.eval, changes or {}, "eval")
+    data = config.data.model_copy(update={"name": dataset, "dir": data_dir})
     train, known = config.train, foreign.classes
     compute = choose_for(foreign.network.spec, device, train.precision, train.threads)
     network = Classifier(str(file), foreign.network, known, known)
-    _, judged = judge_classes(
-        config.model_copy(update=update), {NETWORK: network}, compute, steps=steps, noted=noted
-    )
+    _, judged = judge_classes(data, settings, {NETWORK: network}, compute, steps=steps, noted=noted)
     found = judged[NETWORK].result
     assert isinstance(found, ClassScores)
     return {NETWORK: found}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from reid_srdl.config import AnyConfig, sets_of
+from reid_srdl.config import DataConfig, sets_of
 from reid_srdl.data import UNKNOWN, Patterns, find_entry
 from reid_srdl.data.normalisation import IMAGENET, Normalisation
 from reid_srdl.data.reid.crops import ReidData
@@ -110,7 +110,7 @@ def opened_run(
     extractor = extractor_of_run(
         run, flip=flip, batch_size=batch_size, device=device, network=network, steps=steps
     )
-    name = own_set(config, dataset)
+    name = own_set(config.data, dataset)
     own = name in dict(sets_of(config.data))
     if own and split not in (None, config.data.split):
         raise UserError(
@@ -121,7 +121,7 @@ def opened_run(
         )
     if split is None:
         split = config.data.split if own else 0
-    data = data_to_test(RunFolder(run), config, name, data_dir, split, patterns)
+    data = data_to_test(RunFolder(run), config.data, name, data_dir, split, patterns)
     if distractors is not None:
         data = with_distractors(data, distractors)
     if check is not None:
@@ -166,17 +166,17 @@ def seen_by(dataset: str) -> Normalisation:
     return IMAGENET if dataset == UNKNOWN else find_entry(dataset).normalisation
 
 
-def own_set(config: AnyConfig, dataset: str | None) -> str:
+def own_set(trained: DataConfig, dataset: str | None) -> str:
     """Returns the name of the set that a run is judged on, unless another one is asked for.
 
     Raises:
         UserError: the run was trained on a joint set, of which none is named.
     """
-    names = [name for name, _ in sets_of(config.data)]
-    if dataset in (None, config.data.name):
+    names = [name for name, _ in sets_of(trained)]
+    if dataset in (None, trained.name):
         if len(names) > 1:
             raise UserError(
-                f"the run was trained on {config.data.name}, and each of these is judged by itself",
+                f"the run was trained on {trained.name}, and each of these is judged by itself",
                 f"choose one: --dataset {' or '.join(names)}",
                 usage=True,
             )

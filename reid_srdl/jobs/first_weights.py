@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from reid_srdl.config import AnyConfig
+from reid_srdl.config import ModelConfig
 from reid_srdl.data import find_entry
 from reid_srdl.data.normalisation import Normalisation
 from reid_srdl.errors import UserError
@@ -20,12 +20,13 @@ from reid_srdl.models.state_files import own_trunk
 from reid_srdl.tasks.normalised import normalisation_of
 
 
-def told_of_weights(path: Path, config: AnyConfig) -> Iterator[str]:
+def told_of_weights(path: Path, model: ModelConfig, dataset: str) -> Iterator[str]:
     """Yields a line for each part of a foreign file that is left out, and for other pixels.
 
     Args:
         path: the file of first weights.
-        config: the run's.
+        model: the run's network.
+        dataset: what it will be trained on.
 
     Raises:
         UserError: the file cannot be read, or its code's network takes pixels otherwise than the
@@ -34,14 +35,14 @@ def told_of_weights(path: Path, config: AnyConfig) -> Iterator[str]:
     if own_trunk(path) is not None:
         return
     state = read_state(path)
-    spec = NetworkSpec(config.model.name, 2, changes=changes_of(config.model))
-    code = code_of(state, path, config.model.name)
+    spec = NetworkSpec(model.name, 2, changes=changes_of(model))
+    code = code_of(state, path, model.name)
     if code is None:
-        found = libraries.read(state, build(NetworkSpec(config.model.name, 2), seed=0))
+        found = libraries.read(state, build(NetworkSpec(model.name, 2), seed=0))
     else:
         found = found_for(spec, code, state)
     yield from left_out(spec, found)
-    known = find_entry(config.data.name).normalisation
+    known = find_entry(dataset).normalisation
     theirs = normalisation_of(NetworkSpec(spec.name, 2, changes=found.changes), known)
     if theirs == known:
         return
@@ -50,7 +51,7 @@ def told_of_weights(path: Path, config: AnyConfig) -> Iterator[str]:
         return
     raise UserError(
         f"model.weights: {path}: {code.name}'s network takes pixels normalised by a mean of "
-        f"{_shown(theirs)}; those of {config.data.name} are by {_shown(known)}",
+        f"{_shown(theirs)}; those of {dataset} are by {_shown(known)}",
         "take it as a network that is trained already: reid-srdl import",
     )
 

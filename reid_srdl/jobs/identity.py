@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reid_srdl.config import AnyConfig, fingerprint, run_keys, sets_of
+from reid_srdl.config import AnyConfig, DataConfig, MethodOptions, fingerprint, run_keys, sets_of
 from reid_srdl.data.file_digests import file_digest
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.rehearsal import rehearse
@@ -37,7 +37,7 @@ def trained_on(
         settings=fingerprint(config),
         experiment=experiment_of(config, [teacher.experiment for teacher in teachers]),
         name=config.data.name,
-        folder=_places(config, found),
+        folder=_places(config.data, found),
         train=train,
         test=test,
         classes=tuple(found.classes),
@@ -49,10 +49,10 @@ def trained_on(
     )
 
 
-def _places(config: AnyConfig, found: TaskData) -> str:
+def _places(data: DataConfig, found: TaskData) -> str:
     """Returns where the data stand; of a joint set where each of its parts does."""
     parts = found.parts or (found,)
-    told = zip(sets_of(config.data), parts, strict=True)
+    told = zip(sets_of(data), parts, strict=True)
     return " + ".join(str(place or part.data.root) for (_, place), part in told)
 
 
@@ -86,13 +86,13 @@ def with_teachers(config: AnyConfig, told: list[str]) -> AnyConfig:
     return config.model_copy(update={"method": config.method.model_copy(update=changes)})
 
 
-def check_source(config: AnyConfig) -> None:
-    """Checks that the file of a method of one's own is the one that the configuration was made of.
+def check_source(method: MethodOptions) -> None:
+    """Checks that the file of a method of one's own is the one that a configuration was made of.
 
     Raises:
         UserError: it has changed.
     """
-    name, digest = config.method.name, config.method.digest
+    name, digest = method.name, method.digest
     if own.is_own(name) and own.digest_of(name) != digest:
         raise UserError(
             f"--method {own.short(name)}: the file has changed since the run began",

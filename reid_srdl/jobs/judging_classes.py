@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from reid_srdl.config import AnyConfig
+from reid_srdl.config import DataConfig, EvalConfig
 from reid_srdl.data import find_entry
 from reid_srdl.data.classes.samples import ClassData, Samples
 from reid_srdl.data.colours import grey
@@ -45,7 +45,8 @@ class Classifier:
 
 
 def judge_classes(
-    config: AnyConfig,
+    data: DataConfig,
+    judged: EvalConfig,
     networks: Mapping[str, Classifier],
     compute: Compute,
     *,
@@ -57,7 +58,8 @@ def judge_classes(
     A network that takes grey images sees the luma of those in colour.
 
     Args:
-        config: names the data set, and says how to evaluate.
+        data: names the data set.
+        judged: how to evaluate.
         networks: by name; they take their pixels alike.
         compute: where they run.
         steps, noted: told of the progress, and what of the data was left out.
@@ -66,15 +68,15 @@ def judge_classes(
         UserError: classes that nobody named, data that cannot be read, that have other classes, or
             that are grey where a network takes colours.
     """
-    name = config.data.name
+    name = data.name
     for one in networks.values():
         _check_named(one, name)
     steps = steps or (lambda what, done, total: None)
     first = next(iter(networks.values())).network
-    found = _seen_by(first, read_data(config, steps), name)
+    found = _seen_by(first, read_data(data, judged, steps), name)
     tell_left_out(found.data, noted)
     own = normalisation_of(first.spec, find_entry(name).normalisation)
-    task = ClassificationTask(config, compute, steps, found, normalisation=own)
+    task = ClassificationTask(data, judged, compute, steps, found, normalisation=own)
     models = {key: _model(key, one, task, compute) for key, one in networks.items()}
     with compute.activated():
         return task, task.judge(models, {})

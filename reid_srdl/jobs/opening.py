@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reid_srdl.config import AnyConfig, fingerprint
+from reid_srdl.config import AnyConfig, RunConfig, TrainConfig, fingerprint
 from reid_srdl.data.augment import check_pad
 from reid_srdl.jobs.before import check_evaluable, check_networks
 from reid_srdl.jobs.first_weights import told_of_weights
@@ -32,13 +32,12 @@ from reid_srdl.tasks.task import Task
 from reid_srdl.training.precision import Compute, choose
 
 
-def compute_of(config: AnyConfig) -> Compute:
-    """Returns where and how a configuration computes; ``auto`` is what this machine has.
+def compute_of(train: TrainConfig) -> Compute:
+    """Returns where and how a ``train`` section computes; ``auto`` is what this machine has.
 
     Raises:
         UserError: as `choose`.
     """
-    train = config.train
     return choose(
         train.device, train.precision, train.threads, compile=train.compile, graph=train.graph
     )
@@ -51,7 +50,7 @@ def as_begun(config: AnyConfig) -> AnyConfig:
     """
     if config.train.precision != "auto" or config.run.name is None:
         return config
-    folder = run_folder(config)
+    folder = run_folder(config.run)
     if not folder.config.is_file():
         return config
     kept = {"precision": folder.read_config(OPTIONS).train.precision}
@@ -100,10 +99,10 @@ def on_threads(config: AnyConfig, compute: Compute, threads: int) -> tuple[AnyCo
     return config.model_copy(update={"train": train}), replace(compute, threads=threads)
 
 
-def run_folder(config: AnyConfig) -> RunFolder:
-    """Returns the folder of a resolved configuration's run."""
-    assert config.run.name is not None
-    return RunFolder(config.run.dir / config.run.name)
+def run_folder(run: RunConfig) -> RunFolder:
+    """Returns the folder of a run whose configuration is resolved."""
+    assert run.name is not None
+    return RunFolder(run.dir / run.name)
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ class Known:
 
 def identify(config: AnyConfig, listener: Listener) -> Known:
     """Reads what a run would be trained on, cheap things first."""
-    check_source(config)
+    check_source(config.method)
     size = (config.data.height, config.data.width)
     check_pad(*size, config.data.pad)
     check_network(config.model.name, config.model.init, size)
@@ -134,12 +133,12 @@ def identify(config: AnyConfig, listener: Listener) -> Known:
         weights = find_imagenet_weights(config.model.name, config.model.weights)
     elif config.model.weights is not None:
         weights = find_weights(config.model.weights)
-        for line in told_of_weights(weights, config):
+        for line in told_of_weights(weights, config.model, config.data.name):
             listener.noted(line)
     if weights is not None:
         changes, width = changes_of(config.model), config.model.width
         check_weights(NetworkSpec(config.model.name, 2, size, 3, changes, width), weights)
-    found = read_data(config, listener.steps)
+    found = read_data(config.data, config.eval, listener.steps)
     for note in found.data.notes:
         listener.noted(note.line)
     teachers = named_teachers(config, found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reid_srdl.config import AnyConfig, sets_of
+from reid_srdl.config import DataConfig, sets_of
 from reid_srdl.data import Patterns, load_dataset
 from reid_srdl.data.people.kept_split import split_text
 from reid_srdl.data.reid.crops import ReidData
@@ -25,7 +25,7 @@ def drawn_split(found: TaskData) -> str | None:
 
 def data_to_test(
     run: RunFolder,
-    config: AnyConfig,
+    trained: DataConfig,
     dataset: str,
     data_dir: Path | None,
     split: int,
@@ -35,7 +35,7 @@ def data_to_test(
 
     Args:
         run: the run's folder.
-        config: its configuration.
+        trained: the data that it was trained on.
         dataset: its own set, a part of it, or another one.
         data_dir: where that is; None: where the run's own was, or where data sets are looked for.
         split: which division, where the set has several.
@@ -44,7 +44,7 @@ def data_to_test(
     Raises:
         UserError: as `data.load_dataset`.
     """
-    own = dict(sets_of(config.data))
+    own = dict(sets_of(trained))
     kept = run.split if dataset in own and run.split.exists() else None
-    patterns = patterns or Patterns(config.data.camera, config.data.person)
+    patterns = patterns or Patterns(trained.camera, trained.person)
     return load_dataset(dataset, data_dir or own.get(dataset), split, patterns, kept)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reid_srdl.config import AnyConfig
+from reid_srdl.config import DataConfig
 from reid_srdl.data import Patterns
 from reid_srdl.data.reid.crops import Crops, ReidData
 from reid_srdl.data.reid.distractors import with_distractors
@@ -59,8 +59,8 @@ def files_of(
     known = {} if known is None else known
     try:
         config = folder.read_config(KNOWN)
-        key = _key(folder, config, data)
-        found = known[key] if key in known else _listed(folder, config, data, patterns)
+        key = _key(folder, config.data, data)
+        found = known[key] if key in known else _listed(folder, config.data, data, patterns)
         known[key] = found
     except UserError as error:
         return Files(note=f"{run}: no images: {error.what}")
@@ -109,22 +109,22 @@ def shown_lists(kept: KeptRanks, choice: Choice, files: Files) -> tuple[list[Sho
     return lists, [*([files.note] if files.note else []), *gone(lists)]
 
 
-def _key(folder: RunFolder, config: AnyConfig, data: EvaluationData) -> str:
+def _key(folder: RunFolder, trained: DataConfig, data: EvaluationData) -> str:
     """Returns what tells apart the data that runs are judged on."""
     where = data.model_dump_json(include={"name", "split", "folder", "distractors_folder"})
     own = str(folder.path) if folder.split.exists() else ""
-    return f"{config.data.model_dump_json()} {where} {own}"
+    return f"{trained.model_dump_json()} {where} {own}"
 
 
 def _listed(
-    folder: RunFolder, config: AnyConfig, data: EvaluationData, given: Mapping[str, str] | None
+    folder: RunFolder, trained: DataConfig, data: EvaluationData, given: Mapping[str, str] | None
 ) -> ReidData:
-    own = Patterns(config.data.camera, config.data.person)
+    own = Patterns(trained.camera, trained.person)
     patterns = Patterns(**{"camera": own.camera, "person": own.person, **(given or {})})
     place = None if data.folder is None else Path(data.folder)
     if place is not None and not place.is_absolute():
         place = None  # the name of a set of one's own; the run knows where it stands
-    found = data_to_test(folder, config, data.name, place, data.split or 0, patterns)
+    found = data_to_test(folder, trained, data.name, place, data.split or 0, patterns)
     if data.distractors_folder is not None:
         found = with_distractors(found, Path(data.distractors_folder))
     return found

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from reid_srdl.config import AnyConfig
+from reid_srdl.config import AnyConfig, DataConfig, MethodOptions
 from reid_srdl.config.start import Start
 from reid_srdl.data.batches import TrainingSet
 from reid_srdl.errors import UserError
@@ -70,35 +70,37 @@ def plan_run(config: AnyConfig, task: Task, weights: Path | None) -> RunPlan:
     Raises:
         UserError: a teacher that cannot teach, or a loss that asks for what its phase cannot give.
     """
-    origin = origin_of(config)
+    origin = origin_of(config.data.name, config.model, config.run)
     setting = setting_of(
         config,
-        _facts(config, task),
+        _facts(config.data, task),
         file_digest(weights) if weights else "random",
         content=task.facts.content.train if task.facts.content is not None else "",
         origin=f"from {origin[0].digest}" if origin else "",
     )
-    planner, returned = _planned(config, setting)
+    planner, returned = _planned(config.method, config.train.epochs, setting)
     if origin is not None:
         _check_origin(*origin, planner)
     if config.train.budget != "own":
-        setting = budgeted(config, setting, planner.phases)
-        planner, returned = _planned(config, setting)
+        setting = budgeted(config.method.name, config.train.epochs, setting, planner.phases)
+        planner, returned = _planned(config.method, config.train.epochs, setting)
     check_steps(planner.phases)
     return RunPlan(
         setting,
         returned,
         tuple(planner.phases),
         tuple(planner.teachers.values()),
-        ensembles_of(config, planner),
+        ensembles_of(config.eval, planner),
     )
 
 
-def _planned(config: AnyConfig, setting: Setting) -> tuple[Planner, dict[str, Model]]:
+def _planned(
+    method: MethodOptions, epochs: int, setting: Setting
+) -> tuple[Planner, dict[str, Model]]:
     """Runs the program against a planner, and counts the work of each phase."""
     planner = Planner(setting)
-    returned = run_program(config, planner, config.train.epochs)
-    with told_as_own(config):  # its losses are called
+    returned = run_program(method, planner, epochs)
+    with told_as_own(method.name):  # its losses are called
         for phase in planner.phases:
             _ = phase.work
     return planner, returned
@@ -144,19 +146,18 @@ def measured_seconds(plan: RunPlan, images: TrainingSet, compute: Compute) -> di
     return seconds
 
 
-def _facts(config: AnyConfig, task: Task) -> DataFacts:
+def _facts(data: DataConfig, task: Task) -> DataFacts:
     images = task.training_set
     counts = images.counts(len(task.classes))
-    size = (config.data.height, config.data.width)
     return DataFacts(
-        config.data.name,
+        data.name,
         images.key,
         task.classes,
         counts,
-        size,
+        (data.height, data.width),
         images.pad,
         images.flip,
-        config.data.validation,
+        data.validation,
         images.augmentation,
     )
 

@@ -54,7 +54,7 @@ def profile_run(
         check_output(trace, "the trace")
     config = _configured(source, given, assignments)
     check_shareable(config, group)
-    compute = own_compute(compute_of(config), config.train.threads, group)
+    compute = own_compute(compute_of(config.train), config.train.threads, group)
     config, compute = on_threads(resolve_run(config, compute), compute, compute.threads)
     listener = listener or Silence()
     with compute.activated(), scratch_cache():

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reid_srdl.config import AnyConfig, OptimConfig, SamplerConfig
+from reid_srdl.config import AnyConfig, EvalConfig, MethodOptions, OptimConfig, SamplerConfig
 from reid_srdl.data import find_entry
 from reid_srdl.data.samplers import Identities, Sampler, Shuffled
 from reid_srdl.errors import UserError
@@ -123,7 +123,7 @@ def rehearse(config: AnyConfig) -> Rehearsal:
             "raise train.epochs, or change the method's options",
             usage=True,
         ) from None
-    check_ensembles(config, done)
+    check_ensembles(config.eval.ensembles, config.method.name, done)
     if config.optim.ema_teaches and not done.taught:
         raise UserError(
             f"optim.ema_teaches: nothing in {own.short(config.method.name)} learns from a network "
@@ -134,8 +134,8 @@ def rehearse(config: AnyConfig) -> Rehearsal:
     return done
 
 
-def run_program(config: AnyConfig, trainer: Planner, epochs: int) -> dict[str, Model]:
-    """Runs the configured program against a trainer or a planner.
+def run_program(method: MethodOptions, trainer: Planner, epochs: int) -> dict[str, Model]:
+    """Runs a method's program against a trainer or a planner.
 
     Returns:
         The models that it returns, by name, each followed by its average and its best epoch, as
@@ -144,10 +144,10 @@ def run_program(config: AnyConfig, trainer: Planner, epochs: int) -> dict[str, M
     Raises:
         UserError: a method of one's own fails, or returns no models; or as the verbs.
     """
-    name = config.method.name
+    name = method.name
     program = method_of(name).program
-    with told_as_own(config):
-        models = program(trainer, epochs, config.method)
+    with told_as_own(name):
+        models = program(trainer, epochs, method)
     by_name = isinstance(models, Mapping) and all(isinstance(key, str) for key in models)
     if not models or not by_name or not all(isinstance(m, Model) for m in models.values()):
         raise UserError(
@@ -159,7 +159,7 @@ def run_program(config: AnyConfig, trainer: Planner, epochs: int) -> dict[str, M
 
 
 @contextlib.contextmanager
-def told_as_own(config: AnyConfig) -> Iterator[None]:
+def told_as_own(method: str) -> Iterator[None]:
     """Tells what a method of one's own raises in words, as a user's file, no fault of ours.
 
     Raises:
@@ -170,11 +170,10 @@ def told_as_own(config: AnyConfig) -> Iterator[None]:
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        if not own.is_own(config.method.name):
+        if not own.is_own(method):
             raise
         told = f"{type(error).__name__}: {error}".partition("\n")[0]
-        name = own.short(config.method.name)
-        raise UserError(f"--method {name}: fails ({told})", "mend it") from error
+        raise UserError(f"--method {own.short(method)}: fails ({told})", "mend it") from error
 
 
 def setting_of(
@@ -246,19 +245,19 @@ def sampler_of(drawn: SamplerConfig) -> Sampler:
     return Identities(drawn.identities, drawn.images)
 
 
-def ensembles_of(config: AnyConfig, planner: Planner) -> tuple[str, ...]:
+def ensembles_of(judged: EvalConfig, planner: Planner) -> tuple[str, ...]:
     """Returns the ensembles that are judged, first those that the configuration asks for."""
-    return tuple(dict.fromkeys((*config.eval.ensembles, *planner.ensembles)))
+    return tuple(dict.fromkeys((*judged.ensembles, *planner.ensembles)))
 
 
-def check_ensembles(config: AnyConfig, done: Rehearsal) -> None:
+def check_ensembles(asked: Sequence[str], method: str, done: Rehearsal) -> None:
     """Checks that ensembles are made of networks that the program makes.
 
     Raises:
         UserError: they are not.
     """
-    for ensemble in config.eval.ensembles:
-        if config.eval.ensembles.count(ensemble) > 1:
+    for ensemble in asked:
+        if asked.count(ensemble) > 1:
             raise UserError(
                 f"eval.ensembles: {ensemble!r} stands there twice", "give it once", usage=True
             )
@@ -271,8 +270,7 @@ def check_ensembles(config: AnyConfig, done: Rehearsal) -> None:
             )
         if unknown := sorted(set(members) - set(done.networks)):
             raise UserError(
-                f"eval.ensembles: {own.short(config.method.name)} has no network "
-                f"{', '.join(unknown)}",
+                f"eval.ensembles: {own.short(method)} has no network {', '.join(unknown)}",
                 f"it has {', '.join(done.networks)}",
                 usage=True,
             )
@@ -284,14 +282,14 @@ def _rehearsed(config: AnyConfig, epochs: int) -> Rehearsal:
     counts = (batch,) * _CLASSES
     data = DataFacts(config.data.name, "", names, counts, size, 0, False, config.data.validation)
     planner = _Rehearsing(setting_of(config, data))
-    returned = run_program(config, planner, epochs)
+    returned = run_program(config.method, planner, epochs)
     if not any(phase.kind == "fit" for phase in planner.phases):
         raise UserError(
             f"--method {own.short(config.method.name)}: trains nothing",
             "call trainer.fit in the program",
             usage=True,
         )
-    ensembles = ensembles_of(config, planner)
+    ensembles = ensembles_of(config.eval, planner)
     phases, sources = tuple(planner.phases), tuple(planner.sources)
     return Rehearsal(returned, phases, config, planner.taught, ensembles, sources)
 

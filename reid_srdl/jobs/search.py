@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.config import AnyConfig, changed
+from reid_srdl.config import DataConfig, changed
 from reid_srdl.data import UNKNOWN as NO_SET
 from reid_srdl.data.images import KINDS, UnreadableError, read_rgb
 from reid_srdl.data.notes import Finding
@@ -74,7 +74,7 @@ def search_run(
     folder = RunFolder(run)
     config, record = read_run(folder, KNOWN)
     _query(image)
-    where, crops, junk, notes = _gallery(folder, config, gallery, data_dir)
+    where, crops, junk, notes = _gallery(folder, config.data, gallery, data_dir)
     if not 1 <= k <= len(crops):
         raise UserError(
             f"the {k} nearest of {len(crops):,} images are asked for",
@@ -120,26 +120,26 @@ def _query(image: Path, size: tuple[int, int] | None = None) -> NDArray[np.uint8
 
 
 def _gallery(
-    run: RunFolder, config: AnyConfig, folder: Path | None, data_dir: Path | None
+    run: RunFolder, trained: DataConfig, folder: Path | None, data_dir: Path | None
 ) -> tuple[Path, Crops, int, tuple[Finding, ...]]:
     """Returns the gallery's folder, the crops that count, how many are junk, and notes."""
     notes: tuple[Finding, ...] = ()
     if folder is not None:
         crops, notes = list_gallery(folder)
     else:
-        if "+" in config.data.name:
+        if "+" in trained.name:
             raise UserError(
-                f"the run was trained on {config.data.name}, which is no one gallery",
+                f"the run was trained on {trained.name}, which is no one gallery",
                 "name a folder of crops: --gallery DIR",
                 usage=True,
             )
-        if config.data.name == NO_SET:
+        if trained.name == NO_SET:
             raise UserError(
                 f"{run.path}: an imported network: its own gallery is not known",
                 "name a folder of crops: --gallery DIR",
                 usage=True,
             )
-        data = data_to_test(run, config, config.data.name, data_dir, config.data.split)
+        data = data_to_test(run, trained, trained.name, data_dir, trained.split)
         crops = data.gallery
         folder = data.root if data.persons else crops.paths[0].parent
     counts = crops.pids != JUNK

@@ -34,7 +34,7 @@ def seeded(config: AnyConfig, seeds: Sequence[int], *, elsewhere: bool = False) 
         UserError: the device is not there.
     """
     train, made = config.train, []
-    compute = None if elsewhere else compute_of(config)
+    compute = None if elsewhere else compute_of(config.train)
     for seed in dict.fromkeys(seeds):
         name = config.run.name and f"{config.run.name}-seed{seed}"
         own = {

@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reid_srdl.config import AnyConfig
+from reid_srdl.config import AnyConfig, MethodOptions, RunConfig
 from reid_srdl.machine import code_digest, installed
 from reid_srdl.methods import own
 from reid_srdl.records.phase_store import FOLDER, PhaseStore
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 _NOT_JUDGED = {"enabled", "ensembles"}
 
 
-def store_of(config: AnyConfig) -> PhaseStore | None:
+def store_of(run: RunConfig, method: MethodOptions) -> PhaseStore | None:
     """Returns the store in which a run shares its phases; None: it does not.
 
     NOTE: one by a method of one's own does not: what its file imports is in no key.
     """
-    if config.run.shared is None or own.is_own(config.method.name):
+    if run.shared is None or own.is_own(method.name):
         return None
-    return PhaseStore(config.run.shared)
+    return PhaseStore(run.shared)
 
 
 def with_store(config: AnyConfig, *, on: bool, runs: Path | None = None) -> AnyConfig:
@@ -63,10 +63,10 @@ def sharing_of(
     """
     from reid_srdl.training.sharing import Sharing
 
-    if (store := store_of(config)) is None:
+    if (store := store_of(config.run, config.method)) is None:
         return None
     told = circumstances(config, setting, compute)
-    return Sharing(store, _name(config, store), told, noted, warned)
+    return Sharing(store, _name(config.run, store), told, noted, warned)
 
 
 def circumstances(config: AnyConfig, setting: Setting, compute: Compute) -> dict[str, Any]:
@@ -101,9 +101,9 @@ def circumstances(config: AnyConfig, setting: Setting, compute: Compute) -> dict
     }
 
 
-def _name(config: AnyConfig, store: PhaseStore) -> str:
+def _name(run: RunConfig, store: PhaseStore) -> str:
     """Returns how others are told of a run: its folder, seen from that of the store."""
-    assert config.run.name is not None
-    folder = (config.run.dir / config.run.name).resolve()
+    assert run.name is not None
+    folder = (run.dir / run.name).resolve()
     top = store.folder.parent
     return folder.relative_to(top).as_posix() if top in folder.parents else os.fspath(folder)

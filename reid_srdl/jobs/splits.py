@@ -63,7 +63,7 @@ def evaluate_splits(
     Raises:
         UserError: the data set is the run's own, or has one split; or as `evaluate_run`.
     """
-    name = own_set(RunFolder(run).read_config(KNOWN), dataset)
+    name = own_set(RunFolder(run).read_config(KNOWN).data, dataset)
     count = find_entry(name).splits
     if count == 1:
         raise UserError(f"--split all: {name} has one split", "leave --split out", usage=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reid_srdl.config import AnyConfig
+from reid_srdl.config import ModelConfig, RunConfig
 from reid_srdl.config.start import Start, parse_start
 from reid_srdl.errors import UserError
 from reid_srdl.files import file_digest
@@ -112,31 +112,31 @@ def placed_weights(tree: Mapping[str, Any]) -> dict[str, Any]:
     return {**tree, "model": {**model, "weights_digest": digest}}
 
 
-def origin_of(config: AnyConfig) -> tuple[Start, NetworkSpec] | None:
+def origin_of(dataset: str, model: ModelConfig, run: RunConfig) -> tuple[Start, NetworkSpec] | None:
     """Returns where a run's first weights come from, and their network, if from a checkpoint.
 
     Raises:
         UserError: the checkpoint is gone, and the run has not begun; or another data set's.
     """
-    if config.model.start is None:
+    if model.start is None:
         return None
-    start = parse_start(config.model.start)
-    own = _own_file(config, start)
+    start = parse_start(model.start)
+    own = _own_file(run, start)
     if own.is_file():
         from reid_srdl.models.spec_files import read_spec
 
         return start, read_spec(own)
     source = RunFolder(Path(start.run)).read_config(KNOWN).data.name
-    if source != config.data.name:
+    if source != dataset:
         raise UserError(
-            f"model.start: {start.label} was trained on {source}, this run's is {config.data.name}",
+            f"model.start: {start.label} was trained on {source}, this run's is {dataset}",
             "start from a run on the same data set",
             usage=True,
         )
     return start, _same(start).spec
 
 
-def keep_start(config: AnyConfig) -> Path | None:
+def keep_start(model: ModelConfig, run: RunConfig) -> Path | None:
     """Copies the first weights into the run's folder, once, and returns their file.
 
     The source run may go on or be pruned: from now on this run needs it no more.
@@ -144,23 +144,23 @@ def keep_start(config: AnyConfig) -> Path | None:
     Raises:
         UserError: the checkpoint is gone, or no longer what it was.
     """
-    if config.model.start is None:
+    if model.start is None:
         return None
     from reid_srdl.models.weights import save_network
     from reid_srdl.training.checkpoint import network_in
 
-    start = parse_start(config.model.start)
-    own = _own_file(config, start)
+    start = parse_start(model.start)
+    own = _own_file(run, start)
     if not own.is_file():
         kept = _same(start)
         save_network(own, network_in(kept.path, kept.key, kept.member))
     return own
 
 
-def _own_file(config: AnyConfig, start: Start) -> Path:
-    assert config.run.name is not None
+def _own_file(run: RunConfig, start: Start) -> Path:
+    assert run.name is not None
     assert start.digest is not None
-    folder = RunFolder(config.run.dir / config.run.name)
+    folder = RunFolder(run.dir / run.name)
     return folder.phases / f"start-{start.digest[:16]}.safetensors"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from reid_srdl.analysis.cost import TRCOST_UNIT, count_parameters, multiply_accumulates
-from reid_srdl.config import PATHS, AnyConfig
+from reid_srdl.config import PATHS, AnyConfig, DataConfig, EvalConfig
 from reid_srdl.config.start import parse_start
 from reid_srdl.jobs.identity import experiment_of, with_teachers
 from reid_srdl.jobs.planning import RunPlan
@@ -73,7 +73,9 @@ def summarise(
         created=created,
         timing=Timing(taken=dict(taken)),
         evaluations=tuple(
-            one for name, done in judged.items() for one in _evaluated(config, facts, name, done)
+            one
+            for name, done in judged.items()
+            for one in _evaluated(config.data, config.eval, facts, name, done)
         ),
         versions=Versions.model_validate(versions()),
         device=Device(
@@ -202,7 +204,7 @@ def _branches(spec: NetworkSpec) -> dict[str, BranchFacts]:
 
 
 def _evaluated(
-    config: AnyConfig, facts: DatasetFacts, name: str, done: Judged | None
+    data: DataConfig, how: EvalConfig, facts: DatasetFacts, name: str, done: Judged | None
 ) -> Iterator[Evaluated]:
     """Yields what a network came to on its data set; on a joint one, on each set of it."""
     sets = facts.parts or (facts,)
@@ -211,8 +213,8 @@ def _evaluated(
         result = one.result if one else None
         yield Evaluated(
             network=name,
-            data=own_data(part, config.data.split, result),
-            settings=settings_used(settings_on(config, part.name), part.task),
+            data=own_data(part, data.split, result),
+            settings=settings_used(settings_on(data, how, part.name), part.task),
             result=result,
             per_query=one.per_query if one else None,
         )

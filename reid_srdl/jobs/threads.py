@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import torch
 
-from reid_srdl.config import AnyConfig
 from reid_srdl.data.batches import TrainingSet
 from reid_srdl.jobs.planning import RunPlan, stepping, timed
 from reid_srdl.machine import named_threads
@@ -26,15 +25,15 @@ _CLEARLY = 1.25  # how much faster fewer threads must be: a quiet machine always
 _LOST = 2.0  # how much slower than the best still fewer threads are not tried
 
 
-def named_or_kept(config: AnyConfig, folder: RunFolder) -> int | None:
+def named_or_kept(named: int | None, folder: RunFolder) -> int | None:
     """Returns the threads that a run has already; None: it is new, and nobody names any.
 
     Args:
-        config: the experiment; threads that it names come first.
+        named: threads that the experiment names; they come first.
         folder: the run's; threads that it began with come next.
     """
-    if config.train.threads is not None:
-        return config.train.threads
+    if named is not None:
+        return named
     if folder.config.exists():
         return folder.read_config(OPTIONS).train.threads or named_threads()
     return named_threads()

@@ -87,13 +87,13 @@ def train(
     listener, group = listener or Silence(), group or Alone()
     check_shareable(config, group)
     config = as_begun(config)
-    asked, compute = config, own_compute(compute_of(config), config.train.threads, group)
+    asked, compute = config, own_compute(compute_of(config.train), config.train.threads, group)
     config = resolve_run(config, compute)
     if group.size > 1:
         check_alike(group, code_and_configuration(config))
-    folder = run_folder(config)
+    folder = run_folder(config.run)
     folder.check_same(config, OPTIONS)
-    threads = named_or_kept(asked, folder) if group.size == 1 else compute.threads
+    threads = named_or_kept(asked.train.threads, folder) if group.size == 1 else compute.threads
     config, compute = on_threads(config, compute, threads or compute.threads)
     known = identify(config, listener)
     if group.size > 1:
@@ -133,7 +133,7 @@ class _Run:
             timed: threads that nobody named are those that are fastest now.
         """
         check_room(self.opened.plan, self.folder.path)
-        if (store := store_of(self.config)) is not None:
+        if (store := store_of(self.config.run, self.config.method)) is not None:
             if self.group.size > 1:
                 self.listener.noted(_SHARES_NOTHING)
             else:
@@ -153,7 +153,7 @@ class _Run:
         """Trains, judges and writes; the folder is locked."""
         if self.group.rank == 0:
             self.folder.begin(self.config, self.known.trained_on, drawn_split(self.known.found))
-            keep_start(self.config)
+            keep_start(self.config.model, self.config.run)
         check_seen(self.folder, self.group)
         sharing = None
         if self.group.size == 1:
@@ -161,12 +161,12 @@ class _Run:
             sharing = sharing_of(self.config, self.opened.plan.setting, self.compute, *told)
         events = TensorBoardLog(self.folder.path) if tensorboard else None
         trainer = self._trainer(sharing, events)
-        models = run_program(self.config, trainer, self.config.train.epochs)
+        models = run_program(self.config.method, trainer, self.config.train.epochs)
         if self.group.rank > 0:
             self.group.meet()  # process 0 judges and writes meanwhile
             return read_record(self.folder.path)
         self._write_networks(trainer, models)
-        judged = judge(self.opened, trainer, models, self.config)
+        judged = judge(self.opened, trainer, models, self.config.eval)
         record = summarise(
             self.config,
             self.opened.plan,
@@ -187,11 +187,12 @@ class _Run:
         return record
 
     def _write_networks(self, trainer: Trainer, models: Mapping[str, Model]) -> None:
-        folder = self.folder
+        folder, run = self.folder, self.config.run.name
+        assert run is not None
         if not folder.config.exists():
             write_again(folder, self.config, self.known, trainer.phases, self.listener)
         for name, model in models.items():
-            origin = origin_of(self.config, self.known, name, model)
+            origin = origin_of(run, self.config.train.seed, self.known, name, model)
             with sealed(folder.weights(name)):
                 save_network(folder.weights(name), model.network, origin)
         with sealed(folder.metrics):
@@ -213,7 +214,7 @@ class _Run:
             folder=self.folder.phases,
             monitor=Monitors(*log, self.listener, *([] if events is None else [events])),
             weights=opened.weights,
-            origin=keep_start(config),
+            origin=keep_start(config.model, config.run),
             extract_batch=config.eval.batch_size,
             checkpoint_seconds=60 * config.train.checkpoint_minutes,
             judge=opened.task.judge_epoch,

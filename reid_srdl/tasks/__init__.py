@@ -37,7 +37,7 @@ def open_task(
     entry = find_entry(config.data.name)
     kind = ReidTask if entry.task == "reid" else ClassificationTask
     own = None if network is None else normalisation_of(network, entry.normalisation)
-    task: Task = kind(config, compute, steps, found, own)
+    task: Task = kind(config.data, config.eval, compute, steps, found, own)
     counts = task.training_set.counts(len(task.classes))
     check_batches(config, dict(zip(task.classes, counts, strict=True)))
     if task.training_set.sets is not None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reid_srdl.analysis.accuracy import class_scores
 from reid_srdl.analysis.ensembles import mean_log_probabilities
-from reid_srdl.config import AnyConfig
+from reid_srdl.config import DataConfig, EvalConfig
 from reid_srdl.config.augmentation import JitterConfig
 from reid_srdl.data import find_entry
 from reid_srdl.data.augmentation import augmentation_of
@@ -35,7 +35,8 @@ class ClassificationTask:
     """A data set of classes, see `tasks.task.Task`.
 
     Args:
-        config: the experiment.
+        section: names the data set, and says how it is trained on.
+        judged: how networks are judged.
         compute: where it runs.
         steps: told of the work around the training.
         found: the data set, where it was listed before.
@@ -47,29 +48,30 @@ class ClassificationTask:
 
     def __init__(
         self,
-        config: AnyConfig,
+        section: DataConfig,
+        judged: EvalConfig,
         compute: Compute,
         steps: Steps,
         found: TaskData | None = None,
         normalisation: Normalisation | None = None,
     ) -> None:
-        if config.data.identities is not None:
+        if section.identities is not None:
             raise UserError(
-                f"data.identities: {config.data.name} has classes, no identities",
+                f"data.identities: {section.name} has classes, no identities",
                 "leave data.identities out",
                 usage=True,
             )
-        entry = find_entry(config.data.name)
-        if entry.normalisation.channels == 1 and config.data.jitter != JitterConfig():
+        entry = find_entry(section.name)
+        if entry.normalisation.channels == 1 and section.jitter != JitterConfig():
             raise UserError(
-                f"data.jitter: the images of {config.data.name} are grey, it is for colours",
+                f"data.jitter: the images of {section.name} are grey, it is for colours",
                 "leave data.jitter out",
                 usage=True,
             )
         self._compute, self._steps = compute, steps
-        self.batch_size, self._flip = config.eval.batch_size, config.eval.flip
-        size = (config.data.height, config.data.width)
-        found = found or read_data(config, steps)
+        self.batch_size, self._flip = judged.batch_size, judged.flip
+        size = (section.height, section.width)
+        found = found or read_data(section, judged, steps)
         assert isinstance(found.data, ClassData)
         data = found.data
         self.classes = found.classes
@@ -80,25 +82,25 @@ class ClassificationTask:
         self.test_images, self.test_labels = test, data.test.labels
         labels, rows = data.train.labels, None
         self.judge_epoch: Judge | None = None
-        if config.data.validation:
-            held = held_images(labels, config.data.validation, self.classes)
+        if section.validation:
+            held = held_images(labels, section.validation, self.classes)
             self.judge_epoch = self._judge_of(train, labels, np.flatnonzero(held))
             rows = np.flatnonzero(~held)
             labels = labels[rows]
-        if (drawn := drawn_of(config.data, labels)) is not None:
+        if (drawn := drawn_of(section, labels)) is not None:
             rows = np.flatnonzero(drawn) if rows is None else rows[drawn]
             labels = labels[drawn]
         self.training_set = TrainingSet(
             train,
             labels,
-            pad=config.data.pad,
-            flip=config.data.flip,
-            augmentation=augmentation_of(config.data),
+            pad=section.pad,
+            flip=section.flip,
+            augmentation=augmentation_of(section),
             rows=rows,
-            labelled=shown_by(config.data, labels),
+            labelled=shown_by(section, labels),
         )
         self.facts = DatasetFacts(
-            name=config.data.name,
+            name=section.name,
             task="classification",
             images=len(self.training_set),
             labelled=self.training_set.labelled,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.config import AnyConfig, DataConfig, EvalConfig, changed, sets_of
+from reid_srdl.config import DataConfig, EvalConfig, changed, sets_of
 from reid_srdl.data import Patterns, find_entry, load_classes, load_people
 from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.content import Content, content_of, joint_content
@@ -48,18 +48,18 @@ class TaskData:
         return content_facts(self.content, self.classes)
 
 
-def read_data(config: AnyConfig, steps: Steps) -> TaskData:
+def read_data(section: DataConfig, judged: EvalConfig, steps: Steps) -> TaskData:
     """Finds the configured data set and lists it.
 
     Args:
-        config: the experiment.
+        section: names the data set.
+        judged: how networks will be judged: what is held out must allow it.
         steps: told (what, pieces done, pieces in all) of reading.
 
     Raises:
         UserError: the data cannot be read, there are fewer identities than asked for, or too few
             to hold some out.
     """
-    section = config.data
     if find_entry(section.name).task == "reid":
         patterns = Patterns(section.camera, section.person)
         people = load_people(sets_of(section), section.split, patterns)
@@ -69,20 +69,18 @@ def read_data(config: AnyConfig, steps: Steps) -> TaskData:
         found = _task_data(data, steps, data.class_names)
     if not section.validation:
         return found
-    held = _held(found.data, found.classes, config)
+    held = _held(found, section.validation, judged)
     return replace(found, classes=tuple(c for c in found.classes if c not in held), held=held)
 
 
-def _held(
-    data: ReidData | ClassData, classes: tuple[str, ...], config: AnyConfig
-) -> frozenset[str]:
+def _held(found: TaskData, share: float, judged: EvalConfig) -> frozenset[str]:
     """Returns the identities that are held out; of classes images are, which is only checked."""
-    share = config.data.validation
+    data, classes = found.data, found.classes
     if isinstance(data, ClassData):
         held_images(data.train.labels, share, classes)
         return frozenset()
     held = held_identities(classes, share)
-    check_held_out(data.training_crops(held)[0], config.eval.same_camera)
+    check_held_out(data.training_crops(held)[0], judged.same_camera)
     return held
 
 
@@ -100,13 +98,13 @@ def shown_by(data: DataConfig, labels: NDArray[np.int64]) -> NDArray[np.bool_] |
     return None if data.labelled == 1 else labelled_images(labels, data.labelled)
 
 
-def settings_on(config: AnyConfig, dataset: str) -> EvalConfig:
+def settings_on(data: DataConfig, judged: EvalConfig, dataset: str) -> EvalConfig:
     """Returns how networks are judged on one of the sets that an experiment trains on.
 
     A set of a joint one that has a kind of gallery of its own keeps it.
     """
-    own = find_entry(dataset).defaults.get("eval", {}) if dataset != config.data.name else {}
-    return changed(config.eval, own, "eval") if own else config.eval
+    own = find_entry(dataset).defaults.get("eval", {}) if dataset != data.name else {}
+    return changed(judged, own, "eval") if own else judged
 
 
 def _people(data: ReidData, most: int | None, steps: Steps) -> TaskData:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_srdl.config import AnyConfig, EvalConfig
+from reid_srdl.config import DataConfig, EvalConfig
 from reid_srdl.data.augmentation import augmentation_of
 from reid_srdl.data.batches import Images, TrainingSet
 from reid_srdl.data.cache import decoded
@@ -38,7 +38,8 @@ class ReidTask:
     """A re-id data set, see `tasks.task.Task`.
 
     Args:
-        config: the experiment.
+        section: names the data set, and says how it is trained on.
+        judged: how networks are judged.
         compute: where it runs.
         steps: told of the work around the training.
         found: the data set, where it was listed before.
@@ -51,15 +52,17 @@ class ReidTask:
 
     def __init__(
         self,
-        config: AnyConfig,
+        section: DataConfig,
+        judged: EvalConfig,
         compute: Compute,
         steps: Steps,
         found: TaskData | None = None,
         normalisation: Normalisation | None = None,
     ) -> None:
-        self._config, self._compute, self._steps = config, compute, steps
-        size = (config.data.height, config.data.width)
-        found = found or read_data(config, steps)
+        self._section, self._settings = section, judged
+        self._compute, self._steps = compute, steps
+        size = (section.height, section.width)
+        found = found or read_data(section, judged, steps)
         assert isinstance(found.data, ReidData)
         self._data = data = found.data
         if not len(data.train):
@@ -71,7 +74,7 @@ class ReidTask:
         self.classes = found.classes
         crops, trained = data.training_crops(self.classes)
         labels, _ = class_labels(crops.pids)
-        if (drawn := drawn_of(config.data, labels)) is not None:
+        if (drawn := drawn_of(section, labels)) is not None:
             trained[trained], labels = drawn, labels[drawn]
         whole = decoded(
             data.train,
@@ -85,16 +88,16 @@ class ReidTask:
         self.training_set = TrainingSet(
             images,
             labels,
-            pad=config.data.pad,
-            flip=config.data.flip,
-            augmentation=augmentation_of(config.data),
-            sets=sets if config.data.joint == "balanced" else None,
-            labelled=shown_by(config.data, labels),
+            pad=section.pad,
+            flip=section.flip,
+            augmentation=augmentation_of(section),
+            sets=sets if section.joint == "balanced" else None,
+            labelled=shown_by(section, labels),
         )
         self.judge_epoch: Judge | None = None
         if found.held:
             others, held = data.training_crops(found.held)
-            self.judge_epoch = RetrievalJudge(others, whole[held], size, compute, config.eval)
+            self.judge_epoch = RetrievalJudge(others, whole[held], size, compute, judged)
         self.facts = _facts(found, trained, self.training_set.labelled)
 
     def judge(
@@ -139,7 +142,7 @@ class ReidTask:
         return judged
 
     def _features(self, network: Network, data: ReidData) -> Features:
-        settings = settings_on(self._config, data.name)
+        settings = settings_on(self._section, self._settings, data.name)
         extractor = Extractor(
             network,
             self.training_set.images.size,
@@ -151,7 +154,7 @@ class ReidTask:
         return all_parts(extractor, data)
 
     def _ranked(self, features: Features, data: ReidData) -> Judged:
-        settings = settings_on(self._config, data.name)
+        settings = settings_on(self._section, self._settings, data.name)
         done = evaluate_by(
             features,
             settings,

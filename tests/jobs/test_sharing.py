@@ -209,14 +209,14 @@ def test_circumstances_cover_what_no_phases_key_does(monkeypatch: pytest.MonkeyP
 
 def test_who_shares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = config(tmp_path, tmp_path / "runs")
-    assert store_of(alone) is None
+    assert store_of(alone.run, alone.method) is None
     shared = with_store(alone, on=True)
     assert shared.run.shared == tmp_path / "runs/.phases"
     assert with_store(shared, on=False).run.shared is None
     elsewhere = with_store(alone, on=True, runs=tmp_path)
     assert with_store(elsewhere, on=True) == elsewhere  # what is named stays
     monkeypatch.setattr(own, "is_own", lambda name: True)
-    assert store_of(shared) is None
+    assert store_of(shared.run, shared.method) is None
 
 
 def test_a_study_shares_in_the_folder_of_all_runs(tmp_path: Path) -> None:

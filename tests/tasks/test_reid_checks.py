@@ -70,5 +70,7 @@ def test_labels_without_a_match_are_refused(place: Path) -> None:
 def test_training_alone_asks_nothing_of_the_evaluation(place: Path) -> None:
     one_camera(place)
     config = experiment(tree(place, enabled=False, engine="faiss", index="Foo"))
-    task = ReidTask(config, choose("cpu", "fp32", 1), lambda what, done, total: None)
+    task = ReidTask(
+        config.data, config.eval, choose("cpu", "fp32", 1), lambda what, done, total: None
+    )
     assert len(task.training_set) == 36

@@ -79,7 +79,7 @@ def samples_of(named: Named, data_dir: Path | None, dataset: str | None = None) 
 def _crops(named: Named, data: DataConfig, data_dir: Path | None) -> Tensor:
     """Returns crops of the gallery, evenly spread over it; of the first of joint sets."""
     name, _ = sets_of(data)[0]
-    gallery = data_to_test(named.folder, named.config, name, data_dir, data.split).gallery
+    gallery = data_to_test(named.folder, named.config.data, name, data_dir, data.split).gallery
     size = (data.height, data.width)
     found = []
     for place in _spread(len(gallery)):

@@ -185,7 +185,7 @@ class _Followed:
         for name in self._needs[run.name]:
             if name in self._outcomes and self._outcomes[name].state == "failed":
                 return f"{name}, which it waits for, failed"
-        return self._missing.of(run.config)
+        return self._missing.of(run.config.data)
 
     def _jobs_before(self, run: RunPlan) -> Iterator[str]:
         """Yields the jobs that must have succeeded before a run's begins."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from reid_srdl.config import AnyConfig, sets_of
+from reid_srdl.config import AnyConfig, DataConfig, sets_of
 from reid_srdl.data import find_entry
 from reid_srdl.data.locate import locate
 from reid_srdl.errors import FileError, UserError
 from reid_srdl.jobs.sharing import with_store
-from reid_srdl.jobs.studies.content import with_data
+from reid_srdl.jobs.studies.content import placed_data
 from reid_srdl.jobs.studies.process import RunProcess
 from reid_srdl.methods import KNOWN
 from reid_srdl.records.folder import RunFolder
@@ -131,7 +131,7 @@ class _Conductor:
                 continue  # it is still trained
             if teacher is not None and teacher.state == "failed":
                 self._end(run, "failed", f"its teacher {run.teacher} failed")
-            elif (error := self._missing.of(run.config)) is not None:
+            elif (error := self._missing.of(run.config.data)) is not None:
                 self._end(run, "failed", error)
             elif len(self._running) < self._where.jobs:
                 taught_by = None if teacher is None else teacher.folder
@@ -198,9 +198,10 @@ def placed(run: RunPlan, where: Where, folder: Path, teacher: Path | None = None
     if begun.config.exists():
         before = begun.read_config(KNOWN).train
         train |= {key: getattr(before, key) for key in ("precision", "threads", "compile")}
-    config = with_data(with_store(config, on=where.share, runs=where.runs), where.data_dir)
+    config = with_store(config, on=where.share, runs=where.runs)
     return config.model_copy(
         update={
+            "data": placed_data(config.data, where.data_dir),
             "train": config.train.model_copy(update=train),
             "run": config.run.model_copy(update={"dir": folder, "name": run.name}),
         }
@@ -214,13 +215,13 @@ class MissingData:
         self._data_dir = data_dir
         self._errors: dict[str, str | None] = {}
 
-    def of(self, config: AnyConfig) -> str | None:
+    def of(self, data: DataConfig) -> str | None:
         """Returns why a run's data set cannot be had, None where it can."""
-        name = config.data.name
+        name = data.name
         if name not in self._errors:
             self._errors[name] = None
             try:
-                for one, place in sets_of(with_data(config, self._data_dir).data):
+                for one, place in sets_of(placed_data(data, self._data_dir)):
                     locate(find_entry(one), place)
             except UserError as error:
                 self._errors[name] = f"{error.what} ({error.hint})"

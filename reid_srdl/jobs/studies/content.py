@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from reid_srdl.config import AnyConfig, placed, sets_of
+from reid_srdl.config import DataConfig, placed, sets_of
 from reid_srdl.data import Patterns, find_entry, load_classes, load_people
 from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.content import content_of
@@ -16,47 +16,45 @@ from reid_srdl.records.studies.match import ContentOf
 
 
 def contents_in(data_dir: Callable[[str], Path | None]) -> ContentOf:
-    """Returns what tells the digests of training and test images of a configuration's data.
+    """Returns what tells the digests of training and test images of a ``data`` section.
 
     Args:
         data_dir: the folder of each data set by its name.
     """
     known: dict[tuple[str, int], tuple[str, str] | None] = {}
 
-    def content(config: AnyConfig) -> tuple[str, str] | None:
-        key = (config.data.name, config.data.split)
+    def content(data: DataConfig) -> tuple[str, str] | None:
+        key = (data.name, data.split)
         if key not in known:
-            known[key] = _content(config, data_dir)
+            known[key] = _content(data, data_dir)
         return known[key]
 
     return content
 
 
-def with_data(config: AnyConfig, data_dir: Callable[[str], Path | None]) -> AnyConfig:
-    """Returns a configuration with its data where this machine has them.
+def placed_data(data: DataConfig, data_dir: Callable[[str], Path | None]) -> DataConfig:
+    """Returns a ``data`` section with its data where this machine has them.
 
     Args:
-        config: any.
+        data: any.
         data_dir: the folder of each data set by its name; None: where data sets are looked for.
 
     Raises:
         UserError: some sets of a joint one have no folder, and are not where they are looked for.
     """
-    names = [name for name, _ in sets_of(config.data)]
+    names = [name for name, _ in sets_of(data)]
     found = [data_dir(name) for name in names]
     if not any(found):
-        data = config.data.model_copy(update={"dir": None, "dirs": ()})
-    else:
-        pairs = zip(names, found, strict=True)
-        data = placed(config.data, [one or locate(find_entry(name), None) for name, one in pairs])
-    return config.model_copy(update={"data": data})
+        return data.model_copy(update={"dir": None, "dirs": ()})
+    pairs = zip(names, found, strict=True)
+    return placed(data, [one or locate(find_entry(name), None) for name, one in pairs])
 
 
-def _content(config: AnyConfig, data_dir: Callable[[str], Path | None]) -> tuple[str, str] | None:
+def _content(section: DataConfig, data_dir: Callable[[str], Path | None]) -> tuple[str, str] | None:
     """Returns the two digests; None where the data cannot be read, which its runs will tell."""
     data: ReidData | ClassData
     try:
-        section = with_data(config, data_dir).data
+        section = placed_data(section, data_dir)
         if find_entry(section.name).task == "reid":
             patterns = Patterns(section.camera, section.person)
             data = load_people(sets_of(section), section.split, patterns)

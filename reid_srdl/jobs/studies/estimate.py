@@ -74,7 +74,7 @@ def estimate(
         images, seconds, disk = 0, 0.0, len(runs) * (tree["disk"] - of_phases)
         for phase in phases:
             seeds = [run.seed for run in runs]
-            if store_of(config) is not None:
+            if store_of(config.run, config.method) is not None:
                 seeds = [seed for seed in seeds if phase["key"] not in counted[seed]]
             for seed in seeds:
                 counted[seed].add(phase["key"])

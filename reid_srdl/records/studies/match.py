@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reid_srdl.config import AnyConfig, fingerprint, read_yaml
+from reid_srdl.config import AnyConfig, DataConfig, fingerprint, read_yaml
 from reid_srdl.errors import UserError
 from reid_srdl.records.joint import by_set
 from reid_srdl.records.metrics import Result
@@ -16,7 +16,7 @@ from reid_srdl.records.store import CONFIG, RECORD, read_any_record, run_folders
 from reid_srdl.records.studies.plan import MACHINE, Plan, RunPlan, run_key, with_teacher
 
 ReadConfig = Callable[[Mapping[str, Any]], AnyConfig]
-ContentOf = Callable[[AnyConfig], tuple[str, str] | None]  # digests of train and test, if known
+ContentOf = Callable[[DataConfig], tuple[str, str] | None]  # digests of train and test, if known
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _of_one_content(
     kept = []
     for run in ranked:
         data = (run.config.data.name, run.config.data.split)
-        if data not in wanted and content_of is not None and (known := content_of(run.config)):
+        if data not in wanted and content_of is not None and (known := content_of(run.config.data)):
             wanted[data] = known
         if data not in wanted and run_key(run.config) in keys:
             wanted[data] = _content(run)

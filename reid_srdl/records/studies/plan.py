@@ -185,7 +185,9 @@ def _cell_plans(
             hints.append(error.hint)
             continue
         metrics = METRICS[find_entry(config.data.name).task]
-        problems += [f"cells.{name}: {text}" for text in _misfits(cell, config, networks, metrics)]
+        problems += [
+            f"cells.{name}: {text}" for text in _misfits(cell, config.data.name, networks, metrics)
+        ]
         taught_by = None
         if cell.teacher is not None and cell.teacher in planned:
             taught_by = f"{cell.teacher}:{planned[cell.teacher].key}"
@@ -220,10 +222,10 @@ def scaled(config: AnyConfig, scale: float, rehearse: Rehearse) -> AnyConfig:
 
 
 def _misfits(
-    cell: Cell, config: AnyConfig, networks: tuple[str, ...], metrics: tuple[str, ...]
+    cell: Cell, dataset: str, networks: tuple[str, ...], metrics: tuple[str, ...]
 ) -> Iterator[str]:
     for metric in cell.published.keys() - set(metrics):
-        yield f"published.{metric}: {config.data.name} has {', '.join(metrics)}"
+        yield f"published.{metric}: {dataset} has {', '.join(metrics)}"
     if cell.result is not None and cell.result not in networks:
         yield f"result: the run has no {cell.result!r}, it has {', '.join(networks)}"
 

@@ -134,5 +134,6 @@ def test_the_real_set() -> None:
 
 def test_colours_are_no_matter_of_grey_images() -> None:
     grey = {"data": {"name": "mnist", "jitter": {"hue": 0.1}}, "method": {"name": "vanilla"}}
+    asked = experiment(grey)
     with pytest.raises(UserError, match=r"data\.jitter: the images of mnist are grey"):
-        ClassificationTask(experiment(grey), choose("cpu", "fp32", 1), lambda *_: None)
+        ClassificationTask(asked.data, asked.eval, choose("cpu", "fp32", 1), lambda *_: None)

@@ -56,7 +56,7 @@ def test_what_is_left_out_and_how_pixels_differ_is_told(small: Path) -> None:
     def told(dataset: str) -> list[str]:
         model = {"name": "resnet20", "shortcut": "centred", "weights": small}
         config = experiment({"data": {"name": dataset}, "model": model})
-        return list(told_of_weights(small, config))
+        return list(told_of_weights(small, config.model, config.data.name))
 
     assert told("market1501") == [
         "model.weights: its classifier of 10 classes is left out: the run draws its own"
