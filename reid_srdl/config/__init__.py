@@ -8,7 +8,7 @@ strategy adds to; ``option`` marks keys that are options, ``effects`` says which
 
 from reid_srdl.config.augmentation import ErasingConfig, JitterConfig
 from reid_srdl.config.effects import If
-from reid_srdl.config.fingerprint import FORMAT, PATHS, PLACES, fingerprint, with_new_keys
+from reid_srdl.config.fingerprint import FORMAT, PATHS, PLACES, fingerprint
 from reid_srdl.config.joint import place_keys, placed, sets_of
 from reid_srdl.config.layers import lay
 from reid_srdl.config.loss import LossConfig
@@ -89,5 +89,4 @@ __all__ = [
     "run_of",
     "sets_of",
     "to_yaml",
-    "with_new_keys",
 ]

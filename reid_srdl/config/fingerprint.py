@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import PydanticUndefined, to_jsonable_python
+from pydantic_core import PydanticUndefined
 
 from reid_srdl.config.schema import Config
-from reid_srdl.config.section import Section, default_of, keys_of
+from reid_srdl.config.section import Section, default_of
 from reid_srdl.config.start import parse_start
 
 # Raise it when a default changes, or what a key means: keys at their defaults are not hashed, so
@@ -54,38 +53,3 @@ def changed_keys(section: Section, above: str = "") -> Iterator[tuple[str, Any]]
             yield from changed_keys(value, f"{above}{key}.")
         elif (default := default_of(field)) is PydanticUndefined or value != default:
             yield f"{above}{key}", plain[key]
-
-
-def with_new_keys(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a plain configuration with the keys that came later, at their defaults.
-
-    As with fingerprints, a key that was not there yet means its default. Places and the method's
-    options stay as they are.
-
-    >>> with_new_keys({"optim": {"lr": 0.3}})["optim"]["schedule"]
-    'step'
-    """
-    filled: dict[str, Any] = {**tree}
-    for path, value in _defaults():
-        section, _, rest = path.partition(".")
-        filled[section] = _filled(filled.get(section) or {}, rest.split("."), value)
-    return filled
-
-
-def _filled(tree: Mapping[str, Any], keys: Sequence[str], value: Any) -> dict[str, Any]:
-    first, *rest = keys
-    if not rest:
-        return {first: value, **tree}
-    below = tree.get(first)
-    return {**tree, first: _filled(below if isinstance(below, Mapping) else {}, rest, value)}
-
-
-@cache
-def _defaults() -> list[tuple[str, Any]]:
-    return [
-        (path, to_jsonable_python(value))
-        for path, field in keys_of(Config)
-        if not path.startswith("method.")
-        and path not in PLACES
-        and (value := default_of(field)) is not PydanticUndefined
-    ]

@@ -154,10 +154,9 @@ class Images:
             yield self.normalise(images)
 
     def digest(self) -> str:
-        """Returns a hash of all pixels, or of the stream, and of the input size."""
-        content = hashlib.blake2b(repr((self._pixels.shape, self.size)).encode(), digest_size=16)
-        if self.normalisation != IMAGENET:  # so that the keys of older runs stand
-            content.update(repr(self.normalisation).encode())
+        """Returns a hash of all pixels, or of the stream, and of how networks take them."""
+        taken = repr((self._pixels.shape, self.size, self.normalisation))
+        content = hashlib.blake2b(taken.encode(), digest_size=16)
         if not isinstance(self._pixels, np.ndarray):
             content.update(self._pixels.digest().encode())
             return content.hexdigest()

@@ -232,7 +232,7 @@ def _repair_metrics(
         return False
     rows: list[str] = []
     for phase in record.phases:
-        stem = f"{phase.name}-{(phase.key or '')[:16]}."
+        stem = f"{phase.name}-{phase.key[:16]}."
         last = max((name for name in phases if name.startswith(stem)), default=None)
         for row in phases[last][1].get("rows", []) if last else []:
             rows.append(EpochRow.model_validate(row).model_dump_json())

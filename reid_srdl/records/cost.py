@@ -109,8 +109,7 @@ class Phase(RecordPart):
     """One durable phase of a method's program.
 
     Attributes:
-        key: hash of its settings and its parents' keys; None where the record was made by a
-            version that did not keep it.
+        key: hash of its settings and its parents' keys.
         epochs: epochs fitted, or passes over the training set for ``extract``.
         networks: each network that it ran, by its name in the phase.
         work: what it computed.
@@ -119,7 +118,7 @@ class Phase(RecordPart):
 
     name: str
     kind: Literal["fit", "extract"]
-    key: str | None
+    key: str
     epochs: float = Field(ge=0)
     networks: dict[str, NetworkFacts] = Field(min_length=1)
     work: Work

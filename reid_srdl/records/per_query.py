@@ -134,7 +134,7 @@ class _Row(BaseModel):
     normalize: bool | None = None
     pooling: Literal["mean", "max"] | None = None
     same_camera: Literal["ignore", "keep"] = "ignore"  # as others' files mean it
-    gallery: Literal["all", "single-shot"] = "all"  # older files do not tell
+    gallery: Literal["all", "single-shot"] | None = None
     index: str | None = None
     rerank: str | None = None
     expand: str | None = None

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from reid_srdl.config import with_new_keys
 from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.places import StrPath, as_path
 from reid_srdl.records.evaluated import EvaluationsRecord
@@ -100,8 +99,7 @@ def read_any_record(folder: StrPath) -> AnyRecord:
         return parse(path, text, ImportedRecord)
     if "method" in tree and tree["method"] is None:
         return parse(path, text, FeaturesRecord)
-    record = parse(path, text, RunRecord)
-    return record.model_copy(update={"config": with_new_keys(record.config)})
+    return parse(path, text, RunRecord)
 
 
 def read_records(

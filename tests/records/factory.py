@@ -125,7 +125,7 @@ def record(
             Phase(
                 name="knowledge",
                 kind="extract",
-                key=None,
+                key="fedcba9876543210" * 2,
                 epochs=1,
                 networks={"resnet50": NetworkFacts(model="resnet50")},
                 work=Work.of(34 * 10**12, 0),

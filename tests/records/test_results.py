@@ -1,10 +1,10 @@
-"""The committed records: readable, and under the fingerprints of this version."""
+"""The committed records are of the present schema; where one is not, run ``tools/rekey.py``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from reid_srdl.config import fingerprint, resolve
+from reid_srdl.config import PATHS, fingerprint, resolve
 from reid_srdl.methods import OPTIONS
 from reid_srdl.records.run import RunRecord
 from reid_srdl.records.store import read_records
@@ -21,6 +21,10 @@ def test_every_record_is_read_and_is_what_its_configuration_says() -> None:
     for record in records:
         assert isinstance(record, RunRecord)
         config = resolve(record.config, OPTIONS)
+        tree = config.model_dump(mode="json", by_alias=True)
+        for section, key in (path.split(".") for path in PATHS):
+            del tree[section][key]
+        assert tree == record.config, "run tools/rekey.py"
         teacher = getattr(config.method, "teacher", None)
         if teacher in experiments:  # a finished run, which counts by what it is
             taught = config.method.model_copy(update={"teacher": experiments[teacher]})

@@ -53,7 +53,7 @@ def test_the_record_holds_networks_and_ensembles(place: Path) -> None:
         ["knowledge"],
         ["second"],
     ]
-    assert all(len(phase.key or "") == 32 for phase in record.phases)
+    assert all(len(phase.key) == 32 for phase in record.phases)
     assert record.work.total == sum(phase.work.total for phase in record.phases)
     # M/2 + M/2 epochs and one extraction of 84 images.
     assert record.cost.trcost == pytest.approx(record.cost.macs * 9 * 84 / 1e16)

@@ -97,7 +97,7 @@ def kept_file(named: Named, kind: str) -> Path:
 
 def phase_file(folder: RunFolder, phase: Phase) -> Path | None:
     """Returns the newest file of a record's ``fit`` phase; None where it is gone."""
-    stem = f"{phase.name}-{(phase.key or '')[:16]}"
+    stem = f"{phase.name}-{phase.key[:16]}"
     return max(folder.phases.glob(f"{stem}.*.safetensors"), default=None)
 
 
