@@ -21,6 +21,7 @@ app = App(name="analyse", help="Analyse finished runs.")
 
 HOW = "How it is measured"
 _NETWORKS = "Folders of finished runs; RUN:NAME means another network than the result, or a phase."
+_MOST = 10_000  # of what takes a pass over the images each
 _FIGURE = "The figure (.png, .svg or .pdf); default: {} beside the first record."
 
 Networks = Annotated[list[str], argument(_NETWORKS, "RUN")]
@@ -68,8 +69,8 @@ def analysing(
 )
 def width(
     runs: Networks,
-    directions: Annotated[int, option(HOW, "Random directions v.", "K", min=1)] = 5,
-    steps: Annotated[int, option(HOW, "Distances, 0 included.", "N", min=2)] = 21,
+    directions: Annotated[int, option(HOW, "Random directions v.", "K", min=1, max=_MOST)] = 5,
+    steps: Annotated[int, option(HOW, "Distances, 0 included.", "N", min=2, max=_MOST)] = 21,
     far: Annotated[
         float | None,
         option(
@@ -161,8 +162,8 @@ def ensemble(
 )
 def noise(
     runs: Networks,
-    draws: Annotated[int, option(HOW, "Draws of the noise.", "K", min=1)] = 10,
-    steps: Annotated[int, option(HOW, "Deviations, 0 included.", "N", min=2)] = 9,
+    draws: Annotated[int, option(HOW, "Draws of the noise.", "K", min=1, max=_MOST)] = 10,
+    steps: Annotated[int, option(HOW, "Deviations, 0 included.", "N", min=2, max=_MOST)] = 9,
     far: Annotated[
         float | None,
         option(

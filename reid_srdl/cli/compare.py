@@ -35,7 +35,11 @@ def compare(
     ] = "identity",
     resamples: Annotated[
         int,
-        option(_STATISTICS, "Draws of the bootstrap, and of the permutation test.", "N", min=99),
+        option(
+            *(_STATISTICS, "Draws of the bootstrap, and of the permutation test.", "N"),
+            min=99,
+            max=10**6,
+        ),
     ] = 9999,
     confidence: Annotated[
         float,

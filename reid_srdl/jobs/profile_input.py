@@ -30,7 +30,7 @@ class ProfileLine(CommandLine):
     ] = None
     steps: Annotated[
         int, Option("--steps", "Steps that are measured, each way. [default: 20]", HOW)
-    ] = Field(20, ge=1)
+    ] = Field(20, ge=1, le=10**6)
     trace: Annotated[
         Path | None,
         Option(
