@@ -396,7 +396,7 @@ def test_the_check_tells_what_disturbs_scores(folders: Path) -> None:
     copied = data.train.paths[0].read_bytes()
     data.query.paths[0].write_bytes(copied)
     (problem,) = check_dataset("people", folders, None, CAMERA).problems
-    assert problem.text == "1 images that stand in several splits, byte by byte"
+    assert problem.text == "1 image stands in several splits, byte by byte"
     assert "(train)" in problem.files[0]
     assert "(query)" in problem.files[0]
     image(folders / "Solo" / "cam1_0.png", 800)

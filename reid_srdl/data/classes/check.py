@@ -17,6 +17,7 @@ from reid_srdl.data.check_report import (
 )
 from reid_srdl.data.classes import cifar, folders, mnist, tiny
 from reid_srdl.data.classes.folders import ClassScan, Problem
+from reid_srdl.data.copies import find_copies
 from reid_srdl.data.locate import ClassCounts, Entry, Place
 from reid_srdl.data.notes import Finding
 from reid_srdl.errors import UserError
@@ -108,6 +109,8 @@ def _check_splits(
     for split, scan in scans.items():
         _add_row(report, entry, split, scan.labels)
         check_images(report, split, scan.files, progress, report.root)
+    if entry.own:
+        report.notes += find_copies(report.root, {split: own.files for split, own in scans.items()})
 
 
 def _add_row(report: CheckReport, entry: Entry, split: str, labels: NDArray[np.int64]) -> None:

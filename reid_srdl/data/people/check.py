@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from reid_srdl.data.check_report import CheckReport, Row, SplitProgress, check_images
-from reid_srdl.data.file_digests import file_digests, signature
+from reid_srdl.data.copies import find_copies
 from reid_srdl.data.notes import Finding, printable
 from reid_srdl.data.people.folders import Patterns
 from reid_srdl.data.people.reader import data_of, load, split_table
@@ -87,15 +87,7 @@ def _cameras(table: Table) -> list[Finding]:
 def _copies(table: Table) -> list[Finding]:
     """Names images whose very bytes stand in several splits."""
     rows = np.flatnonzero(table.splits != NONE).tolist()
-    files = {row: str(table.root / table.paths[row]) for row in rows}
-    digests = file_digests(table.root, {file: signature(file) for file in files.values()})
-    alike: dict[str, list[int]] = defaultdict(list)
-    for row, file in files.items():
-        alike[digests[file]].append(row)
-    found = [
-        " = ".join(f"{printable(table.paths[row])} ({SPLITS[table.splits[row]]})" for row in same)
-        for same in alike.values()
-        if len({int(table.splits[row]) for row in same}) > 1
-    ]
-    text = f"{len(found):,} images that stand in several splits, byte by byte"
-    return [Finding(text, tuple(found))] if found else []
+    splits: dict[str, list[Path]] = defaultdict(list)
+    for row in rows:
+        splits[SPLITS[table.splits[row]]].append(table.root / table.paths[row])
+    return find_copies(table.root, splits)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from reid_srdl.data.check_report import CheckReport, Row, SplitProgress, check_images
+from reid_srdl.data.copies import find_copies
 from reid_srdl.data.listing import is_litter
 from reid_srdl.data.locate import Counts, Entry
 from reid_srdl.data.notes import Finding, printable, say_files
@@ -33,6 +34,8 @@ def check_folder(entry: Entry, root: Path, progress: SplitProgress | None = None
         _check_training(report, crops)
     if market.QUERY in crops and market.GALLERY in crops:
         _check_matches(report, crops)
+    judged = {split: own.paths for split, own in crops.items() if split != market.BOXES}
+    report.notes += find_copies(root, judged)
     if entry.official is not None:
         _check_lists(report, entry.official, crops)
     return report
