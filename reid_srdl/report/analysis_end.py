@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from reid_srdl.report.predictions import (
 )
 from reid_srdl.report.projection import plot_projections, projection_table
 from reid_srdl.report.say import present, tell_all
+from reid_srdl.seals import sealed
 
 # By the kind of record: the table of several, and their figure.
 VIEWS: Mapping[type[BaseModel], tuple[Callable[..., Any], Callable[..., None] | None]] = {
@@ -70,7 +72,8 @@ def show_analysis(
     tell_all("written", (file for file in dict.fromkeys(files) if str(file) not in missing))
     if draw is not None:
         figure = plot or files[0].with_suffix(".svg")
-        draw(records, figure)
+        with sealed(figure) if plot is None else nullcontext():  # beside it: the run's own file
+            draw(records, figure)
         tell_all("written", [figure])
     if refused:
         raise refused[0]
