@@ -43,10 +43,18 @@ def rekeyed(path: Path) -> RunRecord:
     """Returns the record in a file as the present schema has it."""
     tree = json.loads(path.read_text(encoding="utf-8"))
     config = resolve(tree["config"], OPTIONS)
+    _move_processes(tree)
     tree |= {"config": _without_paths(config), "experiment": _experiment(path, config)}
     if any(phase.get("key") is None for phase in tree["phases"]):
         _add_keys(tree, config)
     return RunRecord.model_validate(tree)
+
+
+def _move_processes(tree: dict[str, Any]) -> None:
+    """Puts the number of processes, which an interruption may change, below ``timing``."""
+    if (processes := tree.pop("processes", None)) is not None:
+        tree["timing"]["processes"] = processes
+        tree["norm_parts"] = processes if tree.pop("own_statistics") else [1]
 
 
 def _without_paths(config: AnyConfig) -> dict[str, Any]:

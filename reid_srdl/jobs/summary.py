@@ -66,12 +66,12 @@ def summarise(
         "images_per_second": sum(row.images for row in rows) / fitted,
     }
     known["phases"] = [_phase_facts(phase) for phase in phases]
-    known["processes"] = sorted(set().union(*(phase.processes for phase in phases)))
-    known["own_statistics"] = any(phase.own_statistics for phase in phases)
+    known["norm_parts"] = sorted(set().union(*(phase.norm_parts for phase in phases)))
+    processes = sorted(set().union(*(phase.processes for phase in phases)))
     return RunRecord(
         **known,
         created=created,
-        timing=Timing(taken=dict(taken)),
+        timing=Timing(taken=dict(taken), processes=tuple(processes)),
         evaluations=tuple(
             one
             for name, done in judged.items()

@@ -136,9 +136,11 @@ class Timing(RecordPart):
     Attributes:
         taken: of each phase that was taken over from another run, by its name, that run. Its work,
             its seconds and its place in the cost are those that it took there.
+        processes: how many trained it together; several numbers where it went on with another one.
     """
 
     taken: dict[str, str] = Field(default_factory=dict)
+    processes: tuple[Count, ...] = (1,)
 
 
 class Cost(RecordPart):

@@ -106,7 +106,7 @@ def _trained(runs: Sequence[RunRecord], notes: list[str]) -> tuple[list[Row], li
             record.device.precision,
             record.method.label,
             record.experiment,
-            record.parts,
+            record.norm_parts,
         )
         by_key[key].append(record)
     groups = [_group(found, notes) for found in by_key.values()]
@@ -182,7 +182,7 @@ def _setting(record: RunRecord) -> dict[str, Any]:
         if key not in left_out and not key.startswith("method.")
     }
     # What 'auto' came to on that machine, not what was asked for.
-    own = {"processes": " and ".join(map(str, record.parts))}  # that batch norm knew of
+    own = {"processes": " and ".join(map(str, record.norm_parts))}  # that batch norm knew of
     return setting | own | {"train.precision": record.device.precision}
 
 

@@ -100,9 +100,9 @@ class RunRecord(_Record):
         work: what all phases of this run computed; finished teachers' is in ``cost``.
         evaluations: what the method returned, the run's result first, then ensembles
             (``srdl+first``); ``result`` None where the evaluation was left out.
-        timing: which phases were taken over from other runs.
-        processes: how many trained it together; several numbers where it went on with another one.
-        own_statistics: batch norms took the statistics of each process's part of a batch.
+        timing: who computed it.
+        norm_parts: of how many parts of a batch batch norms took the statistics, each by itself:
+            it changes the result. Several numbers where the run went on with another one.
     """
 
     method: MethodFacts
@@ -114,13 +114,7 @@ class RunRecord(_Record):
     cost: Cost
     phases: tuple[Phase, ...] = ()
     timing: Timing = Timing()
-    processes: tuple[Count, ...] = (1,)
-    own_statistics: bool = False
-
-    @property
-    def parts(self) -> tuple[int, ...]:
-        """Of how many parts of a batch batch norms took the statistics: it changes the result."""
-        return self.processes if self.own_statistics else (1,)
+    norm_parts: tuple[Count, ...] = (1,)
 
     @property
     def label(self) -> str:

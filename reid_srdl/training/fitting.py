@@ -114,9 +114,10 @@ class Fitting:
         self._loop.monitor.phase_opened(self._phase.name, share, self._phase.rows)
         if done == self._fit.epochs:
             return
-        self._phase.processes.add(self._joining.size)
-        if self._joining.size > 1 and own_statistics(self._parts.networks.values()):
-            self._phase.own_statistics = True
+        size = self._joining.size
+        self._phase.processes.add(size)
+        apart = size > 1 and own_statistics(self._parts.networks.values())
+        self._phase.norm_parts.add(size if apart else 1)
         with self._interrupts.listening(), self._joining.synchronised(self._parts.networks):
             for epoch in range(done, self._fit.epochs):
                 self._epoch(epoch)
@@ -303,9 +304,8 @@ class Fitting:
         rows = [row.model_dump() for row in self._phase.rows]
         specs = {name: spec.to_json() for name, spec in self._phase.specs.items()}
         facts = {"rows": rows, "finished": finished, "specs": specs, **plain, **facts}
-        if self._phase.processes != {1}:
-            facts["processes"] = sorted(self._phase.processes)
-            facts["own_statistics"] = self._phase.own_statistics
+        facts["processes"] = sorted(self._phase.processes)
+        facts["norm_parts"] = sorted(self._phase.norm_parts)
         checkpoint.save(self._phase, self._loop.folder, steps, {**state, **tensors}, facts)
 
     def _restore(self) -> int:
@@ -313,8 +313,8 @@ class Fitting:
         saved = self._joining.load(self._phase, self._loop.folder, self._loop.monitor.warned)
         if saved is None:
             return 0
-        self._phase.processes = set(saved.facts.get("processes", [1]))
-        self._phase.own_statistics = saved.facts.get("own_statistics", False)
+        self._phase.processes = set(saved.facts["processes"])
+        self._phase.norm_parts = set(saved.facts["norm_parts"])
         self._phase.rows = [EpochRow.model_validate(row) for row in saved.facts["rows"]]
         self._phase.seconds = saved.facts["seconds"]
         optimizers = {} if saved.facts["finished"] else self._optimizers

@@ -138,7 +138,7 @@ class Phase:
         rows: the epochs that are done.
         seconds: time that the finished part took.
         processes: how many trained it; several numbers where it went on with another one.
-        own_statistics: batch norms took the statistics of each process's part of a batch.
+        norm_parts: of how many parts of a batch batch norms took the statistics, likewise.
     """
 
     name: str
@@ -154,7 +154,7 @@ class Phase:
     rows: list[EpochRow] = field(default_factory=list)
     seconds: float = 0.0
     processes: set[int] = field(default_factory=set)
-    own_statistics: bool = False
+    norm_parts: set[int] = field(default_factory=set)
     _counted: dict[bool, MacCount] = field(default_factory=dict)
 
     @property

@@ -9,7 +9,7 @@ import pytest
 
 from reid_srdl.records.leaderboard import leaderboard
 from reid_srdl.records.naming import differing_keys, flatten, method_label, show, title
-from reid_srdl.records.run import RunRecord, Work
+from reid_srdl.records.run import RunRecord, Timing, Work
 from reid_srdl.records.statistics import Measure, measure, paired_gain, unpaired_gain
 from tests.records.factory import DATASET, evaluation, features_record, record
 
@@ -194,9 +194,9 @@ def test_places_and_seeds_do_not_set_runs_apart() -> None:
 
 
 def test_batch_norm_of_parts_of_a_batch_sets_runs_apart_and_other_norms_do_not() -> None:
-    alone, alike = record(seed=0), record(seed=1, processes=(2,))
-    parts = [record(seed=seed, processes=(n,), own_statistics=True) for seed, n in ((2, 2), (3, 2))]
-    mixed = record(seed=4, processes=(1, 2), own_statistics=True)
+    alone, alike = record(seed=0), record(seed=1, timing=Timing(processes=(2,)))
+    parts = [record(seed=seed, norm_parts=(2,)) for seed in (2, 3)]
+    mixed = record(seed=4, norm_parts=(1, 2))
     rows = leaderboard([alone, alike, *parts, mixed]).rows
     seeds = {row.label: row.seeds for row in rows}
     assert seeds == {

@@ -84,7 +84,7 @@ def test_a_phase_remembers_how_many_trained_it(tmp_path: Path) -> None:
     one = tiny.trainer(tmp_path)
     one.fit(one.new_model(), epochs=1, loss=one.supervised, name="first")
     (phase,) = one.phases
-    assert (phase.processes, phase.own_statistics) == ({1}, False)
+    assert (phase.processes, phase.norm_parts) == ({1}, {1})
     again = tiny.trainer(tmp_path)
     again.fit(again.new_model(), epochs=1, loss=again.supervised, name="first")
-    assert again.phases[0].processes == {1}
+    assert (again.phases[0].processes, again.phases[0].norm_parts) == ({1}, {1})

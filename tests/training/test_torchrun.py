@@ -175,8 +175,8 @@ def test_a_run_outlives_a_kill_and_a_preemption_and_goes_on_with_another_number(
     out, err = run.communicate(timeout=200)
     assert run.returncode == 0, err
     record = read_record(tmp_path / "runs/r")
-    assert record.processes == (1, 2, 3)
-    assert record.parts == (1,)
+    assert record.timing.processes == (1, 2, 3)
+    assert record.norm_parts == (1,)
     _, err = whole.communicate(timeout=200)
     assert whole.returncode == 0, err
     # Rounding grows from step to step, and float16 knowledge rounds once more.
