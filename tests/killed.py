@@ -1,4 +1,7 @@
-"""Trains one run and kills itself at a step: ``killed.py TREE.json STEP``."""
+"""Trains one run and kills itself at a step: ``killed.py STEP``, then ``TREE.json`` or words.
+
+The words are those of the command line: ``train --dataset folder ...``.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from reid_srdl.jobs.experiment import experiment
-from reid_srdl.jobs.train import train
 from reid_srdl.training.step import Step
 
 
 def main() -> None:
     """Counts the steps of all phases together."""
-    tree, last = json.loads(Path(sys.argv[1]).read_text()), int(sys.argv[2])
+    last, words = int(sys.argv[1]), sys.argv[2:]
     step, done = Step.__call__, [0]
 
     def counted(self: Step, *arguments: Any) -> Any:
@@ -26,7 +27,21 @@ def main() -> None:
         return step(self, *arguments)
 
     Step.__call__ = counted  # type: ignore[method-assign]
-    train(experiment(tree))
+    run(words)
+
+
+def run(words: list[str]) -> None:
+    """Trains by a tree of settings, or as the command line does."""
+    if len(words) == 1:
+        from reid_srdl.jobs.experiment import experiment
+        from reid_srdl.jobs.train import train
+
+        train(experiment(json.loads(Path(words[0]).read_text())))
+    else:
+        from reid_srdl.cli import main
+
+        sys.argv = ["reid-srdl", *words]
+        main()
 
 
 if __name__ == "__main__":

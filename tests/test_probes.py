@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import random
 import shutil
 import subprocess
@@ -17,9 +17,11 @@ from safetensors.torch import load_file
 from torch._dynamo.utils import counters
 
 from reid_srdl.jobs.experiment import experiment
-from reid_srdl.jobs.train import resume, train
+from reid_srdl.jobs.train import train
 from reid_srdl.methods import method_of
+from reid_srdl.records.store import read_record
 from reid_srdl.training.precision import Compute
+from tests.cli.run import reid_srdl
 from tests.small_set import write_small_set
 from tests.training import tiny
 
@@ -44,15 +46,35 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield place
 
 
-def tree(place: Path, probe: str, model: str, name: str, minutes: float = 10.0) -> dict[str, Any]:
+def tree(place: Path, probe: str, model: str, name: str) -> dict[str, Any]:
     machine = {"device": "cpu", "precision": "fp32", "threads": 1}
     return {
         "data": {"name": "folder", "dir": str(place / "set"), "height": 32, "width": 16},
         "model": {"name": model},
         "optim": {"batch_size": 12, "lr": 0.01},
-        "train": {"epochs": 2, "checkpoint_minutes": minutes, **machine},
+        "train": {"epochs": 2, **machine},
         "method": {"name": f"{HERE / probe}.py:program"},
         "run": {"dir": str(place / "runs"), "name": name},
+    }
+
+
+def words(probe: str, model: str, name: str, *more: str) -> tuple[str, ...]:
+    """Returns what stands on the command line, in the folder of the data set."""
+    return (
+        *("train", "--method", f"{HERE / probe}.py:program", "--dataset", "folder"),
+        *("--data-dir", "set", "--model", model, "--name", name, "--epochs", "2"),
+        *("--batch-size", "12", "--device", "cpu", "--precision", "fp32"),
+        *("--set", "data.height=32", "--set", "data.width=16", "--set", "optim.lr=0.01"),
+        *("--set", "train.threads=1", *more),
+    )
+
+
+def weights_of(run: Path) -> dict[str, torch.Tensor]:
+    """Returns the weights of all networks of a run."""
+    return {
+        f"{file.stem}.{key}": value
+        for file in sorted((run / "weights").glob("*.safetensors"))
+        for key, value in load_file(file).items()
     }
 
 
@@ -63,31 +85,57 @@ def test_a_probe_is_killed_anywhere_and_resumed_to_the_same_bits(
 ) -> None:
     networks, steps = PROBES[probe]
     name = f"{probe}-{model}"
-    whole = train(experiment(tree(place, probe, model, name)))
+    done = reid_srdl(*words(probe, model, name), cwd=place)
+    assert done.returncode == 0, done.stderr
+    whole = read_record(place / "runs" / name)
     assert list(whole.results)[: len(networks)] == networks
     assert all(result is not None for result in whole.results.values())
 
     # ResNet-18 keeps 90 MB for each network, so only the small one does so at each step.
-    first, minutes = (1, 1e-9) if model == "resnet32" else (STEPS, 10.0)
+    first, often = (1, ("--set", "train.checkpoint_minutes=1e-9"))
+    if model == "resnet18":
+        first, often = (STEPS, ())
     step = random.Random(name).randrange(first, steps)
-    settings = place / f"{name}.json"
-    settings.write_text(json.dumps(tree(place, probe, model, f"{name}-killed", minutes)))
-    command = [sys.executable, "-m", "tests.killed", str(settings), str(step)]
-    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -9
+    asked = words(probe, model, f"{name}-killed", *often)
+    command = [sys.executable, "-m", "tests.killed", str(step), *asked]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    assert subprocess.run(command, cwd=place, check=False, env=environment).returncode == -9
     killed = place / "runs" / f"{name}-killed"
     assert not (killed / "record.json").exists()
     assert list((killed / "phases").glob("*.safetensors"))
 
-    again = resume(killed)
+    done = reid_srdl("train", "--resume", killed, cwd=place)
+    assert done.returncode == 0, done.stderr
+    again = read_record(killed)
     assert again.evaluations == whole.evaluations
     assert again.work == whole.work
-    for network in whole.results:
-        ours, theirs = (
-            load_file(run / f"weights/{network}.safetensors")
-            for run in (killed, place / "runs" / name)
-        )
-        assert ours.keys() == theirs.keys()
-        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    ours, theirs = weights_of(killed), weights_of(place / "runs" / name)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+COMPILED_ON = {"centres": "resnet32"}  # compiling takes most of a minute; below, all do
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="g++ compiles the kernels")
+@pytest.mark.parametrize("probe", COMPILED_ON)
+def test_a_probe_is_compiled_from_the_command_line(place: Path, probe: str, tmp_path: Path) -> None:
+    """A full graph or an error: train.compile falls back to nothing."""
+    write_small_set(tmp_path / "set", train=2)  # 12 images: one step an epoch
+    ends = []
+    for compiled in ("on", "off"):
+        asked = words(probe, COMPILED_ON[probe], compiled, "--set", f"train.compile={compiled}")
+        kernels = {"TORCHINDUCTOR_CACHE_DIR": str(place / "kernels")}
+        done = reid_srdl(*asked, "--no-eval", cwd=tmp_path, environment=kernels)
+        assert done.returncode == 0, done.stderr
+        run = tmp_path / "runs" / compiled
+        assert read_record(run).config["train"]["compile"] is (compiled == "on")
+        ends.append(weights_of(run))
+    one, other = ends
+    assert one.keys() == other.keys()
+    assert any(not torch.equal(one[key], other[key]) for key in one)  # other kernels made it
+    for key, value in one.items():
+        assert torch.allclose(value.double(), other[key].double(), atol=1e-3), key
 
 
 @pytest.mark.parametrize("probe", PROBES)

@@ -122,7 +122,7 @@ def test_a_run_is_killed_and_resumed_to_the_same_bits(place: Path, step: int) ->
     settings["run"] = {**settings["run"], "name": name}
     settings["train"] = {**settings["train"], "checkpoint_minutes": 1e-9}
     (place / f"{name}.json").write_text(json.dumps(settings))
-    command = [sys.executable, "-m", "tests.killed", str(place / f"{name}.json"), str(step)]
+    command = [sys.executable, "-m", "tests.killed", str(step), str(place / f"{name}.json")]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == -9
     assert not (place / "runs" / name / "record.json").exists()
     jobs.resume(place / "runs" / name)

@@ -338,7 +338,7 @@ def test_killed_at_a_step_it_comes_to_the_same_bits(place: Path) -> None:
         name = f"killed-{step}"
         settings = place / f"{name}.json"
         settings.write_text(json.dumps(tree(place, name, **options)))
-        command = [sys.executable, "-m", "tests.killed", str(settings), str(step)]
+        command = [sys.executable, "-m", "tests.killed", str(step), str(settings)]
         assert subprocess.run(command, cwd=ROOT, check=False).returncode == -9
         again = jobs.resume(place / "runs" / name)
         assert again.evaluations == whole.evaluations
