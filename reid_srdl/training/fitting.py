@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -95,7 +95,6 @@ class Fitting:
         self._watch = GradientWatch(parts.networks) if loop.watch else None
         self._averages = Averages(parts, loop.optimisation.ema)
         self._segment: tuple[bool, Step] | None = None
-        self._new = False  # whether the segment's step is still to be compiled
         self._joining = Joining(loop.group, self._wish)
         self._interrupts = Interrupts(self._joining)
         self._resumed: checkpoint.Saved | None = None  # a checkpoint within an epoch
@@ -128,11 +127,12 @@ class Fitting:
         try:
             for batch in self._batches(epoch, meter.done):
                 lr = self._lr(epoch, meter.done)
+                known = self._segment
                 step = self._step_at(self._phase.steps_before(epoch) + meter.done)
                 self._joining.draws(partial(self._seed, epoch), meter.done)
-                with self._compiled(meter):
-                    terms = step(batch, lr)
-                meter.add(terms, lr, step.gradients)
+                with nullcontext() if self._segment is known else self._compiling(meter):
+                    answers = step(batch, lr)
+                meter.add(answers, lr, step.gradients)
                 self._averages.update()
                 if slow := self._pace.slowed(len(batch.labels), time.monotonic()):
                     self._loop.monitor.warned(slow)
@@ -143,6 +143,20 @@ class Fitting:
         except NonFiniteLossError as error:
             raise self._not_finite(error, epoch) from None
         self._finish(meter)
+
+    @contextmanager
+    def _compiling(self, meter: Meter) -> Iterator[None]:
+        """Lets a signal end a segment's first step, which may compile for minutes.
+
+        What was done before it is on the disk then; its own work is done again.
+        """
+        if not self._loop.compute.compile:
+            yield
+            return
+        if meter.done:
+            self._save_within(meter)
+        with self._interrupts.stopping_at_once():
+            yield
 
     def _step_at(self, done: int) -> Step:
         """Returns what makes a step of the phase, counted from 0; one for each segment of it."""
@@ -160,23 +174,8 @@ class Fitting:
                 self._watch,
                 self._joining,
             )
-            self._segment, self._new = (frozen, step), self._loop.compute.compile
+            self._segment = frozen, step
         return self._segment[1]
-
-    @contextlib.contextmanager
-    def _compiled(self, meter: Meter) -> Iterator[None]:
-        """Lets a signal end a step at once that is compiled as it is made, for minutes perhaps.
-
-        Nothing is lost: a checkpoint stands before it.
-        """
-        if not self._new:
-            yield
-            return
-        if meter.done:
-            self._save_within(meter)
-        with self._interrupts.stopping_at_once():
-            yield
-        self._new = False
 
     def _begun(self, epoch: int) -> Meter:
         """Returns an epoch's meter, at its beginning or where a checkpoint within it stands."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from reid_srdl.methods.srdl import SRDLOptions, srdl
 from reid_srdl.models.tensor_files import read_tensors, write_tensors
 from reid_srdl.training.losses import LabelLoss, Loss
 from reid_srdl.training.optimisation import Optimisation
+from reid_srdl.training.precision import Compute, choose
 from reid_srdl.training.schedule import StepDecay
 from reid_srdl.training.trainer import Trainer
 from reid_srdl.training.values import Model, named
@@ -337,6 +339,43 @@ def test_a_signal_stops_at_the_next_step_with_a_checkpoint(
     HOOK.clear()
     assert tiny.same(whole, fitted(tmp_path / "run", network="dropping"))
     assert CALLS[0] == 6
+
+
+@pytest.mark.parametrize("segment", [1, 2])
+@pytest.mark.parametrize(("number", "error"), SIGNALS)
+def test_a_signal_ends_a_step_that_compiles(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    error: type[BaseException],
+    segment: int,
+) -> None:
+    """The compiler of a segment of the phase takes a minute, in which the signal comes."""
+    begun: list[Any] = []
+    slow = True
+
+    def prepared(_: Compute, function: Any) -> Any:
+        def called(*given: Any) -> Any:
+            if function not in begun:
+                begun.append(function)
+                if slow and len(begun) == segment:
+                    os.kill(os.getpid(), number)
+                    time.sleep(60)
+            return function(*given)
+
+        return called
+
+    monkeypatch.setattr(Compute, "prepared", prepared)
+    how: dict[str, Any] = {"compute": replace(choose("cpu", "fp32", 1), compile=True)}
+    how |= CASES["frozen"]
+    began = time.monotonic()
+    with pytest.raises(error):
+        fitted(tmp_path / "run", **how)
+    assert time.monotonic() - began < 30
+    kept = [step_of(path) for path in checkpoints(tmp_path / "run")]
+    assert (not kept) if segment == 1 else kept[-1] == CALLS[0]
+    slow = False
+    assert tiny.same(fitted(tmp_path / "run", **how), fitted(tmp_path / "whole", **how))
 
 
 @pytest.mark.usefixtures("blocks_of_ten")
