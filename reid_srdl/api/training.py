@@ -64,7 +64,7 @@ def train(
         return job.train(made, listener)
     from reid_srdl.report.progress import Display
 
-    with Display() as display:
+    with Display(run=True) as display:
         return job.train(made, display)
 
 

@@ -91,7 +91,7 @@ def _run(
         elsewhere = f"; the one on {group.writer} writes" if group.rank else ""
         tell(f"{group.size} processes share each batch{elsewhere}")
     how: dict[str, Any] = {"group": group, "tensorboard": asked.tensorboard and speaks}
-    with telling_of_stop(_STOPPED if speaks else None), Display(shown=speaks) as display:
+    with telling_of_stop(_STOPPED if speaks else None), Display(shown=speaks, run=True) as display:
         if config is not None:
             record = job.train(config, display, **how)
             folder = config.run.dir / record.name

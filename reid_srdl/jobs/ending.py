@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import torch
+
+from reid_srdl.analysis.cost import multiply_accumulates
 from reid_srdl.config import AnyConfig, EvalConfig
 from reid_srdl.errors import FileError
 from reid_srdl.files import write_text
@@ -12,12 +16,14 @@ from reid_srdl.group.processes import Group
 from reid_srdl.jobs.listener import Listener
 from reid_srdl.jobs.opening import Known, Opened
 from reid_srdl.jobs.people import drawn_split
+from reid_srdl.models.build import build
 from reid_srdl.models.origin import Origin
+from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.records.belonging import check_record
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.run import RunRecord
 from reid_srdl.records.store import read_record
-from reid_srdl.tasks.task import Judged
+from reid_srdl.tasks.task import Judged, Piece
 from reid_srdl.training.phases import Phase
 from reid_srdl.training.trainer import Trainer
 from reid_srdl.training.values import Model
@@ -94,3 +100,24 @@ def judge(
         for ensemble in opened.plan.ensembles
     }
     return dict(opened.task.judge(models, ensembles))
+
+
+def judging_of(opened: Opened, how: EvalConfig) -> list[Piece]:
+    """Returns what `judge` will do, in pieces whose work is counted."""
+    if not how.enabled:
+        return []
+    plan, images, work = opened.plan, Counter[str](), Counter[str]()
+    members = {name for ensemble in plan.ensembles for name in ensemble.split("+")}
+    for name in {*plan.returned, *members}:
+        model = plan.returned.get(name) or next(iter(plan.returned.values()))
+        macs = _macs(model.spec, plan.setting.data.size) * (2 if how.flip else 1)
+        for piece, count in opened.task.passes(name).items():
+            images[piece] += count
+            work[piece] += count * macs
+    return [Piece(name, count, work[name]) for name, count in images.items() if count]
+
+
+def _macs(spec: NetworkSpec, size: tuple[int, int]) -> int:
+    with torch.device("meta"):
+        network = build(spec, seed=0)
+    return multiply_accumulates(network, *size, network.channels)

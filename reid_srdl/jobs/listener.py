@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from reid_srdl.tasks.task import Piece
 from reid_srdl.training.monitor import EpochRow, Monitor, Progress
 from reid_srdl.training.phases import Phase
 
@@ -12,8 +13,8 @@ from reid_srdl.training.phases import Phase
 class Listener(Monitor, Protocol):
     """A monitor that is told of the plan and of the work around the training, too."""
 
-    def planned(self, phases: Sequence[Phase]) -> None:
-        """These phases will be gone through, with their work."""
+    def planned(self, phases: Sequence[Phase], judging: Sequence[Piece] = ()) -> None:
+        """These phases will be gone through, with their work, and then this evaluation."""
 
     def noted(self, line: str) -> None:
         """Something worth a line was found."""
@@ -25,7 +26,7 @@ class Listener(Monitor, Protocol):
 class Silence:
     """A listener that shows nothing."""
 
-    def planned(self, phases: Sequence[Phase]) -> None: ...
+    def planned(self, phases: Sequence[Phase], judging: Sequence[Piece] = ()) -> None: ...
     def phase_opened(self, name: str, share: float, rows: list[EpochRow]) -> None: ...
     def progressed(self, progress: Progress) -> None: ...
     def epoch_finished(self, row: EpochRow) -> None: ...

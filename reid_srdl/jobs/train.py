@@ -12,7 +12,7 @@ from reid_srdl.config import AnyConfig, placed, sets_of
 from reid_srdl.errors import UserError
 from reid_srdl.group.processes import Alone, Group
 from reid_srdl.jobs.before import check_room
-from reid_srdl.jobs.ending import finished, judge, origin_of, write_again
+from reid_srdl.jobs.ending import finished, judge, judging_of, origin_of, write_again
 from reid_srdl.jobs.keeping import keep_ranks
 from reid_srdl.jobs.listener import Listener, Silence
 from reid_srdl.jobs.opening import (
@@ -146,7 +146,8 @@ class _Run:
         batch = self.config.optim.batch_size
         if (line := told_of_statistics(trained, run.compute, batch, self.group)) is not None:
             self.listener.noted(line)
-        self.listener.planned(run.opened.plan.phases)
+        judging = judging_of(run.opened, self.config.eval)
+        self.listener.planned(run.opened.plan.phases, judging)
         return run
 
     def conducted(self, tensorboard: bool) -> RunRecord:

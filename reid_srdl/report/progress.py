@@ -15,6 +15,7 @@ from rich.progress import Progress as Bars
 from reid_srdl.texts import plain
 
 if TYPE_CHECKING:
+    from reid_srdl.tasks.task import Piece
     from reid_srdl.training.monitor import EpochRow, NetworkRow, Progress
     from reid_srdl.training.phases import Phase
 
@@ -25,21 +26,27 @@ _QUIET_SECONDS = 20.0  # between lines about one piece of work
 class Display:
     """Shows the whole run's progress, epoch, loss, accuracy, rate and time left, on standard error.
 
-    Phases are weighed by their counted work, so that the bar moves evenly over phases of unlike
-    networks; the time left follows from the work that this process has done and what it took.
-    What it reads back is none of its work, and the seconds before its first own phase count for
-    nothing.
+    One bar goes through phases and final evaluation, never back. They are weighed by their counted
+    work, so that it moves evenly over phases of unlike networks; the time left follows from the
+    work that this process has done and what it took. What it reads back is none of its work, and
+    the seconds before its first own phase count for nothing.
 
     Args:
         shown: False says nothing at all: of several processes one speaks.
+        run: a plan will follow; what comes before it has no share of the bar.
     """
 
-    def __init__(self, *, shown: bool = True) -> None:
+    def __init__(self, *, shown: bool = True, run: bool = False) -> None:
         self._console = Console(stderr=True, highlight=False, quiet=not shown)
         self._shown = shown
         self._said = time.monotonic()
+        self._run = run
         self._work: dict[str, float] = {}  # of each phase that is planned
+        self._judging: dict[str, float] = {}  # work of each image of an evaluation's pieces
+        self._total = 0.0  # work of all that is planned
         self._before = 0.0  # work of the phases before this one
+        self._judged = 0.0  # work of the evaluation that is done
+        self._piece = ("", 0)  # what was last done besides the phases, and how much of it
         self._phase = ""
         self._read_back = 0.0  # work that earlier processes did
         self._began: float | None = None  # when this process opened its first phase of own work
@@ -86,16 +93,44 @@ class Display:
 
         Elsewhere than on a terminal, long work prints a line now and then.
         """
+        self._note(what, done)
+        planned = self._began is not None and self._total > 0
+        left = [f"left {self._left(1.0)}"] if planned else []
         if self._bars is not None:
-            shown = plain(what)
-            self._bars.update(self._bar, description=shown, completed=done, total=total, facts="")
+            at: tuple[float, float | None] = (done, total)
+            facts: list[str] = []
+            if self._run:
+                at, facts = (
+                    (self._done(1.0), self._total or None),
+                    [f"{done:,} of {total:,}", *left],
+                )
+            self._shows(what, *at, facts)
         elif time.monotonic() - self._said >= _QUIET_SECONDS:
             self._said = time.monotonic()
-            self.say(f"{what}: {done:,} of {total:,} ({done / max(total, 1):.0%})")
+            far = f"{what}: {done:,} of {total:,} ({done / max(total, 1):.0%})"
+            self.say("  ".join([far, *left]))
 
-    def planned(self, phases: Sequence[Phase]) -> None:
+    def _shows(self, what: str, done: float, total: float | None, facts: Sequence[str]) -> None:
+        """Draws the bar: what is done now, and the facts that there is room for."""
+        assert self._bars is not None
+        room = self._console.width - len(what) - _BAR
+        told = "  ".join(_fitting(facts, room)) if facts else ""
+        self._bars.update(
+            self._bar, description=plain(what), completed=done, total=total, facts=told
+        )
+
+    def _note(self, what: str, done: int) -> None:
+        """Adds what a piece of the evaluation has gone on by."""
+        piece, before = self._piece
+        more = done - before if piece == what and done >= before else done
+        self._piece = what, done
+        self._judged += more * self._judging.get(what, 0.0)
+
+    def planned(self, phases: Sequence[Phase], judging: Sequence[Piece] = ()) -> None:
         """Takes in what there is to do."""
         self._work = {phase.name: float(phase.work.total) for phase in phases}
+        self._judging = {piece.name: piece.work / max(piece.images, 1) for piece in judging}
+        self._total = sum(self._work.values()) + sum(piece.work for piece in judging)
 
     def phase_opened(self, name: str, share: float, rows: list[EpochRow]) -> None:
         """Says what is read back instead of done again."""
@@ -116,11 +151,7 @@ class Display:
         if progress.networks:
             what = f"{what} epoch {progress.epoch}/{progress.epochs}"
         if self._bars is not None:
-            done = self._done(progress.share)
-            total = sum(self._work.values()) or None
-            room = self._console.width - len(what) - _BAR
-            told = "  ".join(_fitting(facts, room))
-            self._bars.update(self._bar, description=what, completed=done, total=total, facts=told)
+            self._shows(what, self._done(progress.share), self._total or None, facts)
         elif time.monotonic() - self._said >= _QUIET_SECONDS:
             self._said = time.monotonic()
             self.say("  ".join([f"{what} {progress.step}/{progress.steps}", *facts]))
@@ -135,7 +166,7 @@ class Display:
         )
 
     def _done(self, share: float) -> float:
-        return self._before + share * self._work.get(self._phase, 0.0)
+        return self._before + share * self._work.get(self._phase, 0.0) + self._judged
 
     def _left(self, share: float) -> str:
         """Estimates the run's remaining time; ``?`` where nothing is known yet."""
@@ -143,7 +174,7 @@ class Display:
         own = done - self._read_back
         if self._began is None or own <= 0 or not self._work:
             return "?"
-        seconds = (time.monotonic() - self._began) / own * (sum(self._work.values()) - done)
+        seconds = (time.monotonic() - self._began) / own * (self._total - done)
         return str(datetime.timedelta(seconds=round(max(seconds, 0.0))))
 
 

@@ -30,6 +30,8 @@ from reid_srdl.training.fitting import Judge
 from reid_srdl.training.precision import Compute
 from reid_srdl.training.values import Model, View
 
+_TESTING = "testing {}"  # as `Steps` names what a network does
+
 
 class ClassificationTask:
     """A data set of classes, see `tasks.task.Task`.
@@ -152,6 +154,10 @@ class ClassificationTask:
             judged[name] = Judged(scores)
         return judged
 
+    def passes(self, name: str) -> dict[str, int]:
+        """Returns how many test images a network of this name sees."""
+        return {_TESTING.format(name): len(self.test_images)}
+
     def _labels(self, view: View | None) -> Tensor:
         return torch.from_numpy(in_view(self.test_labels, self.classes, view)[1])
 
@@ -166,7 +172,7 @@ class ClassificationTask:
         """
 
         def told(done: int) -> None:
-            self._steps(f"testing {what}", done, len(self.test_images))
+            self._steps(_TESTING.format(what), done, len(self.test_images))
 
         return self._logits(network, what, self.test_images.in_order(self.batch_size), told)
 

@@ -147,6 +147,11 @@ def all_parts(extractor: Extractor, data: ReidData) -> Features:
     )
 
 
+def told_of(part: str) -> str:
+    """Returns how `Steps` names the features of a data set's part."""
+    return f"features of {part}"
+
+
 @torch.inference_mode()
 def _forward(extractor: Extractor, images: Images, what: str) -> NDArray[np.float32]:
     """Returns N x D features in the images' order.
@@ -166,7 +171,7 @@ def _forward(extractor: Extractor, images: Images, what: str) -> NDArray[np.floa
         rows.append(features.cpu())
         done += len(batch)
         if steps is not None:
-            steps(f"features of {what}", done, len(images))
+            steps(told_of(what), done, len(images))
     found = torch.cat(rows)
     check_answers(found, what)
     return found.numpy()

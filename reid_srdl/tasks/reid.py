@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -26,7 +27,7 @@ from reid_srdl.retrieval.ensembles import joined_features
 from reid_srdl.retrieval.features import Features
 from reid_srdl.retrieval.labels import Labels
 from reid_srdl.tasks.data import TaskData, drawn_of, read_data, settings_on, shown_by
-from reid_srdl.tasks.features import Extractor, all_parts
+from reid_srdl.tasks.features import Extractor, all_parts, told_of
 from reid_srdl.tasks.task import Judged, Steps
 from reid_srdl.tasks.validation import RetrievalJudge
 from reid_srdl.training.fitting import Judge
@@ -117,6 +118,14 @@ class ReidTask:
             name: replace(first, further=tuple(others[name] for others in judged[1:]))
             for name, first in judged[0].items()
         }
+
+    def passes(self, name: str) -> dict[str, int]:
+        """Returns how many images a network sees, of all sets and parts of them."""
+        found: Counter[str] = Counter()
+        for data in self._data.parts or (self._data,):
+            for part in ("query", "gallery", "boxes"):
+                found[told_of(part)] += len(getattr(data, part) or ())
+        return dict(found)
 
     def _judged_on(
         self,

@@ -19,6 +19,21 @@ Steps = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A part of an evaluation.
+
+    Attributes:
+        name: as `Steps` is told of it.
+        images: how many pass through networks, in all.
+        work: multiply-accumulates of these passes.
+    """
+
+    name: str
+    images: int
+    work: float
+
+
+@dataclass(frozen=True)
 class Judged:
     """What a network, or an ensemble of some, came to.
 
@@ -60,4 +75,8 @@ class Task(Protocol):
         A model of a view is judged on the test images of its classes alone, where the task has
         classes.
         """
+        ...
+
+    def passes(self, name: str) -> dict[str, int]:
+        """Returns how many images `judge` shows to a network of this name, by what `Steps` says."""
         ...

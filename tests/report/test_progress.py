@@ -11,6 +11,7 @@ from rich.console import Console
 
 from reid_srdl.report import progress
 from reid_srdl.report.progress import Display
+from reid_srdl.tasks.task import Piece
 from reid_srdl.training.monitor import EpochRow, NetworkRow, Progress
 from reid_srdl.training.phases import MacCount, Phase
 from tests.training import tiny
@@ -145,7 +146,7 @@ def test_what_was_read_back_is_no_work_of_this_process(
     monkeypatch.setattr(progress, "Console", lambda **_: Console(file=out, width=200))
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     with Display() as display:
-        display._work = {"first": 4.0, "knowledge": 1.0, "second": 8.0}
+        display._work, display._total = {"first": 4.0, "knowledge": 1.0, "second": 8.0}, 13.0
         display.phase_opened("first", 1.0, [row(4)])
         clock[0] += 7.0
         display.phase_opened("knowledge", 1.0, [])
@@ -155,6 +156,53 @@ def test_what_was_read_back_is_no_work_of_this_process(
         assert display._left(share) == "?"  # nothing of its own is done yet
         left = (1 - share) / 2
         assert display._left(share + left) == "0:00:10"
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_one_bar_goes_through_the_whole_run(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoding moves nothing, features by their work, and the bar is full with the last of them."""
+    clock = [0.0]
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, highlight=False)
+    monkeypatch.setattr(progress, "Console", lambda **_: console)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    seen: list[float] = []
+    with Display(run=True) as display:
+
+        def look() -> tuple[float, str]:
+            (task,) = display._bars.tasks if display._bars else ()
+            assert len(task.description) + 18 + len(task.fields["facts"]) <= width
+            seen.append(task.completed / task.total if task.total else 0.0)
+            return seen[-1], task.fields["facts"]
+
+        display.steps("decoding train", 3, 9)
+        assert look() == (0.0, "3 of 9")
+        pieces = [Piece("features of query", 20, 100.0), Piece("features of gallery", 80, 300.0)]
+        display.planned(phases(), pieces)
+        whole = display._total
+        trained = whole - 400.0
+        display.phase_opened("first", 0.0, [])
+        clock[0] = 10.0
+        display.progressed(Progress("first", 4, 4, 10, 10, 100.0, NETWORK, 0.01))
+        look()
+        display.phase_opened("second", 0.0, [])
+        clock[0] = 40.0
+        display.progressed(Progress("second", 4, 4, 10, 10, 100.0, NETWORK, 0.01))
+        assert look()[0] == pytest.approx(trained / whole)
+        for what, done, total, more in (
+            ("decoding query", 5, 10, 0.0),
+            ("features of query", 10, 10, 50.0),
+            ("decoding gallery", 40, 40, 50.0),
+            ("features of gallery", 40, 40, 200.0),
+            ("ranking", 1, 400, 200.0),
+            ("features of query", 10, 10, 250.0),  # of the next network
+            ("features of gallery", 20, 40, 325.0),
+            ("features of gallery", 40, 40, 400.0),
+            ("ranking", 400, 400, 400.0),
+        ):
+            display.steps(what, done, total)
+            assert look()[0] == pytest.approx((trained + more) / whole)
+            assert "left 0:00:" in look()[1]
+    assert seen == sorted(seen)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

@@ -46,7 +46,7 @@ def train_told(tree: Mapping[str, Any]) -> int:
         tree: the resolved configuration.
     """
     try:
-        with Display() as display:
+        with Display(run=True) as display:
             train(resolve(tree, OPTIONS), display)
     except Exception as error:
         traceback.print_exception(error)  # the log keeps it; the study tells the last error alone
