@@ -1,20 +1,22 @@
-"""Self-Referenced Deep Learning: train, evaluate and compare re-id and classification networks.
+"""Train, evaluate and compare re-id and classification networks, by SRDL and other methods.
 
-The public API, loaded when it is used:
+The public API. Each name is imported when it is first used, so ``import reid_srdl`` is fast:
 
-- ``train(tree, progress=True, method=...)``, ``resume(folder)``: one run, to its record;
-- ``open_run(folder)``: a finished run: its network, its curves, features, search, evaluation;
-- ``experiment(tree)``: keys, over the data set's defaults, to a validated configuration;
-- ``resolve(tree, methods=OPTIONS)``: the same without a data set's defaults;
-- ``evaluate_run(folder)``: a re-id run's network, on its own data set or another;
-- ``evaluate_classes(folder)``: a classification run's networks, on their test images;
-- ``evaluate(features, protocol)``, ``load_features``, ``save_features``: anyone's features;
-- ``evaluate_distances(distances, ...)``: anyone's matrix of distances;
-- ``extract_features``, ``features_of_run``: features of a network, of a run;
-- ``load_dataset(name, folder)``: the crops of a data set, listed;
+- ``train(tree, progress=True, method=...)``: trains one run and returns its record;
+- ``resume(folder)``: continues a run that was stopped;
+- ``open_run(folder)``: a finished run: its network, curves, features, search and evaluation;
+- ``experiment(tree)``: a validated configuration from keys, with the data set's defaults;
+- ``resolve(tree, methods=OPTIONS)``: the same without the data set's defaults;
+- ``evaluate_run(folder)``: evaluates a re-id run's network, on its own data set or another;
+- ``evaluate_classes(folder)``: evaluates a classification run's networks on their test images;
+- ``evaluate(features, protocol)``: evaluates features from any software;
+- ``load_features``, ``save_features``: read and write files of features;
+- ``evaluate_distances(distances, ...)``: evaluates a matrix of distances from any software;
+- ``extract_features``, ``features_of_run``: compute the features of a network, or of a run's;
+- ``load_dataset(name, folder)``: lists the crops of a data set;
 - ``leaderboard(folder)``: the table of finished runs;
-- ``read_record``, ``read_records``: the numbers of finished runs;
-- ``compare(read_results(a), read_results(b))``: whether two results differ by more than chance.
+- ``read_record``, ``read_records``: the records of finished runs: scores, cost, settings;
+- ``compare(read_results(a), read_results(b))``: do two results differ by more than chance?
 """
 
 from __future__ import annotations

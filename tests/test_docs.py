@@ -189,7 +189,7 @@ def test_the_figures_of_the_readme_stand_in_records() -> None:
     plain, ours = (row["images_per_second"] for row in _record("train-cifar100")["rows"][:2])
     told = README.read_text().partition("## How fast it is")[2].partition("## ")[0]
     for figure in (
-        *(f"{eval_ratio(name):.2f} x" for name in ("2048", "real-2048", "real-512")),
+        *(f"{eval_ratio(name):.2f} x" for name in ("2048", "real-1280", "real-512")),
         f"{scale['gallery']:,} images",
         f"{scale['seconds']:.1f} s",
         f"{rerank['ours']['seconds']:.2f} s",

@@ -86,5 +86,5 @@ def test_the_site_is_built(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "Algorithm 1" in (tmp_path / "site" / "index.html").read_text()
+    assert "One study" in (tmp_path / "site" / "index.html").read_text()
     assert "fit_together" in (tmp_path / "site" / "api" / "training.html").read_text()

@@ -108,7 +108,8 @@ def generate_collapsed(size: Size, dim: int, seed: int = 0) -> Features:
 def generate_isotropic(size: Size, dim: int, seed: int = 0) -> Features:
     """Returns features whose noise has no direction: nothing for leading directions to find.
 
-    An image is its identity's centre + 0.6 x its camera's tint + 2.6 x noise, all standard normal.
+    An image is its identity's centre + 0.6 x its camera's tint + 2.6 x noise, all standard normal;
+    each distractor is an identity of its own.
     With 2048 dimensions and Market-1501's size, mAP is about 68 %.
     """
     rng = np.random.default_rng(seed)
@@ -121,8 +122,10 @@ def generate_isotropic(size: Size, dim: int, seed: int = 0) -> Features:
             part = slice(start, start + _STEP)
             x[part] *= np.float32(_NOISE)
             x[part] += tints[cameras[part]]
-            somebody = pids[part] > 0
-            x[part][somebody] += centres[pids[part][somebody]]
+            own = centres[pids[part]]
+            nobody = np.flatnonzero(pids[part] <= 0)  # distractors and junk: each somebody else
+            own[nobody] = rng.standard_normal((len(nobody), dim), dtype=np.float32)
+            x[part] += own
         return x
 
     sets = {

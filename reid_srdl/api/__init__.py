@@ -1,1 +1,1 @@
-"""What Python offers beyond the rooms' functions: a run as an object, training with progress."""
+"""The Python interface: a run as an object, training with progress, the leaderboard."""

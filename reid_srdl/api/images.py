@@ -17,8 +17,8 @@ from reid_srdl.errors import UserError
 def pixels_of(images: Any, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Returns N images as one array, as an evaluation decodes them.
 
-    Images of one size stay as they are, and the network's own way resizes them; others are
-    resized here.
+    Images that all have one size keep it, and are resized later as the network needs. Images of
+    different sizes are resized here.
 
     Args:
         images: one image or a sequence of them: a file's path, a PIL image, or an H x W x 3 array
@@ -29,7 +29,7 @@ def pixels_of(images: Any, size: tuple[int, int]) -> NDArray[np.uint8]:
         N x H x W x 3, uint8.
 
     Raises:
-        UserError: there is none, or one that is no image; it is named.
+        UserError: no images are given, or one is not an image; the message names it.
     """
     every = list(images) if _are_many(images) else [images]
     if not every:

@@ -1,4 +1,4 @@
-"""A finished run as an object: its network, its curves, and what can be asked of it."""
+"""A finished run as an object: its network, curves, features, search and evaluation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """A finished run; `open_run` makes it.
+    """A finished run, as `open_run` returns it.
 
     Attributes:
         path: its folder.
@@ -49,7 +49,7 @@ class Run:
         """Returns one of the run's networks, a ``torch.nn.Module`` in evaluation mode.
 
         Args:
-            name: as the record names it; None: the run's result.
+            name: the network's name in the record, such as ``first``; None: the run's result.
 
         Raises:
             UserError: there is no such network, or its file is damaged.
@@ -65,10 +65,10 @@ class Run:
         return found
 
     def curves(self) -> list[dict[str, Any]]:
-        """Returns what was measured in each epoch: a plain tree, as a line of ``metrics.jsonl``.
+        """Returns the training curves: one dict per epoch, the lines of ``metrics.jsonl``.
 
         Raises:
-            UserError: the network was imported, so nothing was measured; or the file is missing or
+            UserError: the network was imported, so it has no curves; or the file is missing or
                 damaged.
         """
         import json
@@ -89,13 +89,13 @@ class Run:
             raise UserError(f"{file}: cannot be read ({error})", hint) from None
 
     def embed(self, images: Any) -> NDArray[np.float32]:
-        """Returns the N x D features of images, not normalised, as `features_of_run` has them.
+        """Returns the N x D float32 features of images, not normalised.
 
         Args:
             images: one image or several: paths, PIL images, or H x W x 3 arrays of uint8 (RGB).
 
         Raises:
-            UserError: an image that is none, or features that are not finite.
+            UserError: a file that is not an image, or features that are not finite.
         """
         extractor = self._extractor
         return extractor.of_pixels("images", pixels_of(images, extractor.size))
@@ -104,12 +104,13 @@ class Run:
         """Returns the gallery images nearest to one, nearest first.
 
         Args:
-            image: a file of one person.
+            image: an image file that shows one person.
             gallery: a folder of crops; None: the gallery of the run's own data set.
-            options: ``k``, ``threshold`` and others of `jobs.search.search_run`.
+            options: ``k`` (how many), ``threshold`` (the largest distance), and other arguments of
+                `jobs.search.search_run`.
 
         Raises:
-            UserError: no such image, an empty gallery, or k outside it.
+            UserError: no such image, an empty gallery, or k above the gallery's size.
         """
         from reid_srdl.jobs.search import search_run
 
@@ -122,11 +123,11 @@ class Run:
         """Evaluates the run's network, and keeps the result in the run's folder.
 
         Args:
-            options: as of `evaluate_run` (``dataset``, ``data_dir``, ``changes``, ...), or of a
-                classification run as of `evaluate_classes`.
+            options: arguments of `evaluate_run` (``dataset``, ``data_dir``, ``changes``, ...), or
+                for a classification run of `evaluate_classes`.
 
         Returns:
-            The evaluation with each query's results; of a classification run each network's scores.
+            The evaluation and each query's results; for a classification run each network's scores.
 
         Raises:
             UserError: data that cannot be read, or settings that contradict each other.
@@ -150,11 +151,11 @@ def open_run(path: StrPath, device: str = "auto") -> Run:
     """Opens a finished run.
 
     Args:
-        path: its folder.
-        device: where its network computes: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        path: the run's folder.
+        device: the device for its network: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
-        UserError: no finished run, or a damaged one.
+        UserError: the folder holds no finished run, or a damaged one.
 
     >>> run = open_run("runs/small")  # doctest: +SKIP
     >>> run.embed(["set/query/0101_c1s1_000000_00.jpg"]).shape  # doctest: +SKIP

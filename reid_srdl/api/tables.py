@@ -9,10 +9,10 @@ from reid_srdl.records.store import of_dataset, read_records
 
 
 def leaderboard(runs: StrPath = "runs", dataset: str | None = None) -> Leaderboard:
-    """Returns the table of all finished runs: rows and gains over vanilla, as plain values.
+    """Returns the leaderboard of finished runs: a row per setting, and gains over vanilla.
 
     Args:
-        runs: a folder of runs, one run, or a tree of such folders.
+        runs: one run's folder, or a folder that holds runs at any depth.
         dataset: only this data set; None: all.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Training from Python: keys as a tree, methods as objects, progress on the screen."""
+"""Training from Python: keys as nested dicts, methods as objects, progress on the screen."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def train(
     progress: bool = False,
     method: Method | Callable[..., Any] | str | None = None,
 ) -> RunRecord:
-    """Trains, evaluates and records one run; a run that was stopped goes on where it was.
+    """Trains, evaluates and records one run; resumes it if it was stopped.
 
     Args:
-        config: an experiment, or a tree of keys as in YAML.
-        listener: told of the progress.
-        progress: show it on standard error, as ``reid-srdl train`` does.
-        method: which method trains, before what ``config`` says: a name, or a `Method` or its
-            program that a file of yours defines. The file is read again to be kept with the run, so
-            a script that trains does so under ``if __name__ == "__main__":``.
+        config: what `experiment` returns, or keys as nested dicts, as in YAML.
+        listener: its methods are called as training proceeds.
+        progress: show the progress on standard error, as ``reid-srdl train`` does.
+        method: overrides the method of ``config``: a name, or a `Method` or its program, defined in
+            a file of yours. The file is loaded again, so a script that trains must do so
+            under ``if __name__ == "__main__":``.
 
     Returns:
-        The run's record, read back where the run was finished already.
+        The run's record; a run that is already finished is not trained again.
 
     Raises:
-        UserError: keys that cannot be, data that cannot be read, a folder of another run, a method
-            that no file defines, a loss that is not finite.
+        UserError: invalid keys, data that cannot be read, a folder that holds another run, a method
+            that no file defines, or a loss that is not finite.
 
     >>> tree = {
     ...     "data": {"name": "folder", "dir": "set", "height": 32, "width": 16},

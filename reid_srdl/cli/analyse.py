@@ -38,7 +38,7 @@ DataDir = Annotated[
     option(WHERE, "Where the data set is; default: the run's own, or $REID_SRDL_DATA.", "DIR"),
 ]
 Plot = Annotated[Path | None, option(OUTPUT, _FIGURE.replace("{} ", ""), "FILE")]
-Json = Annotated[bool, option(OUTPUT, "Print JSON alone, in nats.", flags="--json")]
+Json = Annotated[bool, option(OUTPUT, "Print only JSON, in nats.", flags="--json")]
 
 
 @contextlib.contextmanager

@@ -17,12 +17,12 @@ _STATISTICS = "Statistics"
 
 def compare(
     a: Annotated[Path, argument(_SIDE, "A")],
-    b: Annotated[Path, argument("What is compared with A.", "B")],
+    b: Annotated[Path, argument("The result to compare with A, of the same kinds.", "B")],
     dataset: Annotated[
         str | None,
         option(
             None,
-            "Of runs on joint sets: which of the sets; default: the one that there is.",
+            "For runs on joint sets: the set to compare on.",
             "NAME",
         ),
     ] = None,
@@ -30,7 +30,8 @@ def compare(
         Literal["identity", "query"],
         option(
             _STATISTICS,
-            "Draw identities with all their queries, which are not independent, or queries.",
+            "What is resampled: identities with all their queries, which are not independent, or "
+            "queries.",
         ),
     ] = "identity",
     resamples: Annotated[
@@ -44,12 +45,12 @@ def compare(
     confidence: Annotated[
         float,
         option(
-            *(_STATISTICS, "Of the intervals; the verdict's test takes 1 - FRACTION.", "FRACTION"),
+            *(_STATISTICS, "Level of the intervals; the test's is 1 - FRACTION.", "FRACTION"),
             min=0.5,
             max=0.999,
         ),
     ] = 0.95,
-    seed: Annotated[int, option(_STATISTICS, "Of all draws.", min=0)] = 0,
+    seed: Annotated[int, option(_STATISTICS, "Seed of all draws.", min=0)] = 0,
     json: Json = False,
 ) -> None:
     """Compare two results over the same queries: is B - A more than chance?

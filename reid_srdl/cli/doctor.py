@@ -12,7 +12,7 @@ EXAMPLE = "Example: REID_SRDL_DATA=/data reid-srdl doctor"
 
 def doctor(
     json: Annotated[
-        bool, option(OUTPUT, "Print JSON alone; memory in bytes.", flags="--json")
+        bool, option(OUTPUT, "Print only JSON; memory in bytes.", flags="--json")
     ] = False,
 ) -> None:
     """Show what this machine has and what training on it will use.

@@ -19,14 +19,14 @@ EXAMPLE = (
 def evaluate(given: dict[str, Any], run: options.Run = None, json: options.Json = False) -> None:
     """Evaluate a run's network, features, distances or weights: CMC, mAP, mINP, multi-query too.
 
-    Several processes share the gallery, each metric the same to the bit:
+    Several processes share the gallery and give the same scores, bit for bit:
     torchrun --nproc-per-node N -m reid_srdl eval ...
 
-    On M machines that see the same files, on each of them:
+    On M machines that see the same files, run this on each of them:
     torchrun --nnodes M --nproc-per-node N --rdzv-backend c10d --rdzv-endpoint HOST:PORT
     -m reid_srdl eval ...
 
-    OMP_NUM_THREADS sets the threads of each process; torchrun takes 1 where it is not set.
+    OMP_NUM_THREADS sets the threads of each process; torchrun uses 1 if it is not set.
     """
     asked = EvalLine.of("eval", given)
     from reid_srdl.group.processes import joined

@@ -32,9 +32,7 @@ def export(
     ] = Path("model.onnx"),
     network: Annotated[
         str | None,
-        option(
-            OUTPUT, "Which of the run's networks, or of its phases'; default: its result.", "NAME"
-        ),
+        option(OUTPUT, "Which network of the run, such as first; default: its result.", "NAME"),
     ] = None,
     logits: Annotated[
         bool, option(OUTPUT, "Give logits instead of features.", flags="--logits")
@@ -43,16 +41,17 @@ def export(
         Literal["any", "torchreid"],
         option(
             OUTPUT,
-            "any: a graph, pixels in and features out. torchreid: weights that its "
-            "load_pretrained_weights takes.",
+            "any: a graph, pixels in and features out. torchreid: weights for its "
+            "load_pretrained_weights.",
         ),
     ] = "any",
 ) -> None:
     """Write a run's network as a file that needs none of this project's code.
 
-    A graph takes N x 3 x H x W float32 images in 0..1, RGB, already resized; normalising is inside,
-    N is free. It is compared with the network on 32 images of the data set, and kept if no answer
-    differs by more than 1e-4 of its size. FILE.json beside it says what it takes and gives.
+    A graph takes N x 3 x H x W float32 images in 0..1, RGB, already resized, for any N, and
+    normalises them itself. It is compared with the network on 32 images of the data set, and kept
+    only if no output differs by more than 1e-4 of its largest value. FILE.json beside it describes
+    inputs and outputs.
     """
     from reid_srdl.places import check_output
     from reid_srdl.report.export import print_graph, print_weights

@@ -15,23 +15,23 @@ EXAMPLE = "Example: reid-srdl report runs --study table4 --compare runs/vanilla 
 def report(
     runs: Annotated[
         list[Path] | None,
-        argument("Runs, folders of runs, or trees such as results/; default: runs."),
+        argument("Runs, or folders that hold runs at any depth; default: runs."),
     ] = None,
     study: Annotated[
-        list[str] | None, option(None, "A study's tables, too; may be repeated.", "STUDY")
+        list[str] | None, option(None, "Add a study's tables; may be repeated.", "STUDY")
     ] = None,
     compare: Annotated[
         tuple[Path, Path] | None,
-        option(None, "Two runs or per-query files, whose verdict is shown.", "A B"),
+        option(None, "Add the comparison of two runs or per-query files.", "A B"),
     ] = None,
     lists: Annotated[
-        int, option(None, "Rank lists of each row: its N worst queries.", "N", min=0)
+        int, option(None, "Add rank lists: the N worst queries of each row.", "N", min=0)
     ] = 3,
     maps: Annotated[
         int,
-        option(None, "Where networks look at the N worst queries of each data set.", "N", min=0),
+        option(None, "Add activation maps of each data set's N worst queries.", "N", min=0),
     ] = 0,
-    title: Annotated[str, option(None, "Of the page.")] = "reid-srdl report",
+    title: Annotated[str, option(None, "The page's title.")] = "reid-srdl report",
     large: Annotated[
         bool, option(None, "Write the page even if it has more than 10 MiB.", flags="--large")
     ] = False,
@@ -41,7 +41,7 @@ def report(
 ) -> None:
     """Write one HTML file of runs: leaderboard, gains, curves, queries, rank lists, settings.
 
-    The file asks for nothing else: it opens without a network, and can be mailed and printed.
+    The file loads nothing from the internet: it opens offline, and can be mailed and printed.
     """
     from reid_srdl.jobs.report import Asked, report_sections
     from reid_srdl.report.html.writing import check_page, write_page

@@ -31,8 +31,8 @@ def search(
         Path | None,
         option(
             WHERE,
-            "Any folder of crops; default: the gallery of the run's own data set. Its features are "
-            "kept in RUN/search for the next time.",
+            "A folder of crops; default: the run's gallery. Its features are kept in "
+            "RUN/search for the next time.",
             "DIR",
         ),
     ] = None,
@@ -42,7 +42,7 @@ def search(
         float | None,
         option(
             OUTPUT,
-            "Leave out what is farther than this distance; eval --verification finds one.",
+            "Leave out images that are farther than this; eval --verification finds one.",
             "T",
         ),
     ] = None,
@@ -51,7 +51,7 @@ def search(
 ) -> None:
     """Search a gallery for the people nearest to an image: names, identities, cameras, distances.
 
-    Distances are Euclidean, or 1 - cos with --distance cosine. Junk (pid -1) takes no part.
+    Distances are Euclidean, or 1 - cos with --distance cosine. Junk (pid -1) is left out.
     """
     from reid_srdl.jobs.search import search_run
     from reid_srdl.report.pictures import check_picture, draw_answer

@@ -30,10 +30,10 @@ RUN |= {"data_dir": WHERE, "jobs": WHERE, "compile": WHERE, "share": WHERE, **St
 @app.command(epilog=RUN_EXAMPLE)
 @with_options("train", only=RUN, own=StudyLine)
 def run(given: dict[str, Any], study: Study, json: PlainJson = False) -> None:
-    """Train what a study lacks; finished runs are left alone, stopped ones go on.
+    """Train the missing runs of a study; stopped ones are resumed.
 
-    Each run is a process of its own and as durable as by reid-srdl train. If one fails, its error
-    is reported and the others go on; the exit status is 1 then.
+    Each run is a process of its own. If one fails, its error is reported and the others go on; the
+    exit status is 1 then. To resume a stopped study, give the same command again.
     """
     from reid_srdl.jobs.studies.asked import asked_plan, check_precision, data_dirs, found_runs
     from reid_srdl.jobs.studies.content import contents_in

@@ -25,7 +25,7 @@ _STOPPED = "stopped; what was done is kept, and the same command goes on from th
 def train(given: dict[str, Any], json: options.Json = False) -> None:
     """Train a network, evaluate it, and record the run in runs/NAME.
 
-    A run that was stopped goes on where it was: by --resume, or by the same command again.
+    To resume a run that was stopped, give the same command again, or use --resume.
     Several processes share each batch: torchrun --nproc-per-node N -m reid_srdl train ...
     """
     asked = TrainLine.of("train", given)

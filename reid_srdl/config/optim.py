@@ -87,7 +87,7 @@ class OptimConfig(Section):
     )
     batch_size: Annotated[
         int,
-        Option("--batch-size", "Images of a batch; default: the data set's, or {default}.", HOW),
+        Option("--batch-size", "Images per batch; default: the data set's, or {default}.", HOW),
     ] = Field(32, ge=2, le=IMAGES)
     milestones: Annotated[
         tuple[float, ...], AfterValidator(_ascending_fractions), If("schedule", "step")

@@ -50,17 +50,21 @@ class Rerank(Section):
         ),
     ] = "none"
     k1: Annotated[
-        int, _eval("--rerank-k1", CHANGES, "Its neighbours; default: {default}."), _ON
+        int, _eval("--rerank-k1", CHANGES, "k1, its number of neighbours; default: {default}."), _ON
     ] = Field(20, ge=1, le=_COUNT)
     k2: Annotated[
         int,
-        _eval("--rerank-k2", CHANGES, "Neighbours that it averages over; default: {default}."),
+        _eval(
+            "--rerank-k2", CHANGES, "k2, the neighbours that it averages over; default: {default}."
+        ),
         _ON,
     ] = Field(6, ge=1, le=_COUNT)
     lambda_: Annotated[
         float,
         _eval(
-            "--rerank-lambda", CHANGES, "Its weight of the original distance; default: {default}."
+            "--rerank-lambda",
+            CHANGES,
+            "lambda, the original distance's weight; default: {default}.",
         ),
         _ON,
     ] = Field(0.3, ge=0, le=1, alias="lambda")
@@ -84,19 +88,19 @@ class Expand(Section):
         _eval(
             "--expand",
             CHANGES,
-            "Query expansion by the nearest images: plain mean, or weighed by cosine^alpha "
+            "Query expansion by the nearest images: plain mean, or weighted by cosine^alpha "
             "(L2-normalised features); default: {default}.",
         ),
     ] = "none"
     n: Annotated[
         int,
-        _eval("--expand-n", CHANGES, "Its neighbours, n; default: {default}."),
+        _eval("--expand-n", CHANGES, "n, its number of neighbours; default: {default}."),
         If("method", "aqe", "alpha-qe"),
     ] = Field(10, ge=1, le=_COUNT)
     # Beyond 100, cosines below 0.4 weigh nothing in float32: those images would not count at all.
     alpha: Annotated[
         float,
-        _eval("--expand-alpha", CHANGES, "Its alpha; default: {default}."),
+        _eval("--expand-alpha", CHANGES, "alpha, the exponent of the weights; default: {default}."),
         If("method", "alpha-qe"),
     ] = Field(3.0, ge=0, le=100)
 
@@ -133,13 +137,20 @@ class Protocol(Section):
         _eval(
             "--rules",
             RULES,
-            "Whose conventions: official (Market-1501's code; L2-normalised features), torchreid, "
-            "fastreid (cosine); quirks are named below the table. Default: {default}.",
+            "Which code's conventions: official (Market-1501's code; L2-normalised features), "
+            "torchreid, "
+            "fastreid (cosine); differences that remain are listed below the table. Default: "
+            "{default}.",
         ),
     ] = "ours"
     distance: Annotated[
         Literal["euclidean", "cosine", "given"],
-        _eval("--distance", RULES, "Of two features; default: {default}.", "<euclidean|cosine>"),
+        _eval(
+            "--distance",
+            RULES,
+            "Distance of two features; default: {default}.",
+            "<euclidean|cosine>",
+        ),
     ] = "euclidean"
     normalize: Annotated[
         bool,
@@ -147,14 +158,14 @@ class Protocol(Section):
     ] = False
     pooling: Annotated[
         Literal["mean", "max"],
-        _eval("--pooling", RULES, "Of a multi-query's boxes; default: {default}."),
+        _eval("--pooling", RULES, "How a multi-query's boxes are pooled; default: {default}."),
     ] = "mean"
     same_camera: Annotated[
         Literal["ignore", "keep"],
         _eval(
             "--same-camera",
             RULES,
-            "Matches of the query's own camera: ignore, or keep, as where no camera is known; "
+            "Matches of the query's own camera: ignore or keep; keep where no camera is known; "
             "default: {default}.",
         ),
     ] = "ignore"
@@ -169,12 +180,20 @@ class Protocol(Section):
     ] = "all"
     trials: Annotated[
         int,
-        _eval("--trials", RULES, "Random galleries of single-shot; default: {default}."),
+        _eval(
+            "--trials",
+            RULES,
+            "With single-shot: the number of random galleries; default: {default}.",
+        ),
         If("gallery", "single-shot"),
     ] = Field(100, ge=1, le=_COUNT)
     trial_seed: Annotated[
         int,
-        _eval("--trial-seed", RULES, "Of their draws; default: {default}."),
+        _eval(
+            "--trial-seed",
+            RULES,
+            "With single-shot: the seed of the galleries; default: {default}.",
+        ),
         If("gallery", "single-shot"),
     ] = Field(0, ge=0, lt=2**63)
     index: Annotated[

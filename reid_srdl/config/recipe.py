@@ -46,7 +46,7 @@ class RecipeConfig(Section):
         Option(
             "--recipe",
             "{recipes}, or a YAML file of keys of data, sampler, model, loss and optim; keys and "
-            "options given beside it go before it.",
+            "options that you give override it.",
             WHAT,
             metavar="NAME|FILE",
         ),

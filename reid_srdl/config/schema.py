@@ -50,7 +50,8 @@ class DataConfig(Section):
         Path | None,
         Option(
             "--data-dir",
-            "The data set's folder or zip, or what holds it; for A+B once, or once for each. "
+            "The data set's folder or zip, or a folder that holds it; for A+B once, or once for "
+            "each. "
             "Default: $REID_SRDL_DATA.",
             WHAT,
             many=True,
@@ -63,17 +64,17 @@ class DataConfig(Section):
             "DIR",
         ),
     ] = None
-    dirs: tuple[Path, ...] = Field((), description="of a joint set: the place of each, in order")
+    dirs: tuple[Path, ...] = Field((), description="of a joint set: the folder of each, in order")
     joint: Literal["balanced", "proportional"] = Field(
         "balanced",
-        description="of a joint set: equal parts of each batch, or all shuffled alike",
+        description="of a joint set: equal parts in each batch, or all images shuffled together",
     )
     height: Annotated[
         int,
-        Option("--height", "With --weights: of its input; default: its code's.", TESTED, "eval"),
+        Option("--height", "With --weights: input height; default: its code's.", TESTED, "eval"),
     ] = Field(256, ge=16, le=_PIXELS, description="input height in pixels")
     width: Annotated[
-        int, Option("--width", "With --weights: of its input; default: its code's.", TESTED, "eval")
+        int, Option("--width", "With --weights: input width; default: its code's.", TESTED, "eval")
     ] = Field(128, ge=16, le=_PIXELS, description="input width in pixels")
     pad: int = Field(
         4, ge=0, le=_PIXELS, description="padding before the random crop, in pixels of each side"
@@ -93,12 +94,13 @@ class DataConfig(Section):
         le=10**9,
         description="train on N images only, drawn from each class or identity by its share",
     )
-    split: int = Field(0, ge=0, le=_COUNT, description="which division, where a set has several")
+    split: int = Field(0, ge=0, le=_COUNT, description="which split, where a set has several")
     camera: Annotated[
         str | None,
         Option(
             "--camera",
-            "Of people: a pattern searched in each image's path, whose group is the camera; "
+            "With the set people: a pattern searched in each image's path, whose group is the "
+            "camera; "
             "default: the run's own.",
             TESTED,
             "eval",
@@ -109,7 +111,7 @@ class DataConfig(Section):
         str | None,
         Option(
             "--person",
-            "Likewise the person; default: the run's own, or the first folder.",
+            "The same for the person; default: the run's own, or the first folder.",
             TESTED,
             "eval",
             "PATTERN",
@@ -180,13 +182,14 @@ class ModelConfig(Section):
         Literal["random", "imagenet"],
         Option(
             "--init",
-            "First weights: random, or ImageNet's, which are fetched where the library's cache "
-            "lacks them; default: {default}.",
+            "Initial weights: random, or ImageNet's, downloaded unless the library's cache has "
+            "them; default: {default}.",
             WHAT,
         ),
     ] = "random"
     weights: Path | None = Field(
-        None, description="file of first weights, .pth or .safetensors, but for the classifier's"
+        None,
+        description="file of initial weights, .pth or .safetensors; the classifier's are left out",
     )
     weights_digest: str | None = Field(
         None, description="of a weights file that is not ImageNet's; filled in, never given"
@@ -206,7 +209,7 @@ class ModelConfig(Section):
         description="group: group norm for batch norm, and standardised convolutions, as in BiT",
     )
     last_stride: Literal[1] | None = Field(
-        None, description="1: the last stage keeps the size of its maps; None: it halves them"
+        None, description="1: the last stage does not halve its maps; None: it does"
     )
     pooling: Literal["average", "gem"] = Field(
         "average", description="gem: the generalised mean, its exponent learned"
@@ -260,12 +263,14 @@ class TrainConfig(Section):
     epochs: Annotated[
         int,
         Option(
-            "--epochs", "Epochs in all, both stages; default: the data set's, or {default}.", HOW
+            "--epochs",
+            "Epochs in all; stages share them. Default: the data set's, or {default}.",
+            HOW,
         ),
     ] = Field(120, ge=1, le=_COUNT, description="epochs in all, M in the paper")
-    seed: Annotated[int, Option("--seed", "Of every random draw; default: {default}.", HOW)] = (
-        Field(0, ge=0, lt=2**63)
-    )
+    seed: Annotated[
+        int, Option("--seed", "Seed of every random draw; default: {default}.", HOW)
+    ] = Field(0, ge=0, lt=2**63)
     device: Annotated[
         str, Option("--device", "auto, cpu, cuda or cuda:N; default: {default}.", WHERE)
     ] = "auto"
@@ -307,7 +312,8 @@ class EvalConfig(Protocol):
         Literal["count", "faiss"],
         Option(
             "--engine",
-            "count: over blocks of distances; faiss: from FAISS's exact search. The same numbers; "
+            "count: counts over blocks of distances; faiss: FAISS's exact search. Both give the "
+            "same scores; "
             "default: {default}.",
             ENGINE,
             "eval",
@@ -329,8 +335,8 @@ class EvalConfig(Protocol):
         bool,
         Option(
             "--verification/--no-verification",
-            "Say, too, how well a distance tells whether two images show one person: true by false "
-            "positive rate, over all pairs; default: {default}.",
+            "Also report how well a distance decides whether two images show one person: true by "
+            "false positive rate, over all pairs; default: {default}.",
             RULES,
             "eval",
         ),
@@ -339,7 +345,7 @@ class EvalConfig(Protocol):
         float,
         Option(
             "--fpr",
-            "With --verification: false positive rate of the threshold for one person; default: "
+            "With --verification: the false positive rate that sets the threshold; default: "
             "{default}.",
             RULES,
             "eval",
@@ -377,15 +383,17 @@ class RunConfig(Section):
     dir: Annotated[
         Path,
         Option("--runs", "Folder of the runs; default: {default}.", WHERE),
-        Option("--runs", "Folder of --name; default: runs.", OUTPUT, "eval", "DIR"),
+        Option(
+            "--runs", "Folder in which --name is written; default: runs.", OUTPUT, "eval", "DIR"
+        ),
     ] = Path("runs")
     name: Annotated[
         str | None,
         Option("--name", "The run's name; default: made from the settings.", WHERE),
         Option(
             "--name",
-            "With --features or --distances: leave a record in the folder NAME below --runs, for "
-            "leaderboard and compare.",
+            "With --features or --distances: write a record, RUNS/NAME, for leaderboard and "
+            "compare.",
             OUTPUT,
             "eval",
             "NAME",

@@ -21,7 +21,7 @@ class EvalLine(CommandLine):
         Path | None,
         Option(
             "--features",
-            "Features that other software made: .npz with query_features (Q x D), query_pids, "
+            "Features from any software: .npz with query_features (Q x D), query_pids, "
             "query_camids, the same for gallery_ and optionally multi_; a folder of the same as "
             ".npy, whose gallery may be larger than memory; or layumi's .mat.",
             *(TESTED, "eval", "FILE|DIR"),
@@ -31,9 +31,8 @@ class EvalLine(CommandLine):
         Path | None,
         Option(
             "--distances",
-            "Distances that other software made: a .npy of queries x gallery images, which may be "
-            "larger than memory, with --labels; or a .npz that holds them as distances beside the "
-            "labels.",
+            "Distances from any software: a .npy of queries x gallery images, which may be "
+            "larger than memory, with --labels; or a .npz with the array distances and the labels.",
             *(TESTED, "eval", "FILE"),
         ),
     ] = None
@@ -41,8 +40,8 @@ class EvalLine(CommandLine):
         Path | None,
         Option(
             "--labels",
-            "With --distances: query_pids, query_camids, gallery_pids, gallery_camids; any file of "
-            "features has them.",
+            "With --distances: query_pids, query_camids, gallery_pids, gallery_camids; any "
+            "features file has them.",
             *(TESTED, "eval", "FILE|DIR"),
         ),
     ] = None
@@ -50,7 +49,8 @@ class EvalLine(CommandLine):
         Path | None,
         Option(
             "--weights",
-            "A network of another code, with --model and --dataset; an ONNX file: --model onnx.",
+            "Weights that were trained elsewhere, with --model and --dataset; an ONNX file: "
+            "--model onnx.",
             *(TESTED, "eval", "FILE"),
         ),
     ] = None
@@ -58,7 +58,7 @@ class EvalLine(CommandLine):
         list[str] | None,
         Option(
             "--told",
-            "What the keys of such a file cannot show; an error names it. May be repeated.",
+            "A setting that such a file cannot show; an error says which. May be repeated.",
             *(TESTED, "eval", "KEY=VALUE"),
             many=True,
         ),
@@ -67,8 +67,8 @@ class EvalLine(CommandLine):
         str | None,
         Option(
             "--normalisation",
-            "How an ONNX file takes pixels: by ImageNet's mean and deviation, in -1..1, in 0..1. A "
-            "file of our own export needs neither this nor --channels.",
+            "How an ONNX file takes pixels: by ImageNet's mean and deviation, in -1..1, in 0..1. "
+            "Not needed, nor --channels, for files of reid-srdl's export.",
             *(TESTED, "eval", "imagenet|half|none|..."),
         ),
     ] = None
@@ -76,7 +76,7 @@ class EvalLine(CommandLine):
         str | None,
         Option(
             "--channels",
-            "Which colour an ONNX file takes first, red or blue.",
+            "The order of colours that an ONNX file takes.",
             *(TESTED, "eval", "rgb|bgr"),
         ),
     ] = None
@@ -84,7 +84,8 @@ class EvalLine(CommandLine):
         Path | None,
         Option(
             "--classes",
-            "Of weights that tell classes apart: their names, one a line, by the logits' order.",
+            "With --weights of a classifier: the classes' names, one per line, in the order of "
+            "its logits.",
             *(TESTED, "eval", "FILE"),
         ),
     ] = None
@@ -92,7 +93,7 @@ class EvalLine(CommandLine):
         str | None,
         Option(
             "--split",
-            "Which division, where the data set has several, or all: means over them; default: the "
+            "Which split, where the data set has several, or all: the mean over them; default: the "
             "run's own, or 0.",
             *(TESTED, "eval", "N"),
         ),
@@ -101,7 +102,7 @@ class EvalLine(CommandLine):
         Path | None,
         Option(
             "--distractors",
-            "A folder of images that join the gallery as nobody's (pid 0), e.g. Market-1501's "
+            "A folder of images to add to the gallery as distractors (pid 0), e.g. Market-1501's "
             "500k.",
             *(TESTED, "eval", "DIR"),
         ),
@@ -144,7 +145,8 @@ class EvalLine(CommandLine):
         Path | None,
         Option(
             "--pictures",
-            "Draw rank lists into this folder: each query, its first ten, what it missed.",
+            "Draw rank lists into this folder: each query, its first ten images, the matches that "
+            "it missed.",
             *(OUTPUT, "eval", "DIR"),
         ),
     ] = None
@@ -159,7 +161,7 @@ class EvalLine(CommandLine):
     best: Annotated[bool, Option("--best", "Draw the 20 best queries.", OUTPUT, "eval")] = False
     random: Annotated[
         bool,
-        Option("--random", "Draw 20 queries at random, always the same.", OUTPUT, "eval"),
+        Option("--random", "Draw 20 random queries, the same each time.", OUTPUT, "eval"),
     ] = False
     queries: Annotated[
         str | None,

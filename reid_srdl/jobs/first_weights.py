@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from reid_srdl.config import ModelConfig
@@ -18,6 +18,7 @@ from reid_srdl.models.foreign.first_weights import found_for, left_out
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.models.state_files import own_trunk
 from reid_srdl.tasks.normalised import normalisation_of
+from reid_srdl.training.phases import Fit, Phase
 
 
 def told_of_weights(path: Path, model: ModelConfig, dataset: str) -> Iterator[str]:
@@ -54,6 +55,22 @@ def told_of_weights(path: Path, model: ModelConfig, dataset: str) -> Iterator[st
         f"{_shown(theirs)}; those of {dataset} are by {_shown(known)}",
         "take it as a network that is trained already: reid-srdl import",
     )
+
+
+def told_of_others(phases: Iterable[Phase], network: ModelConfig) -> Iterator[str]:
+    """Yields a line for each network that a run with first weights trains from random ones.
+
+    Args:
+        phases: of the run.
+        network: the run's own.
+    """
+    if network.init == "random" and network.weights is None:
+        return
+    fits = [phase.asked for phase in phases if isinstance(phase.asked, Fit)]
+    drawn = [model for fit in fits for model in fit.models.values() if not model.loaded]
+    for name in dict.fromkeys(model.spec.name for model in drawn):
+        if name != network.name:
+            yield f"{name} begins with random weights: those given are {network.name}'s"
 
 
 def _shown(normalisation: Normalisation) -> str:

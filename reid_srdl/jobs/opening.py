@@ -10,7 +10,7 @@ from reid_srdl.config import AnyConfig, RunConfig, TrainConfig, fingerprint
 from reid_srdl.data.augment import check_pad
 from reid_srdl.data.copies import copies_in
 from reid_srdl.jobs.before import check_evaluable, check_networks
-from reid_srdl.jobs.first_weights import told_of_weights
+from reid_srdl.jobs.first_weights import told_of_others, told_of_weights
 from reid_srdl.jobs.identity import check_source, named_teachers, trained_on
 from reid_srdl.jobs.listener import Listener
 from reid_srdl.jobs.planning import RunPlan, plan_run
@@ -129,6 +129,8 @@ def identify(config: AnyConfig, listener: Listener) -> Known:
     check_network(config.model.name, config.model.init, size)
     phases = rehearse(config).phases
     check_networks(config, {spec for phase in phases for spec in phase.specs.values()})
+    for line in told_of_others(phases, config.model):
+        listener.noted(line)
     weights = None
     if config.model.init == "imagenet":
         weights = find_imagenet_weights(config.model.name, config.model.weights)

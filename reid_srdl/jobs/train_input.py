@@ -20,7 +20,7 @@ class TrainLine(QueueLine):
 
     config: Annotated[
         Path | None,
-        Option("--config", "YAML file of keys; options given here go before it.", WHAT),
+        Option("--config", "YAML file of keys; options given here override it.", WHAT),
     ] = None
     assignments: Annotated[
         list[str] | None,
@@ -36,7 +36,7 @@ class TrainLine(QueueLine):
         str | None,
         Option(
             "--from",
-            "Start a new run, configured as RUN, from what PHASE had trained by EPOCH; default: "
+            "Start a new run, configured as RUN, from the weights of PHASE after EPOCH; default: "
             "the last epoch that is kept.",
             WHAT,
             metavar="RUN:PHASE[@EPOCH]",
@@ -46,7 +46,7 @@ class TrainLine(QueueLine):
         str | None,
         Option(
             "--seeds",
-            "A run from each of these seeds; then their row in the leaderboard.",
+            "Train a run from each of these seeds; print their leaderboard row.",
             HOW,
             metavar="0,1,...",
         ),
@@ -55,7 +55,7 @@ class TrainLine(QueueLine):
         int | None,
         Option(
             "--jobs",
-            "With --seeds: runs at once, each a process of its own; default: 1.",
+            "With --seeds: how many runs train at once; default: 1.",
             WHERE,
             metavar="N",
         ),
@@ -64,7 +64,7 @@ class TrainLine(QueueLine):
         bool | None,
         Option(
             "--share/--no-share",
-            "Train once what several runs need; default: with --seeds.",
+            "Train phases that several runs need only once; default: with --seeds.",
             WHERE,
         ),
     ] = None
@@ -72,7 +72,7 @@ class TrainLine(QueueLine):
         Path | None,
         Option(
             "--resume",
-            "Go on with the run in this folder, by its own configuration.",
+            "Resume the run in this folder, with its own configuration.",
             WHERE,
             metavar="RUN",
         ),
@@ -85,7 +85,7 @@ class TrainLine(QueueLine):
         bool,
         Option(
             "--offline",
-            "Fetch nothing, as with REID_SRDL_OFFLINE=1: missing files are errors.",
+            "Download nothing, like REID_SRDL_OFFLINE=1; missing files are errors.",
             WHERE,
         ),
     ] = False

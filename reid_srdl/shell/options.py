@@ -53,8 +53,10 @@ EvalDevice = Annotated[
         ENGINE, "cpu, cuda or cuda:N; auto: CUDA for a run where there is one, cpu for features."
     ),
 ]
-Json = Annotated[bool, option(OUTPUT, "Print JSON alone, fractions from 0 to 1.", flags="--json")]
-PlainJson = Annotated[bool, option(OUTPUT, "Print JSON alone.", flags="--json")]
+Json = Annotated[
+    bool, option(OUTPUT, "Print only JSON, with fractions from 0 to 1.", flags="--json")
+]
+PlainJson = Annotated[bool, option(OUTPUT, "Print only JSON.", flags="--json")]
 Form = Annotated[
     Format, option(OUTPUT, "Default: table; json and csv hold raw fractions.", flags=FORM)
 ]

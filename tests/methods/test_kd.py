@@ -17,6 +17,8 @@ from reid_srdl.analysis.cost import trcost
 from reid_srdl.config import resolve
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.experiment import experiment
+from reid_srdl.jobs.first_weights import told_of_others
+from reid_srdl.jobs.rehearsal import rehearse
 from reid_srdl.methods import OPTIONS
 from reid_srdl.methods.kd import KDOptions, kd
 from reid_srdl.methods.vanilla import VanillaOptions, vanilla
@@ -284,3 +286,23 @@ def test_the_program_is_short() -> None:
     module = inspect.getmodule(kd)
     assert module is not None
     assert len(inspect.getsource(module).splitlines()) < 120
+
+
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [
+        ({"name": "kd", "teacher": "resnet110"}, ["resnet110"]),
+        ({"name": "kd", "teacher": "resnet50"}, []),
+        ({"name": "dml", "networks": ["resnet18", "resnet50", "resnet18"]}, ["resnet18"]),
+        ({"name": "srdl"}, []),
+    ],
+)
+def test_networks_that_do_not_begin_with_the_given_weights_are_told(
+    method: dict[str, Any], told: list[str]
+) -> None:
+    for init in ("random", "imagenet"):
+        config = experiment({"model": {"name": "resnet50", "init": init}, "method": method})
+        lines = list(told_of_others(rehearse(config).phases, config.model))
+        wanted = told if init == "imagenet" else []
+        whose = "begins with random weights: those given are resnet50's"
+        assert lines == [f"{name} {whose}" for name in wanted]

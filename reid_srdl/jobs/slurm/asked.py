@@ -70,7 +70,7 @@ class QueueLine(CommandLine):
         Literal["local", "slurm"],
         Option(
             "--on",
-            "Where runs are trained: on this machine, or each as a job of SLURM, which needs "
+            "Where runs are trained: on this machine, or each as a SLURM job, which needs "
             "pip install 'reid-srdl[slurm]'. [default: local]",
             WHERE,
         ),
@@ -83,8 +83,8 @@ class QueueLine(CommandLine):
         str | None,
         Option(
             "--time",
-            "How long a job may take, as sbatch takes it; a run that needs longer goes on in "
-            "another job. Default: 4:00:00.",
+            "Time limit of a job, as for sbatch; a run that needs longer continues in another "
+            "job. Default: 4:00:00.",
             QUEUE,
             metavar="[D-]H:M:S",
         ),
@@ -96,13 +96,13 @@ class QueueLine(CommandLine):
         int | None,
         Option(
             "--cpus",
-            "CPU cores of each job, and threads of its run; default: 1, with a GPU 2.",
+            "CPU cores of each job, and threads of its run; default: 1, or 2 with a GPU.",
             QUEUE,
             metavar="N",
         ),
     ] = Field(None, ge=1)
     account: Annotated[
-        str | None, Option("--account", "Whose hours it takes; default: yours.", QUEUE)
+        str | None, Option("--account", "The account that is charged; default: yours.", QUEUE)
     ] = None
     sbatch: Annotated[
         list[str] | None,

@@ -18,10 +18,10 @@ class StudyLine(QueueLine):
 
     seeds: Annotated[
         str | None,
-        Option("--seeds", "These seeds; default: the study's.", WHAT, metavar="0,1,..."),
+        Option("--seeds", "Only these seeds; default: the study's.", WHAT, metavar="0,1,..."),
     ] = None
     cells: Annotated[
-        str | None, Option("--cells", "These cells; default: all.", WHAT, metavar="A,B,...")
+        str | None, Option("--cells", "Only these cells; default: all.", WHAT, metavar="A,B,...")
     ] = None
     scale: Annotated[
         float,
@@ -36,8 +36,8 @@ class StudyLine(QueueLine):
         bool,
         Option(
             "--estimate",
-            "Print images, time and disk of what is missing, by a few steps of each; train "
-            "nothing.",
+            "Measure a few steps of each missing run, and print the images, time and disk that "
+            "they need; train nothing.",
             WHAT,
         ),
     ] = False
@@ -45,7 +45,7 @@ class StudyLine(QueueLine):
         list[str] | None,
         Option(
             "--data-dir",
-            "Where data sets are, or one of them by its name; may be repeated. Default: "
+            "Where data sets are, or where the set NAME is; may be repeated. Default: "
             "$REID_SRDL_DATA.",
             WHERE,
             metavar="[NAME=]DIR",
@@ -56,8 +56,8 @@ class StudyLine(QueueLine):
         Path,
         Option(
             "--runs",
-            "Folder of all runs; the study's own stand in studies/STUDY below it. Any finished run "
-            "in it of the same configuration and seed counts, whoever trained it. [default: runs]",
+            "Folder of all runs; the study writes its own to studies/STUDY below it. Any finished "
+            "run in it with the same configuration and seed is used, too. [default: runs]",
             WHERE,
             metavar="DIR",
         ),
@@ -67,8 +67,8 @@ class StudyLine(QueueLine):
         Option(
             "--jobs",
             "Runs at once. Default: 1 on CPU; on CUDA one for each 16 GiB of free memory and 2 "
-            "cores, at least 1 (a guess: a run that needs more fails, and goes on with fewer). On "
-            "SLURM: of each array; default: all.",
+            "cores, at least 1 (a guess: a run that needs more fails, and is resumed with fewer "
+            "at once). On SLURM: at once in each job array; default: all.",
             WHERE,
             metavar="N",
         ),
@@ -77,7 +77,7 @@ class StudyLine(QueueLine):
         bool | None,
         Option(
             "--compile/--no-compile",
-            "Train what torch.compile makes of the networks; default: as the study says.",
+            "Train with torch.compile; default: as the study says.",
             WHERE,
         ),
     ] = None
@@ -85,8 +85,8 @@ class StudyLine(QueueLine):
         bool,
         Option(
             "--share/--no-share",
-            "Do phases that several runs need once, such as the same teacher: finished ones are "
-            "kept in .phases below --runs; default: share.",
+            "Train phases that several runs need only once, such as the same teacher, and keep "
+            "them in .phases below --runs; default: share.",
             WHERE,
         ),
     ] = True
