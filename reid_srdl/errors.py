@@ -97,10 +97,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     "did you mean 'temperature'?"
     """
     candidates = sorted(known)
-    nearest = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
-    if nearest:
-        return f"did you mean {nearest[0]!r}?"
-    return f"choose from: {', '.join(candidates)}"
+    near = nearest(word, candidates)
+    return f"did you mean {near!r}?" if near else f"choose from: {', '.join(candidates)}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Returns the known word that is most like ``word``; None where none is like it."""
+    return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)), None)
 
 
 class Terminated(KeyboardInterrupt):

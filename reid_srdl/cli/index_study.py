@@ -48,7 +48,7 @@ def index_study(
     protocol = changed(Protocol(), section(given, "eval"), "eval", elsewhere=["retrieved"])
     found, gpu = load_features(features), device.startswith("cuda")
     study = study_indexes(found, index or (), protocol, retrieved=protocol.retrieved, gpu=gpu)
-    tell_all("warning", report.advice_lines(study))
+    tell_all("warning", (*found.notes, *report.advice_lines(study)))
     present(report.study_table(study), report.study_json(study), as_json=json)
     if plot is not None:
         report.plot_study(study, plot)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from reid_srdl.errors import UserError
 from reid_srdl.feature_files.npy import read_header
 from reid_srdl.feature_files.reading import LABELS, load_arrays
 from reid_srdl.feature_files.strangers import check_plain, reading
-from reid_srdl.retrieval.features import FeatureSet
+from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.given import Distances, checked_distances, labelled
+from reid_srdl.retrieval.odd_labels import odd_labels
 
 _NAME = "distances"  # of the matrix in a .npz
 _STEP_BYTES = 1 << 20
@@ -49,7 +51,9 @@ def load_distances(path: Path, labels: Path | None = None) -> Distances:
     values = _mapped(path) if path.suffix == ".npy" else _within(path)
     known = load_arrays(labels or path, LABELS)
     query, gallery = (_images(known, part) for part in ("query", "gallery"))
-    return checked_distances(values, query, gallery, str(path))
+    given = checked_distances(values, query, gallery, str(path))
+    notes = odd_labels(Features(query, gallery), str(labels or path))
+    return replace(given, images=replace(given.images, notes=notes))
 
 
 def _mapped(path: Path) -> NDArray[Any]:

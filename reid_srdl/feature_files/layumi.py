@@ -17,10 +17,16 @@ from reid_srdl.retrieval.features import whole_numbers
 _KINDS = {"f": "features", "label": "pids", "cam": "camids"}
 _PARTS = {"query": ("query",), "gallery": ("gallery",), "multi": ("mquery", "multi")}
 _WIDE: dict[str, np.dtype[Any]] = {"single": np.dtype(np.float32), "double": np.dtype(np.float64)}
+_WIDE |= {name: np.dtype(name) for name in ("int8", "int16", "int32", "int64")}
+_WIDE |= {f"u{name}": np.dtype(f"u{name}") for name in ("int8", "int16", "int32", "int64")}
 
 
-def read_mat(path: Path) -> dict[str, NDArray[Any]]:
+def read_mat(path: Path, ignored: list[str] | None = None) -> dict[str, NDArray[Any]]:
     """Returns a file's arrays by this project's names, labels of shape 1 x N or N x 1 flattened.
+
+    Args:
+        path: the file.
+        ignored: names of other arrays are put here.
 
     Raises:
         UserError: the file is damaged, or of MATLAB 7.3; an array is sparse, of cells or objects,
@@ -28,7 +34,7 @@ def read_mat(path: Path) -> dict[str, NDArray[Any]]:
     """
     names = _ours()
     with reading(str(path), ".mat"):
-        found = read_variables(path, names)
+        found = read_variables(path, names, ignored)
     arrays: dict[str, NDArray[Any]] = {}
     for name, variable in found.items():
         array, what = _plain(f"{path}: {name}", variable), f"{path}: {name}"
@@ -53,12 +59,17 @@ def _ours() -> Mapping[str, str]:
     }
 
 
+NAMES_IN_MAT = tuple(_ours())
+
+
 def _plain(name: str, variable: Variable) -> NDArray[Any]:
     """Returns the values in their own type: MATLAB packs whole numbers of any into integers."""
     if variable.values is None:
         raise UserError(f"{name} is {variable.kind}", "save a full array of numbers")
-    own = _WIDE.get(variable.kind)
-    return variable.values if own is None else variable.values.astype(own, copy=False)
+    own, values = _WIDE.get(variable.kind), variable.values
+    if own is None or (own.kind in "iu" and not np.can_cast(values.dtype, own)):
+        return values
+    return values.astype(own, copy=False)
 
 
 def _labels(name: str, array: NDArray[Any], kind: str) -> NDArray[Any]:

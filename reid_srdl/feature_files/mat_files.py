@@ -49,8 +49,10 @@ class Variable:
     values: NDArray[Any] | None
 
 
-def read_variables(path: Path, names: Collection[str]) -> dict[str, Variable]:
-    """Returns the variables of these names that a file holds.
+def read_variables(
+    path: Path, names: Collection[str], others: list[str] | None = None
+) -> dict[str, Variable]:
+    """Returns the variables of these names that a file holds; ``others`` gets those of others.
 
     Raises:
         UserError: the file is of another version, or too large for memory.
@@ -70,6 +72,8 @@ def read_variables(path: Path, names: Collection[str]) -> dict[str, Variable]:
             name, variable = _variable(path, data, order, names, packed=kind == _PACKED)
             if variable is not None:
                 found[name] = variable
+            elif name and others is not None:
+                others.append(name)
     return found
 
 

@@ -7,7 +7,8 @@ No array is unpickled: opening a stranger's file runs no code.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_srdl import places
-from reid_srdl.errors import UserError, did_you_mean
+from reid_srdl.errors import UserError, did_you_mean, nearest
 from reid_srdl.feature_files.folders import check_new, read_folder, write_folder
-from reid_srdl.feature_files.layumi import read_mat, told_name
+from reid_srdl.feature_files.layumi import NAMES_IN_MAT, read_mat, told_name
 from reid_srdl.feature_files.npy import read_stream
 from reid_srdl.feature_files.strangers import check_memory, check_plain, is_folder, reading
 from reid_srdl.files import whole_file
@@ -25,6 +26,8 @@ from reid_srdl.places import StrPath, as_path
 from reid_srdl.retrieval.features import PARTS, Features, FeatureSet, checked
 from reid_srdl.retrieval.memory import heap
 from reid_srdl.retrieval.memory.mapped import is_mapped
+from reid_srdl.retrieval.odd_labels import odd_labels
+from reid_srdl.texts import shown
 
 _KINDS = ("features", "pids", "camids")
 _NAMES = tuple(f"{part}_{kind}" for part in PARTS for kind in (*_KINDS, "names"))
@@ -47,7 +50,8 @@ def load_features(path: StrPath) -> Features:
         path: the file or folder.
 
     Returns:
-        Features of queries, gallery and perhaps boxes, float16 or float32 as they are in the file.
+        Features of queries, gallery and perhaps boxes, float16 or float32 as they are in the file;
+        their notes name arrays that are not read, and identities that may be meant as junk.
 
     Raises:
         UserError: there is no such file, it is damaged, or an array is missing or unusable.
@@ -57,8 +61,11 @@ def load_features(path: StrPath) -> Features:
     """
     path = as_path(path)
     heap.share_one(keeping=not is_folder(path))  # before any thread
-    features = from_arrays(_read(path), path)
-    return checked(features, str(path), mapped_values=False)
+    ignored: list[str] = []
+    features = from_arrays(_read(path, ignored), path)
+    found = checked(features, str(path), mapped_values=False)
+    notes = (*_ignored(path, ignored), *odd_labels(features, str(path)))
+    return replace(found, notes=notes)
 
 
 def load_arrays(path: Path, names: Collection[str]) -> Arrays:
@@ -149,10 +156,22 @@ def check_output(path: Path) -> None:
         places.check_output(path, "the features")
 
 
-def _read(path: Path) -> Arrays:
+def _read(path: Path, ignored: list[str]) -> Arrays:
+    """Returns the arrays that a features file holds; names of others are put into ``ignored``."""
     if is_folder(path):
+        ignored += sorted({file.stem for file in path.glob("*.npy")} - {*_NAMES})
         return read_folder(path, list(_NAMES))
-    return _read_npz(path) if _check_file(path).suffix == ".npz" else read_mat(path)
+    if _check_file(path).suffix == ".npz":
+        return _read_npz(path, ignored=ignored)
+    return read_mat(path, ignored)
+
+
+def _ignored(path: Path, names: Collection[str]) -> Iterator[str]:
+    known = NAMES_IN_MAT if path.suffix == ".mat" else _NAMES
+    for name in names:
+        near = nearest(name, known)
+        meant = f"; did you mean {near!r}?" if near else ""
+        yield f"{path}: the array {shown(name)} is not read{meant}"
 
 
 def _check_file(path: Path) -> Path:
@@ -196,8 +215,13 @@ def _names(names: NDArray[Any]) -> Sequence[str]:
     return tuple(str(name) for name in names)
 
 
-def _read_npz(path: Path, names: Collection[str] | None = None) -> Arrays:
-    """Returns the arrays of these names that an archive holds; by default a whole features file."""
+def _read_npz(
+    path: Path, names: Collection[str] | None = None, ignored: list[str] | None = None
+) -> Arrays:
+    """Returns the arrays of these names that an archive holds; by default a whole features file.
+
+    The names of others are put into ``ignored``.
+    """
     with reading(str(path), ".npz"), path.open("rb") as stream:
         if not zipfile.is_zipfile(stream):
             raise ValueError("not a zip archive, or cut short")
@@ -206,6 +230,8 @@ def _read_npz(path: Path, names: Collection[str] | None = None) -> Arrays:
             if names is None:
                 _check_there(path, members)
             wanted = {name: members[name] for name in names or _NAMES if name in members}
+            if ignored is not None:
+                ignored += sorted({*members} - {*_NAMES})
             check_memory(str(path), sum(info.file_size for info in wanted.values()))
             return {name: _member(path, file, info) for name, info in wanted.items()}
 

@@ -88,7 +88,7 @@ class _Evaluation:
 
             run = path if self._source.kind == "run" else None
             pictures = partial(draw_lists, wish, result.kept, run, kept, self._patterns())
-        warnings = evaluation_warnings(result, features.gallery.labels)
+        warnings = [*features.notes, *evaluation_warnings(result, features.gallery.labels)]
         if result.multi is None and "eval.pooling" in asked.given:
             warnings = [*warnings, "--pooling: there are no boxes to pool, so it changes nothing"]
         return EvaluationEnd(

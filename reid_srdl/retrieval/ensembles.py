@@ -24,7 +24,8 @@ def joined_features(members: Sequence[Features]) -> Features:
         N x (D_1 + D_2 + ...), float32.
     """
     parts = [dict(member.parts()).values() for member in members]
-    return Features(*(_side_by_side(same) for same in zip(*parts, strict=True)))
+    query, gallery, *boxes = (_side_by_side(same) for same in zip(*parts, strict=True))
+    return Features(query, gallery, boxes[0] if boxes else None)
 
 
 def _side_by_side(same: Sequence[FeatureSet]) -> FeatureSet:

@@ -57,6 +57,7 @@ class Features:
         query: the queries.
         gallery: what they are searched in, with junk and distractors.
         boxes: hand-drawn boxes for multi-query (``gt_bbox``), or None.
+        notes: what whoever read them should be told, a line each.
 
     >>> one = FeatureSet(np.zeros((2, 5), np.float32), np.array([7, 8]), np.array([1, 1]))
     >>> [name for name, part in Features(one, one).parts()]
@@ -66,6 +67,7 @@ class Features:
     query: FeatureSet
     gallery: FeatureSet
     boxes: FeatureSet | None = None
+    notes: tuple[str, ...] = ()
 
     def parts(self) -> list[tuple[str, FeatureSet]]:
         """Returns the sets that are there, by the names that files use."""
@@ -100,7 +102,7 @@ def checked(
         raise UserError(
             f"{source}: features differ in dimensions ({told})", "extract all with one network"
         )
-    return Features(sets["query"], sets["gallery"], sets.get("multi"))
+    return Features(sets["query"], sets["gallery"], sets.get("multi"), features.notes)
 
 
 def _checked_set(name: str, part: FeatureSet, mapped_values: bool) -> FeatureSet:
@@ -220,7 +222,7 @@ def _checked_labels(name: str, labels: NDArray[Any], rows: int) -> NDArray[np.in
             if labels[start:stop].max(initial=0) > _LARGEST_LABEL:
                 raise UserError(
                     f"{name} holds numbers above {_LARGEST_LABEL}, int64's largest",
-                    "number identities and cameras from 0",
+                    "number identities and cameras from 0; -1 (junk) needs a signed type: int64",
                 )
     return labels if is_mapped(labels) else labels.astype(np.int64, copy=False)
 
