@@ -60,6 +60,12 @@ class Gallery:
         """How often each query is searched for."""
         return 1 if self.shots is None else self.shots.trials
 
+    def directionless(self) -> int:
+        """Counts rows of zeros that cannot be L2-normalised; of a stream, in what was read here."""
+        if self.stream is not None:
+            return sum(self.stream.directionless.values())
+        return self.rows.directionless()
+
     def draws(self, queries: Labels) -> Iterator[Draw]:
         """Yields the galleries in which these queries are searched for."""
         if self.shots is None:

@@ -148,5 +148,6 @@ def _stream_of(gallery: Gallery, stream: Stream, camera: int) -> Gallery:
     assert isinstance(gallery.ranker, StreamedRanker)
     camids = np.asarray(stream.images.camids)
     pids = np.where(camids == camera, np.asarray(stream.images.pids), JUNK)
-    masked = replace(stream, images=replace(stream.images, pids=pids, camids=camids))
+    images = replace(stream.images, pids=pids, camids=camids)
+    masked = replace(stream, images=images, directionless={})
     return streamed_of(masked, np.unique(gallery.labels.pids), gallery.ranker.engine, Alone())

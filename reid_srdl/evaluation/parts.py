@@ -45,6 +45,8 @@ class Scored:
             scores; raises UserError where there are none of that length.
         kept: the top of the ranking; None where nobody asked for it, or galleries are drawn.
         content: digest of the test images where they are known.
+        directionless: how many rows of queries and of the gallery are zeros, and cannot be
+            L2-normalised though they should be.
     """
 
     evaluation: Evaluation
@@ -54,6 +56,7 @@ class Scored:
     lists: Callable[[int], list[RankList]]
     kept: KeptRanks | None = None
     content: str | None = None
+    directionless: tuple[int, int] = (0, 0)
 
 
 def engine_of(engine: EngineName | Counting, device: str) -> Counting:

@@ -115,12 +115,17 @@ def evaluate(
     matches: list[Ranked] | None = None
     if keep and group.rank == 0 and gallery.shots is None:
         matches = []
-    found = ranks(queries(features, protocol, matches), gallery, progress)
+    searched = queries(features, protocol, matches)
+    found = ranks(searched, gallery, progress)
     rules = rules_of(
         protocol, gallery.ranker, labels, count_distractors(labels, features.gallery.pids)
     )
     evaluation, tables = scores(found, rules)
-    decided = np.array([counting.undecided - undecided])
+    here = [counting.undecided - undecided]
+    if streams:  # of which each process reads its share
+        here.append(gallery.directionless())
+    shared = group.summed(np.array(here))
+    nowhere = int(shared[1]) if streams else gallery.directionless()
 
     def lists(k: int) -> list[RankList]:
         if streams:  # which hold no whole gallery, and rank by the definition
@@ -130,7 +135,8 @@ def evaluate(
     kept = None
     if matches is not None:
         kept = keep_top(features, protocol, gallery, matches, score_of_none(protocol))
-    return Scored(evaluation, *tables, int(group.summed(decided)[0]), lists, kept)
+    zeros = sum(one.rows.directionless() for one in searched), nowhere
+    return Scored(evaluation, *tables, int(shared[0]), lists, kept, directionless=zeros)
 
 
 def _beyond(protocol: Protocol, ranker: Ranker | None) -> str:

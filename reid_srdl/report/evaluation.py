@@ -113,6 +113,7 @@ def evaluation_warnings(result: Scored, gallery: Labels) -> list[str]:
     """Returns a line for all that was left out, or counts by a foreign code's rules alone."""
     return [
         *skipped_warnings(result.evaluation),
+        *zero_warnings(result),
         *rule_warnings(result, gallery),
         *chance_warnings(result, gallery),
     ]
@@ -156,6 +157,21 @@ def skipped_warnings(evaluation: Evaluation) -> list[str]:
         f"{scores.skipped} of {scores.queries + scores.skipped} {kind} left out: {why}"
         for kind, scores, why in kinds
         if scores is not None and scores.skipped
+    ]
+
+
+def zero_warnings(result: Scored) -> list[str]:
+    """Returns a line where features are zeros and have no direction to compare."""
+    counts = [
+        f"{count:,} {what}"
+        for count, what in zip(result.directionless, ("of queries", "of the gallery"), strict=True)
+        if count
+    ]
+    if not counts:
+        return []
+    return [
+        f"rows of zeros: {' and '.join(counts)}: they have no direction, so that a query of zeros "
+        "ranks by gallery index, and an image of zeros is as far from all; extract these again"
     ]
 
 

@@ -75,6 +75,10 @@ class Rows:
         source = slice(start, stop) if self.index is None else self.index[start:stop]
         return _as_read(self.features[source], lengths)
 
+    def directionless(self) -> int:
+        """Counts rows of zeros that are to be L2-normalised, which cannot be."""
+        return 0 if self.lengths is None else int(np.count_nonzero(self.lengths == 0))
+
     def select(self, positions: NDArray[np.int64]) -> Rows:
         """Returns the rows at ``positions``, which ascend, without copying features."""
         index = positions if self.index is None else self.index[positions]

@@ -76,6 +76,7 @@ class StreamedEngine:
             stretch = self.stream.stretch(start, stop)
             if len(stretch):
                 rows = stretch.rows(here, normalize=self.stream.normalize)
+                self.stream.directionless[start] = rows.directionless()
                 slots += self.engine.slots(queries, rows, stretch.targets(whole), self._told(share))
             share.reach(stop - start)
             forget(features)

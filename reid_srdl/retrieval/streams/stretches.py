@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -104,12 +104,15 @@ class Stream:
         normalize: L2-normalise features.
         junk_ignored: images of pid -1 count for nobody.
         name: what messages call its features.
+        directionless: of each stretch that was read, by its start, the rows of zeros among those
+            that are to be L2-normalised.
     """
 
     images: FeatureSet
     normalize: bool
     junk_ignored: bool
     name: str = "gallery_features"
+    directionless: dict[int, int] = field(default_factory=dict)
 
     def relevant(self, pids: Int64s) -> tuple[Int64s, Labels]:
         """Returns the positions of the images of these identities, and their labels."""
