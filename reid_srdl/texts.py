@@ -70,3 +70,27 @@ def shown(value: Any, most: int = 60) -> str:
         return f"a {type(value).__name__} too large to show"
     half = (most - 3) // 2
     return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
+
+
+def bytes_told(size: int) -> str:
+    """Returns a size for people.
+
+    >>> bytes_told(0), bytes_told(2048), bytes_told(3 * 2**30)
+    ('0 B', '2.0 KiB', '3.0 GiB')
+    """
+    value = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def sizes_told(needed: int, free: int) -> tuple[str, str]:
+    """Returns two sizes for people, to the byte where they would look the same.
+
+    >>> sizes_told(5 * 2**20, 1000), sizes_told(2**20 + 1, 2**20)
+    (('5.0 MiB', '1000 B'), ('1,048,577 B', '1,048,576 B'))
+    """
+    told = bytes_told(needed), bytes_told(free)
+    return told if told[0] != told[1] else (f"{needed:,} B", f"{free:,} B")

@@ -20,6 +20,7 @@ from reid_srdl.data.kept_folder import kept_folder
 from reid_srdl.data.notes import first_ten
 from reid_srdl.data.places import ELSEWHERE
 from reid_srdl.errors import FileError, UserError
+from reid_srdl.texts import sizes_told
 
 _ENCRYPTED = 0x1  # bit of an entry's flags
 _PLAIN = (0, stat.S_IFREG, stat.S_IFDIR)  # 0: written where files have no modes
@@ -169,8 +170,8 @@ def _check(archive: Path, folder: Path, entries: list[_Entry]) -> None:
         )
     needed, free = sum(entry.size for entry in entries), shutil.disk_usage(folder).free
     if needed > free:
+        takes, has = sizes_told(needed, free)
         raise UserError(
-            f"{archive}: its content takes {needed / 2**20:,.0f} MiB, "
-            f"the cache has {free / 2**20:,.0f} MiB",
+            f"{archive}: its content takes {takes}, the cache has {has}",
             "make room, or set REID_SRDL_CACHE to another folder",
         )

@@ -22,6 +22,7 @@ from reid_srdl.data.notes import first_ten, printable
 from reid_srdl.data.places import ELSEWHERE, default_cache_dir
 from reid_srdl.errors import FileError, UserError
 from reid_srdl.files import whole_file, write_json
+from reid_srdl.texts import sizes_told
 
 FORMAT = 2  # a change of the format, or of how images are read, makes older caches stale
 
@@ -198,8 +199,8 @@ def _build(
 def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
+        take, has = sizes_told(needed, free)
         raise UserError(
-            f"{folder}: decoded, the images take {needed / 2**20:,.0f} MiB, the cache has "
-            f"{free / 2**20:,.0f} MiB",
+            f"{folder}: decoded, the images take {take}, the cache has {has}",
             f"make room; {ELSEWHERE}",
         )

@@ -27,6 +27,7 @@ from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.tasks.data import settings_on
 from reid_srdl.tasks.reid import check_data
 from reid_srdl.tasks.task import Steps
+from reid_srdl.texts import sizes_told
 from reid_srdl.training.phases import Phase
 
 _KEPT = 2  # checkpoints of a phase
@@ -137,9 +138,10 @@ def check_room(plan: RunPlan, folder: Path) -> None:
     place = next(above for above in (folder, *folder.parents) if above.exists())
     disk = disk_usage(place)
     if disk.total and needed > disk.free:  # a system's own places, such as /proc, tell no size
+        written, free = sizes_told(needed, disk.free)
         raise UserError(
-            f"{folder}: about {_told(needed)} will be written for checkpoints, knowledge and "
-            f"weights, but {_told(disk.free)} are free there",
+            f"{folder}: about {written} will be written for checkpoints, knowledge and weights, "
+            f"but {free} are free there",
             "make room on that disk, or name a place on another one by --runs",
         )
 
@@ -179,7 +181,3 @@ def _size(tensors: Iterable[torch.Tensor]) -> int:
 
 def _files(folder: Path) -> Iterable[Path]:
     return (path for path in folder.rglob("*.safetensors") if path.is_file())
-
-
-def _told(count: int) -> str:
-    return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.2f} MiB"

@@ -59,6 +59,6 @@ def _row(
         "runs": f"{runs}",
         "images": f"{images:,}",
         "time": str(datetime.timedelta(seconds=round(seconds))),
-        "disk": f"{disk / 2**20:,.0f}",
+        "disk": f"{disk / 2**20:,.{0 if disk >= 10 * 2**20 else 2}f}",
     }
     return Row(cells, separator=last)

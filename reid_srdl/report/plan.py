@@ -8,6 +8,7 @@ from typing import Any
 
 from reid_srdl.report.say import present, say
 from reid_srdl.report.tables import Column, Row, Table
+from reid_srdl.texts import bytes_told
 
 _COLUMNS = (
     Column("phase", "phase"),
@@ -41,7 +42,6 @@ def plan_table(plan: Mapping[str, Any]) -> Table:
 def plan_lines(plan: Mapping[str, Any]) -> list[str]:
     """Returns what stands below the table: networks, cost, time."""
     work, cost = plan["work"], plan["cost"]
-    disk = plan["disk"] / 2**20
     seconds = datetime.timedelta(seconds=round(plan["timing"]["seconds"]))
     shared = [f"budget: {cost['share']:.1%} of each epoch's steps"] if cost["share"] < 1 else []
     return [
@@ -50,7 +50,7 @@ def plan_lines(plan: Mapping[str, Any]) -> list[str]:
         f"work: {_tera(work['total'])} x 10^12 multiply-accumulates in training, "
         f"TrCost {cost['trcost']:.3g} x 10^16 (forward passes)",
         f"time: about {seconds} of training here, by a few steps of each phase; nothing is written",
-        f"disk: at most {disk:,.0f} MiB while it runs",
+        f"disk: at most {bytes_told(plan['disk'])} while it runs",
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from reid_srdl.errors import UserError
 from reid_srdl.report.say import say, show_json, tell
 from reid_srdl.report.tables import Column, Row, Table
+from reid_srdl.texts import bytes_told
 
 
 class Sized(Protocol):
@@ -94,17 +95,3 @@ def print_freed(freed: Sequence[Sized], what: str, *, as_json: bool = False) -> 
     for one in freed:
         say(f"{one.path}: {bytes_told(one.size)}")
     say(f"{bytes_told(sum(one.size for one in freed))} {what}")
-
-
-def bytes_told(size: int) -> str:
-    """Returns a size for people.
-
-    >>> bytes_told(0), bytes_told(2048), bytes_told(3 * 2**30)
-    ('0 B', '2.0 KiB', '3.0 GiB')
-    """
-    value = float(size)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TiB"
