@@ -37,7 +37,14 @@ from reid_srdl.config.source import (
     run_keys,
     run_of,
 )
-from reid_srdl.config.tree import merge, parse_assignments, place, read_yaml, to_yaml
+from reid_srdl.config.tree import (
+    merge,
+    parse_assignments,
+    place,
+    read_yaml,
+    spelled,
+    to_yaml,
+)
 
 __all__ = [
     "FORMAT",
@@ -88,5 +95,6 @@ __all__ = [
     "run_keys",
     "run_of",
     "sets_of",
+    "spelled",
     "to_yaml",
 ]

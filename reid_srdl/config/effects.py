@@ -14,6 +14,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from reid_srdl.config.section import Section, default_of
+from reid_srdl.config.tree import spelled
 
 
 @dataclass(frozen=True, init=False)
@@ -91,7 +92,8 @@ def contradictions(
 
 def _unread(section: Section, mark: If, path: str, above: str) -> Contradiction:
     now = getattr(section, mark.key)
-    what = f"nothing reads it while {above}{mark.key} is {'not given' if now is None else now}"
+    what = f"nothing reads it while {above}{mark.key} is "
+    what += "not given" if now is None else spelled(now)
     change = (above + mark.key, mark.values[0]) if mark.values else None
     return Contradiction(path, what, change, unread=True)
 

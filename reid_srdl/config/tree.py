@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
     """Turns ``["optim.lr=0.05", ...]`` into a nested tree; values are read as YAML.
 
     Raises:
-        UserError: an assignment has no ``=`` or its value is not YAML.
+        UserError: an assignment has no ``=``, its value is not YAML, or a key stands twice, with
+            other values: one of them would count for nothing.
     """
     from reid_srdl.yaml_text import read_yaml_text
 
@@ -49,8 +51,36 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
         if not equals or not path:
             raise UserError(f"--set {shown(assignment)}: not an assignment", hint, usage=True)
         value = read_yaml_text(text, f"--set {shown(assignment)}", hint)
-        place(tree, path, value)
+        own: dict[str, Any] = {}
+        place(own, path, value)
+        _check_once(tree, own)
+        if isinstance(value, Mapping):  # lest it replace what other assignments say of its section
+            tree = merge(tree, own)
+        else:
+            place(tree, path, value)
     return tree
+
+
+def _check_once(tree: Mapping[str, Any], own: Mapping[str, Any], above: str = "") -> None:
+    for key, value in own.items():
+        found, path = tree.get(key, value), f"{above}{key}"
+        if isinstance(found, Mapping) and isinstance(value, Mapping):
+            _check_once(found, value, f"{path}.")
+        elif isinstance(found, Mapping) or isinstance(value, Mapping):
+            continue  # a section that is a value is told as such
+        elif spelled(found) != spelled(value):
+            both = f"as {shown(spelled(found))} and as {shown(spelled(value))}"
+            what = f"{path}: given twice by --set, {both}"
+            raise UserError(what, "leave one of them out", usage=True)
+
+
+def spelled(value: Any) -> str:
+    """Returns a value as YAML spells it, in one line.
+
+    >>> spelled(False), spelled(None), spelled("none"), spelled((0.5, 0.75))
+    ('false', 'null', 'none', '[0.5, 0.75]')
+    """
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def place(tree: dict[str, Any], path: str, value: Any) -> None:

@@ -20,6 +20,7 @@ from reid_srdl.config import (
     read_recipe,
     read_yaml,
     resolve,
+    spelled,
 )
 from reid_srdl.data import DATASET_NAMES, DATASETS, part_names
 from reid_srdl.errors import UserError
@@ -117,7 +118,7 @@ def _check_once(given: Mapping[str, Any], assigned: Mapping[str, Any]) -> None:
             found = found.get(key) if isinstance(found, Mapping) else None
         own = value[0] if isinstance(value, list) and len(value) == 1 else value
         if found is not None and str(found) != str(own):
-            by = f"as {shown(str(own))} by its option, as {shown(str(found))} by --set"
+            by = f"as {shown(spelled(own))} by its option, as {shown(spelled(found))} by --set"
             what = f"{path}: given twice, {by}"
             raise UserError(what, "leave one of them out", usage=True)
 
