@@ -44,6 +44,7 @@ def check_classes(entry: Entry, place: Place, progress: SplitProgress | None = N
             )
         else:
             scans = folders.scan_splits(place.root, progress)
+            report.notes += folders.note_unread(entry.name, place.root)
             _check_splits(report, entry, scans, folders.find_problems(scans), progress)
     except UserError as error:  # a part is missing, so that nothing more can be told
         report.problems.append(Finding(error.what))

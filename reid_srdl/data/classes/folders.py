@@ -148,8 +148,20 @@ def load(name: str, root: Path, size: tuple[int, int], progress: Steps | None = 
         return Samples(labels, ImageStream(files, size, root) if pixels is None else pixels, files)
 
     train, test = scans
-    return ClassData(
-        name, root, scans[TRAIN].classes, samples(train), samples(test), note_hidden(scans)
+    notes = (*note_unread(name, root), *note_hidden(scans))
+    return ClassData(name, root, scans[TRAIN].classes, samples(train), samples(test), notes)
+
+
+def note_unread(name: str, root: Path) -> tuple[Finding, ...]:
+    """Names the folder that is not read where there are both to test on.
+
+    ImageNet's ``test`` has no classes, so nobody expects it to be read.
+    """
+    read, *unread = [test for test in TESTS if (root / test).is_dir()]
+    if not unread or name == "imagenet":
+        return ()
+    return (
+        Finding(f"{read} and {unread[0]} are there: {read} is tested on, {unread[0]} is not read"),
     )
 
 
