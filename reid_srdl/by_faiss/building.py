@@ -24,6 +24,7 @@ _SAFE = 1 << 20  # images that an index is trained on at most
 _DIMS = (2048, 1920, 1536, 1280)  # networks' features; multiples of most numbers of parts
 _REDUCED = re.compile(r"(?:PCA[RW]*|OPQ\d+_)(\d+)")  # FAISS refuses too many as it trains
 _LISTS = re.compile(r"IVF(\d+)")
+_PROBED = re.compile(r"(?:^|,)nprobe=([\d.]+)")
 _CODES = re.compile(r"(?<!O)PQ\d+(?:x(\d+))?")  # 2^8 for each part, or 2^x
 _PARAMETERS = "write the parameters of --index as nprobe=8,efSearch=64"
 _MOST_LINKS = 1024
@@ -75,9 +76,7 @@ def build_index(name: str, gallery: Rows, *, gpu: bool = False) -> BuiltIndex:
             index.add(np.ascontiguousarray(gallery.block(first, last)))
     seconds = time.perf_counter() - start
     if parameters:
-        with _told_by_faiss(name, _PARAMETERS):
-            space: Any = faiss.ParameterSpace()
-            space.set_index_parameters(index, parameters)
+        _set_parameters(name, index, parameters)
     size = int(faiss.serialize_index(index).nbytes)
     advice = max([int(found[1]) for line in lines if (found := _ADVICE.search(line))], default=0)
     return BuiltIndex(name, _moved(faiss, index) if gpu else index, seconds, size, advice)
@@ -93,7 +92,6 @@ def check_name(name: str, dim: int | None = None) -> None:
     Raises:
         UserError: FAISS refuses the string or a parameter.
     """
-    import faiss
 
     refused = None
     if dim is not None and any(int(most) > dim for most in _REDUCED.findall(name)):
@@ -108,9 +106,7 @@ def check_name(name: str, dim: int | None = None) -> None:
             refused = refused or error
             continue
         if parameters := name.partition(";")[2]:
-            with _told_by_faiss(name, _PARAMETERS):
-                space: Any = faiss.ParameterSpace()
-                space.set_index_parameters(index, parameters)
+            _set_parameters(name, index, parameters)
         return
     assert refused is not None
     raise refused
@@ -135,6 +131,22 @@ def check_trainable(name: str, images: int) -> None:
             "images without junk",
             f"choose an --index of at most {min(images, _SAFE):,} clusters, such as HNSW32, "
             "which has none",
+            usage=True,
+        )
+
+
+def _set_parameters(name: str, index: Any, parameters: str) -> None:
+    import faiss
+
+    with _told_by_faiss(name, _PARAMETERS):
+        space: Any = faiss.ParameterSpace()
+        space.set_index_parameters(index, parameters)
+    lists = [int(count) for count in _LISTS.findall(name.partition(";")[0])]
+    probed = [int(float(count)) for count in _PROBED.findall(parameters)]
+    if lists and max(probed, default=0) > lists[0]:
+        raise UserError(
+            f"index {name!r}: nprobe={max(probed)} is more than its {lists[0]} lists",
+            f"nprobe={lists[0]} looks into all of them",
             usage=True,
         )
 
