@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from reid_srdl.config.tree import spelled
 from reid_srdl.errors import UserError
 from reid_srdl.records.per_query import Side
 from reid_srdl.records.queries import QueryScores
@@ -79,7 +80,7 @@ def _rule_warnings(a: Side, b: Side) -> Iterator[str]:
     for key in ("distance", "normalize", "pooling"):
         one, other = getattr(ours, key), getattr(theirs, key)
         if one != other:
-            yield f"evaluated differently: {key} is {one} in A, {other} in B"
+            yield f"evaluated differently: {key} is {spelled(one)} in A, {spelled(other)} in B"
 
 
 def _departures(a: Side, b: Side) -> Iterator[str]:

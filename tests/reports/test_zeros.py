@@ -77,3 +77,12 @@ def test_the_command_warns(tmp_path: Path, more: list[str]) -> None:
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0, done.stderr
     assert "warning: rows of zeros: 1 of queries and 4 of the gallery" in done.stderr
+
+
+def test_what_compare_names_is_spelled_as_yaml_is(tmp_path: Path) -> None:
+    save_features(tmp_path / "f.npz", made([False] * 6, [False] * 25))
+    command = ["eval", "--features", str(tmp_path / "f.npz"), "--per-query"]
+    for name, more in (("a.csv", []), ("b.json", ["--normalize"])):
+        assert CliRunner().invoke(app, [*command, str(tmp_path / name), *more]).exit_code == 0
+    done = CliRunner().invoke(app, ["compare", str(tmp_path / "a.csv"), str(tmp_path / "b.json")])
+    assert "evaluated differently: normalize is false in A, true in B" in done.stderr
