@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ from reid_srdl.training.gradients import GradientWatch
 from reid_srdl.training.interrupts import Interrupts
 from reid_srdl.training.joining import Joining
 from reid_srdl.training.losses import knowledge_in
-from reid_srdl.training.marks import PoisonedError, check_finite, marks_of
+from reid_srdl.training.marks import DIVERGED, PoisonedError, check_finite, marks_of
 from reid_srdl.training.meter import Meter, NonFiniteLossError
 from reid_srdl.training.monitor import EpochRow, Monitor, best_epoch
 from reid_srdl.training.optimisation import Optimisation
@@ -346,16 +347,25 @@ class Fitting:
         where = f"epoch {epoch + 1}, batch {error.step + 1} of {self._phase.steps_of(epoch)}"
         return self._stopped(f"the loss is {error.value} at {where}")
 
+    def _diverged(self, row: EpochRow) -> bool:
+        """Says whether a network's cross-entropy is far beyond that of one that knows nothing."""
+        return any(
+            own.ce is not None and own.ce > DIVERGED * math.log(network.classes)
+            for name, network in self._parts.networks.items()
+            if (own := row.networks.get(name)) is not None
+        )
+
     def _stopped(self, why: str) -> UserError:
         """Returns the error whose hint is the command that starts anew from what is good."""
         loop, done = self._loop, len(self._phase.rows)
         run = shlex.quote(str(loop.folder.parent))
         lower = f"--set optim.lr={min(0.3 * loop.optimisation.decay.lr, 0.03):.2g}"
-        if done:
+        lost = bool(done) and self._diverged(self._phase.rows[-1])
+        if done and not lost:
             kept = f"the checkpoint of epoch {done} is kept"
             origin = f"--from {run}:{self._phase.name}@{done} {lower}"
         else:
-            kept = "no epoch was finished"
+            kept = f"epoch {done} had diverged already" if lost else "no epoch was finished"
             config = shlex.quote(str(loop.folder.parent / "config.yaml"))
             origin = f"--config {config} --name {shlex.quote(loop.folder.parent.name)}-2 {lower}"
         return UserError(

@@ -14,6 +14,7 @@ from reid_srdl.training.monitor import NetworkRow
 from reid_srdl.training.precision import Compute
 
 CHANCE = 0.97  # of ln C, the cross-entropy of a classifier that knows nothing
+DIVERGED = 10  # times ln C: nothing good comes from going on there
 IMAGES = 2048  # clean training images that are looked at
 STILL = 1e-6  # the standard deviation of a feature that says nothing
 
