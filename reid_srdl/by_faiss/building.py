@@ -92,7 +92,6 @@ def check_name(name: str, dim: int | None = None) -> None:
     Raises:
         UserError: FAISS refuses the string or a parameter.
     """
-
     refused = None
     if dim is not None and any(int(most) > dim for most in _REDUCED.findall(name)):
         raise UserError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import torch
 
@@ -107,16 +108,19 @@ def judging_of(opened: Opened, how: EvalConfig) -> list[Piece]:
     if not how.enabled:
         return []
     plan, images, work = opened.plan, Counter[str](), Counter[str]()
+    specs = {name: spec for phase in plan.phases for name, spec in phase.specs.items()}
+    specs |= {name: model.spec for name, model in plan.returned.items()}
     members = {name for ensemble in plan.ensembles for name in ensemble.split("+")}
     for name in {*plan.returned, *members}:
-        model = plan.returned.get(name) or next(iter(plan.returned.values()))
-        macs = _macs(model.spec, plan.setting.data.size) * (2 if how.flip else 1)
+        spec = specs.get(name, plan.setting.network)
+        macs = _macs(spec, plan.setting.data.size) * (2 if how.flip else 1)
         for piece, count in opened.task.passes(name).items():
             images[piece] += count
             work[piece] += count * macs
     return [Piece(name, count, work[name]) for name, count in images.items() if count]
 
 
+@cache
 def _macs(spec: NetworkSpec, size: tuple[int, int]) -> int:
     with torch.device("meta"):
         network = build(spec, seed=0)

@@ -8,7 +8,6 @@ from typing import Any
 
 from reid_srdl.config import AnyConfig, RunConfig, TrainConfig, fingerprint
 from reid_srdl.data.augment import check_pad
-from reid_srdl.data.copies import copies_in
 from reid_srdl.jobs.before import check_evaluable, check_networks
 from reid_srdl.jobs.first_weights import told_of_others, told_of_weights
 from reid_srdl.jobs.identity import check_source, named_teachers, trained_on
@@ -160,8 +159,6 @@ class Opened:
 def open_run(config: AnyConfig, compute: Compute, known: Known, listener: Listener) -> Opened:
     """Opens the data and plans the run; what could not be judged later is refused here."""
     check_evaluable(config, known.found.data, listener.steps)
-    for found in copies_in(known.found.data):
-        listener.warned(found.line)
     task = open_task(config, compute, listener.steps, known.found)
     return Opened(task, plan_run(config, task, known.weights), known.weights)
 

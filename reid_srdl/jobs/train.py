@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reid_srdl.config import AnyConfig, placed, sets_of
+from reid_srdl.data.copies import copies_in
 from reid_srdl.errors import UserError
 from reid_srdl.group.processes import Alone, Group
 from reid_srdl.jobs.before import check_room
@@ -138,6 +139,8 @@ class _Run:
                 self.listener.noted(_SHARES_NOTHING)
             else:
                 store.check()
+        for found in copies_in(self.known.found.data) if self.group.rank == 0 else ():
+            self.listener.warned(found.line)
         random = self.known.weights is None and self.config.model.start is None
         if self.opened.task.facts.task == "reid" and random:
             self.listener.noted(_FROM_RANDOM)

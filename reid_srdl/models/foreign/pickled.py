@@ -6,7 +6,7 @@ import pickletools
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -40,19 +40,20 @@ def protocol_of(path: Path) -> tuple[int, bool] | None:
     """
     try:
         if not zipfile.is_zipfile(path):
+            argument: Any
+            protocol, by_torch = 1, False
             with path.open("rb") as file:
-                opcodes = list(pickletools.genops(file))
-            return _protocol(opcodes), any(argument == _MAGIC for _, argument, _ in opcodes)
+                for opcode, argument, _ in pickletools.genops(file):
+                    protocol = argument if opcode.name == "PROTO" else protocol
+                    by_torch = by_torch or argument == _MAGIC
+            return protocol, by_torch
         with zipfile.ZipFile(path) as archive:
             name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
             with archive.open(name) as file:
-                return _protocol(islice(pickletools.genops(file), 1)), True
+                opcode, argument, _ = next(pickletools.genops(file))
+                return argument if opcode.name == "PROTO" else 1, True
     except (*_OF_ZIP, ValueError, OSError, EOFError, IndexError, KeyError, StopIteration):
         return None
-
-
-def _protocol(opcodes: Iterable[tuple[pickletools.OpcodeInfo, Any, int | None]]) -> int:
-    return next((int(argument) for opcode, argument, _ in opcodes if opcode.name == "PROTO"), 1)
 
 
 def _in_zip(path: Path) -> Iterator[str]:
