@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from reid_srdl.errors import FileError, UserError
 from reid_srdl.places import check_no_pipe
 from reid_srdl.records.part import RecordPart
-from reid_srdl.seals import check_seal, way_out
+from reid_srdl.seals import check_seal, is_sealed, way_out
 
 SCHEMA_VERSION = 2
 R = TypeVar("R", bound=RecordPart)
@@ -64,7 +64,7 @@ def parse(path: Path, text: str, kind: type[R]) -> R:
 
     Raises:
         UserError: what it holds is no such record, the first fault is named; or it does not have
-            its checksum.
+            its checksum. One that has it was written so, by another version.
     """
     try:
         record = kind.model_validate_json(text)
@@ -72,6 +72,21 @@ def parse(path: Path, text: str, kind: type[R]) -> R:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "record"
         more = f" and {error.error_count() - 1} more" if error.error_count() > 1 else ""
-        raise UserError(f"{path}: damaged: {where}: {first['msg']}{more}", way_out(path)) from None
+        wrong = f"{where}: {first['msg']}{more}"
+        if _is_whole(path):  # what wrote it has other keys
+            raise UserError(
+                f"{path}: written by another version of reid-srdl ({wrong})",
+                "read it with that version; tools/rekey.py brings records to this one",
+            ) from None
+        raise UserError(f"{path}: damaged: {wrong}", way_out(path)) from None
     check_seal(path)
     return record
+
+
+def _is_whole(path: Path) -> bool:
+    """Says whether a file is known to be what was written."""
+    try:
+        check_seal(path)
+    except UserError:
+        return False
+    return is_sealed(path)

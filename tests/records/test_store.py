@@ -13,6 +13,7 @@ from reid_srdl.errors import UserError
 from reid_srdl.records.queries import QueryScores
 from reid_srdl.records.run import Work
 from reid_srdl.records.store import read_any_record, read_record, read_records, write_record
+from reid_srdl.seals import write_sealed
 from tests.records.factory import evaluation, features_record, per_query, record
 
 
@@ -145,6 +146,15 @@ def test_a_foreign_or_changed_record_is_named_with_its_key(tmp_path: Path) -> No
     path.write_text("[1, 2]")
     with pytest.raises(UserError, match="not a record of a run"):
         read_record(tmp_path)
+
+
+def test_a_whole_record_with_other_keys_is_another_versions(tmp_path: Path) -> None:
+    """It is not damaged, and nobody is told to delete it."""
+    path = write_record(tmp_path, record())
+    write_sealed(path, json.dumps({**json.loads(path.read_text()), "processes": [1]}))
+    with pytest.raises(UserError, match=r"another version of reid-srdl .*processes") as raised:
+        read_record(tmp_path)
+    assert "delete" not in str(raised.value.hint)
 
 
 def test_a_newer_record_asks_for_an_update(tmp_path: Path) -> None:
