@@ -88,7 +88,8 @@ class Centre(LabelLoss):
 
     Attributes:
         weight: of the term; the centres' own gradient is without it.
-        lr: of the centres, which descend by plain SGD.
+        lr: of the centres, which descend by plain SGD; a method that weighs its label loss weighs
+            their gradient, too.
     """
 
     weight: float
