@@ -71,6 +71,8 @@ class Extraction:
             interrupts = Interrupts(self._joining)
             with interrupts.listening():
                 self._fill(table, interrupts)
+        if self._joining.size > 1:
+            table = self._as_written(table)
         device = self._loop.compute.device
         return table.on(device) if table.nbytes <= _room(device) else table
 
@@ -107,6 +109,27 @@ class Extraction:
                 f"{self._path}: process {self._joining.rank} does not see this file, which process "
                 "0 writes to",
                 "name a folder of runs that all machines see: --runs DIR",
+            )
+        return table
+
+    def _as_written(self, table: LogitTable) -> LogitTable:
+        """Returns the table as process 0 has written it, once this process reads that, too.
+
+        A network's disk shows what another machine wrote to whoever opens the file afterwards: an
+        older map may go on showing zeros.
+
+        Raises:
+            UserError: this process reads something else.
+        """
+        written = json.loads(self._joining.told(json.dumps(self._blocks)))
+        if self._joining.writes:
+            return table
+        table = self._seen()
+        if _whole_blocks(table, written) < len(written):
+            raise UserError(
+                f"{self._path}: process {self._joining.rank} reads other knowledge than process 0 "
+                "has written",
+                "give the same command again; if it is so again, name another disk: --runs DIR",
             )
         return table
 

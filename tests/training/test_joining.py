@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from reid_srdl.errors import UserError
 from reid_srdl.group.processes import Alone
 from reid_srdl.models.build import build
 from reid_srdl.models.changes import BNNeck, Branches
 from reid_srdl.models.network import Output
 from reid_srdl.models.spec import NetworkSpec
-from reid_srdl.training import synchronised
+from reid_srdl.training import checkpoint, synchronised
+from reid_srdl.training.extraction import Extraction
 from reid_srdl.training.joining import Joining
+from reid_srdl.training.logit_table import LogitTable
 from reid_srdl.training.synchronised import own_statistics
 from tests.training import tiny
 
@@ -23,6 +28,18 @@ class Two(Alone):
     """Process 0 of two."""
 
     size = local_size = 2
+
+
+class Second(Two):
+    """Process 1 of two, to which process 0 always says the same."""
+
+    rank = local_rank = 1
+
+    def __init__(self, first: str) -> None:
+        self.first = first
+
+    def texts(self, own: str) -> list[str]:
+        return [self.first, own]
 
 
 def norms(network: nn.Module) -> dict[str, nn.Module]:
@@ -78,6 +95,37 @@ def test_own_statistics_are_those_of_batch_norm_on_cpu(monkeypatch: pytest.Monke
     assert not own_statistics([nn.GroupNorm(2, 4)])
     monkeypatch.setattr(synchronised, "_on_cuda", lambda norm: True)
     assert not own_statistics([network])
+
+
+def test_knowledge_is_read_as_process_0_has_written_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = tiny.trainer(tmp_path)
+    model = one.fit(one.new_model(), epochs=1, loss=one.supervised, name="first")
+    expected = tiny.table(one, one.extract(model))
+    loop, phase = one._loop, one.phases[-1]
+    saved = checkpoint.load(phase, loop.folder, print)
+    assert saved is not None
+    second = Second(json.dumps(saved.facts["blocks"]))
+
+    def read() -> torch.Tensor:
+        theirs = replace(loop, group=second)
+        images = tiny.training_set()
+        table = Extraction(theirs, phase, model.network, False, images, 10).run()
+        return table[torch.arange(len(images))].float()
+
+    # Another machine's older map of the file, which shows nothing of what was written since.
+    path = Path(f"{phase.stem(loop.folder)}.npy")
+    older = LogitTable.create(tmp_path / "older.npy", tuple(expected.shape))
+    opened = [older, LogitTable(path)]
+    with monkeypatch.context() as patch:
+        patch.setattr(LogitTable, "matching", lambda path, shape: opened.pop(0))
+        assert torch.equal(read(), expected)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="process 1 reads other knowledge than process 0 has"):
+        read()
 
 
 def test_a_phase_remembers_how_many_trained_it(tmp_path: Path) -> None:
