@@ -131,7 +131,7 @@ def check_alike(group: Group, known: Mapping[str, str]) -> None:
             raise UserError(
                 f"process {group.rank} on {socket.gethostname()} has another {what} than process 0 "
                 f"on {group.writer} ({own[:12]}, not {first[what][:12]})",
-                "start the same command with the same code and data on all machines",
+                "start the same command with the same code and data, on machines that are alike",
             )
 
 
@@ -143,6 +143,7 @@ def code_and_configuration(config: AnyConfig) -> dict[str, str]:
         "set of packages": hashlib.blake2b(versions, digest_size=16).hexdigest(),
         "configuration": fingerprint(config),
         "precision": config.train.precision,
+        "kind of device": config.train.device.partition(":")[0],
         "run's name": str(config.run.name),
     }
 

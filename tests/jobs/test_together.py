@@ -73,6 +73,12 @@ def test_unlike_processes_are_refused() -> None:
     changed = json.dumps({**code_and_configuration(one), "code": "0"})
     with pytest.raises(UserError, match="another code than process 0 on there"):
         check_alike(Second(first=changed), code_and_configuration(one))
+    first, second = (
+        code_and_configuration(experiment({"train": {"device": name, "precision": "fp32"}}))
+        for name in ("cuda:0", "cpu")
+    )
+    with pytest.raises(UserError, match=r"another kind of device than .* \(cpu, not cuda\)"):
+        check_alike(Second(first=json.dumps(first)), second)
 
 
 def test_a_folder_that_is_not_seen_is_refused(
