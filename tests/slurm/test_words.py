@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reid_srdl.errors import UserError
+from reid_srdl.jobs.seeds import train_at_once
 from reid_srdl.jobs.slurm.asked import QueueLine, Wanted, further, minutes_of
 from reid_srdl.jobs.slurm.inside import own_id
 from reid_srdl.jobs.slurm.ledger import Ledger, Listed, Sent
@@ -16,9 +18,10 @@ from reid_srdl.jobs.slurm.queue import Job, check_there, jobs_of, largest_array,
 from reid_srdl.jobs.slurm.sending import send
 from reid_srdl.jobs.slurm.told import standing, why_failed
 from reid_srdl.jobs.studies.asked import asked_plan
+from reid_srdl.report.study_progress import StudyDisplay
 from tests.cli.run import assert_told, reid_srdl_here
 from tests.data.conftest import cache
-from tests.reports.runs import classes, config
+from tests.reports.runs import classes, config, run_classes
 from tests.slurm import cluster
 
 __all__ = ["cache"]
@@ -170,6 +173,22 @@ def test_a_refused_account_is_told_and_nothing_is_noted(
     with pytest.raises(UserError, match="Invalid account"):
         send([config(tmp_path, tmp_path / "runs")], (), Wanted(account="x"), ledger)
     assert ledger.read() == Listed()
+
+
+def test_a_job_that_slurm_has_forgotten_is_finished_where_its_record_is_there(
+    tmp_path: Path, commands: Path, cache: Path
+) -> None:
+    runs = tmp_path / "runs"
+    run_classes(classes(tmp_path / "set"), tmp_path / "there")
+    sent = f"cp -r {tmp_path}/there/r {runs}/r; echo Submitted batch job 7"
+    asked = config(tmp_path / "set", runs, data={"name": "class-folder"})
+    for text, state in ((sent, "finished"), ("echo Submitted batch job 8", "failed")):
+        cluster.command(commands, "sbatch", text)  # squeue says nothing
+        shutil.rmtree(runs, ignore_errors=True)
+        with StudyDisplay("seeds", 0) as display:
+            (outcome,) = train_at_once([asked], 1, display, Wanted())
+        assert outcome.state == state, outcome.error
+    assert "it left no record" in outcome.error
 
 
 def test_where_runs_stand(tmp_path: Path, commands: Path) -> None:

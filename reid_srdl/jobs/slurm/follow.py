@@ -138,10 +138,12 @@ class _Followed:
 
     def _is_over(self, run: RunPlan, job: Job | None) -> bool:
         """Notes a run that is finished or has failed; False: it needs a job, or is waited for."""
-        if job is not None and job.state == "COMPLETED":
-            if (self._folder / run.name / RECORD).exists():
-                self._end(run, "finished")
-                return True
+        ended_well = job is not None and job.state == "COMPLETED"
+        forgotten = job is None and self._sent[run.name] > 0  # minutes after its end
+        if (ended_well or forgotten) and (self._folder / run.name / RECORD).exists():
+            self._end(run, "finished")
+            return True
+        if ended_well:
             ended = self._ended.setdefault(run.name, time.monotonic())
             if self._sent[run.name] and time.monotonic() - ended < _LAG:
                 return True
