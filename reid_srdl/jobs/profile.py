@@ -15,7 +15,12 @@ from reid_srdl.jobs.listener import Listener, Silence
 from reid_srdl.jobs.measuring import Profiler
 from reid_srdl.jobs.opening import compute_of, identify, on_threads, open_run, resolve_run
 from reid_srdl.jobs.planning import RunPlan
-from reid_srdl.jobs.together import check_shareable, own_compute
+from reid_srdl.jobs.together import (
+    check_alike,
+    check_shareable,
+    code_and_configuration,
+    own_compute,
+)
 from reid_srdl.places import check_output
 from reid_srdl.records.folder import RunFolder
 from reid_srdl.records.profiled import Profile
@@ -56,6 +61,8 @@ def profile_run(
     check_shareable(config, group)
     compute = own_compute(compute_of(config.train), config.train.threads, group)
     config, compute = on_threads(resolve_run(config, compute), compute, compute.threads)
+    if group.size > 1:
+        check_alike(group, code_and_configuration(config))
     listener = listener or Silence()
     with compute.activated(), scratch_cache():
         opened = open_run(config, compute, identify(config, listener), listener)

@@ -14,7 +14,7 @@ _PARTS = {
     "forward": "forward passes",
     "losses": "losses",
     "backward": "backward pass",
-    "joining": "joining gradients",
+    "joining": "joining answers and gradients",
     "optimiser": "optimiser",
     "metrics": "metrics",
 }
@@ -78,7 +78,8 @@ def _lines(found: Profile) -> Iterator[tuple[str, str]]:
     yield "device", f"{processes}{found.device}{threads}{compiled}"
     yield "images a second", f"{found.images_per_second:,.0f}"
     yield "achieved", f"{found.rate / 1e9:,.1f} GFLOP/s"
-    yield f"a matrix product in {found.precision}", f"{found.peak / 1e9:,.1f} GFLOP/s"
+    each = ", of each process" * (found.processes > 1)
+    yield f"a matrix product in {found.precision}{each}", f"{found.peak / 1e9:,.1f} GFLOP/s"
     yield "achieved of that", f"{100 * found.of_peak:.1f} %"
     yield "idle" if _on_gpu(found) else "idle, of the threads' time", f"{100 * found.idle:.1f} %"
     held = "memory, at most" if _on_gpu(found) else "memory of the process, at most"

@@ -110,3 +110,7 @@ class MarkedStep(Step):
     def _join(self, names: Any) -> None:
         with self._clocks.part("joining"):
             super()._join(names)
+
+    def _gather(self, outputs: dict[str, Output]) -> dict[str, Output]:
+        with self._clocks.part("joining"):
+            return super()._gather(outputs)

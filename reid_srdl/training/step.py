@@ -124,7 +124,7 @@ class Step:
     def _in_turn(self, batch: Batch) -> dict[str, Answer]:
         """Deep Mutual Learning, Algorithm 1: the next network sees the refreshed ones before it."""
         outputs = {name: passes(batch.images) for name, passes in self._passes.items()}
-        outputs = self._joining.whole(outputs)
+        outputs = self._gather(outputs)
         frozen = self._consulted(batch.images)
         answers = {}
         *_, last = outputs
@@ -136,7 +136,7 @@ class Step:
             if name != last:
                 with torch.no_grad(), kept_buffers(self._parts.networks[name]):
                     refreshed = {name: self._passes[name](batch.images)}
-                outputs |= self._joining.whole(refreshed)
+                outputs |= self._gather(refreshed)
         return answers
 
     def _descend(self, terms: list[Tensor]) -> None:
@@ -162,11 +162,15 @@ class Step:
             if self._max_norm is not None and owner in self._units:
                 clip_units(self._units[owner], self._max_norm)
 
+    def _gather(self, outputs: dict[str, Output]) -> dict[str, Output]:
+        """Returns the answers for the whole batch."""
+        return self._joining.whole(outputs)
+
     # What is compiled
 
     def _forward_and_losses(self, batch: Batch) -> dict[str, Answer]:
         outputs = {name: self._run(name, batch.images) for name in self._parts.networks}
-        outputs = self._joining.whole(outputs)
+        outputs = self._gather(outputs)
         frozen = self._consult(batch.images)
         return {name: self._answer(name, outputs, frozen, batch) for name in outputs}
 
@@ -185,7 +189,7 @@ class Step:
                 size = network.spec.size
                 seen = images if size is None else resize_normalised(images, *size)
                 frozen[name] = network(seen, needs)
-        return self._joining.whole(frozen)
+        return self._gather(frozen)
 
     def _loss_of(self, name: str):  # type: ignore[no-untyped-def]
         def loss(outputs: dict[str, Output], frozen: dict[str, Output], batch: Batch) -> Answer:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -16,9 +21,12 @@ from reid_srdl.errors import UserError
 from reid_srdl.group.processes import Alone
 from reid_srdl.jobs import measuring
 from reid_srdl.jobs.profile import profile_run
+from reid_srdl.methods.dml import DMLOptions, dml
 from reid_srdl.methods.srdl import SRDLOptions, srdl
+from reid_srdl.models.network import Output
 from reid_srdl.records.profiled import Operator, Profile
 from reid_srdl.report.profile import profile_json, profile_tables
+from reid_srdl.training.joining import Joining
 from reid_srdl.training.marked import PARTS, Clocks, MarkedStep
 from tests.cli.run import assert_told, reid_srdl_here
 from tests.data.conftest import cache
@@ -86,6 +94,47 @@ def test_marks_change_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert clocks.seconds["backward"] > 0
 
 
+@pytest.mark.parametrize("order", ["in_turn", "at_once"])
+def test_gathering_counts_as_joining(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    waited = 0.0
+
+    def slow(self: Joining, outputs: dict[str, Output]) -> dict[str, Output]:
+        nonlocal waited
+        began = time.perf_counter()
+        time.sleep(0.002)
+        waited += time.perf_counter() - began
+        return outputs
+
+    clocks = Clocks(torch.device("cpu"))
+    monkeypatch.setattr("reid_srdl.training.fitting.Step", partial(MarkedStep, clocks))
+    monkeypatch.setattr(Joining, "whole", slow)
+    dml(tiny.trainer(tmp_path), 1, DMLOptions(order=order))
+    assert waited > 0
+    assert clocks.seconds["joining"] >= waited
+
+
+def test_of_two_processes(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
+            *("-m", "tests.jobs.profile_member", str(written(tmp_path)), "--steps", "2", "--json"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "REID_SRDL_CACHE": str(tmp_path / "cache")},
+    )
+    assert done.returncode == 0, done.stderr
+    tree = json.loads(done.stdout)
+    assert (tree["processes"], tree["batch_size"]) == (2, 8)
+    assert set(tree["parts"]) == set(PARTS)
+    assert all(tree["parts"][name] > 0 for name in PARTS)
+    assert tree["of_peak"] == pytest.approx(tree["flop_per_second"] / tree["peak"] / 2)
+
+
 def test_a_part_within_another_counts_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter(range(100))
     monkeypatch.setattr("time.perf_counter", lambda: float(next(times)))
@@ -124,7 +173,12 @@ def test_what_is_shown() -> None:
     )
     first, facts, operators = profile_tables(found)
     assert first.title == "resnet18 at 128 x 64, srdl, phase second, 64 images a step, fp32"
-    assert "joining gradients" not in {row.values["part"] for row in first.rows}
+    assert len(first.rows) == len(PARTS) - 1 + 2  # alone, nobody joins; two sums
+    shared, told_of_both, _ = profile_tables(replace(found, processes=2))
+    assert "joining answers and gradients" in {row.values["part"] for row in shared.rows}
+    both = {row.values["what"]: row.values["value"] for row in told_of_both.rows}
+    assert both["a matrix product in fp32, of each process"] == "400.0 GFLOP/s"
+    assert both["achieved of that"] == "12.5 %"
     told = {row.values["what"]: row.values["value"] for row in facts.rows}
     assert told["images a second"] == "800"
     assert told["achieved"] == "100.0 GFLOP/s"
