@@ -8,6 +8,7 @@ from typing import Any
 
 from reid_srdl.config import AnyConfig, RunConfig, TrainConfig, fingerprint
 from reid_srdl.data.augment import check_pad
+from reid_srdl.group.processes import Group
 from reid_srdl.jobs.before import check_evaluable, check_networks
 from reid_srdl.jobs.first_weights import told_of_others, told_of_weights
 from reid_srdl.jobs.identity import check_source, named_teachers, trained_on
@@ -156,10 +157,16 @@ class Opened:
     weights: Path | None
 
 
-def open_run(config: AnyConfig, compute: Compute, known: Known, listener: Listener) -> Opened:
+def open_run(
+    config: AnyConfig,
+    compute: Compute,
+    known: Known,
+    listener: Listener,
+    group: Group | None = None,
+) -> Opened:
     """Opens the data and plans the run; what could not be judged later is refused here."""
     check_evaluable(config, known.found.data, listener.steps)
-    task = open_task(config, compute, listener.steps, known.found)
+    task = open_task(config, compute, listener.steps, known.found, group=group)
     return Opened(task, plan_run(config, task, known.weights), known.weights)
 
 

@@ -144,6 +144,7 @@ def code_and_configuration(config: AnyConfig) -> dict[str, str]:
         "configuration": fingerprint(config),
         "precision": config.train.precision,
         "kind of device": config.train.device.partition(":")[0],
+        "eval.enabled": str(config.eval.enabled),
         "run's name": str(config.run.name),
     }
 

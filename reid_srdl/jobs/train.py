@@ -103,7 +103,7 @@ def train(
     if (record := finished(folder, config, known, listener, group)) is not None:
         return record
 
-    opened = open_run(config, compute, known, listener)
+    opened = open_run(config, compute, known, listener, group)
     run = _Run(config, compute, folder, known, opened, listener, group)
     run = run.checked(timed=threads is None)
     locked = folder.locked() if group.rank == 0 else contextlib.nullcontext()
@@ -166,11 +166,12 @@ class _Run:
         events = TensorBoardLog(self.folder.path) if tensorboard else None
         trainer = self._trainer(sharing, events)
         models = run_program(self.config.method, trainer, self.config.train.epochs)
-        if self.group.rank > 0:
-            self.group.meet()  # process 0 judges and writes meanwhile
-            return read_record(self.folder.path)
-        self._write_networks(trainer, models)
+        if self.group.rank == 0:
+            self._write_networks(trainer, models)
         judged = judge(self.opened, trainer, models, self.config.eval)
+        if self.group.rank > 0:
+            self.group.meet()  # process 0 ranks and writes meanwhile
+            return read_record(self.folder.path)
         record = summarise(
             self.config,
             self.opened.plan,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reid_srdl.config import AnyConfig
 from reid_srdl.data import find_entry
 from reid_srdl.data.balanced import check_balance
+from reid_srdl.group.processes import Group
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.tasks.batches import check_batches
 from reid_srdl.tasks.classification import ClassificationTask
@@ -21,6 +22,7 @@ def open_task(
     steps: Steps,
     found: TaskData | None = None,
     network: NetworkSpec | None = None,
+    group: Group | None = None,
 ) -> Task:
     """Opens the configured data set.
 
@@ -30,6 +32,7 @@ def open_task(
         steps: told (what, pieces done, pieces in all) of decoding and evaluating.
         found: the data set, where it was listed before.
         network: takes its pixels as its spec says; None: as suits the data set.
+        group: the processes that judge networks together.
 
     Raises:
         UserError: the data cannot be read, or does not fill a batch.
@@ -37,7 +40,7 @@ def open_task(
     entry = find_entry(config.data.name)
     kind = ReidTask if entry.task == "reid" else ClassificationTask
     own = None if network is None else normalisation_of(network, entry.normalisation)
-    task: Task = kind(config.data, config.eval, compute, steps, found, own)
+    task: Task = kind(config.data, config.eval, compute, steps, found, own, group)
     counts = task.training_set.counts(len(task.classes))
     check_batches(config, dict(zip(task.classes, counts, strict=True)))
     if task.training_set.sets is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -20,9 +20,10 @@ from reid_srdl.data.classes.samples import ClassData
 from reid_srdl.data.held_out import held_images
 from reid_srdl.data.normalisation import Normalisation
 from reid_srdl.errors import UserError
+from reid_srdl.group.processes import Alone, Group
 from reid_srdl.models.network import Network
 from reid_srdl.records.run import DatasetFacts
-from reid_srdl.tasks.answers import check_answers
+from reid_srdl.tasks.answers import answers_of, check_answers
 from reid_srdl.tasks.data import TaskData, drawn_of, read_data, shown_by
 from reid_srdl.tasks.task import Judged, Steps
 from reid_srdl.tasks.validation import ClassJudge, in_view
@@ -43,6 +44,7 @@ class ClassificationTask:
         steps: told of the work around the training.
         found: the data set, where it was listed before.
         normalisation: how the network takes its pixels, where not as suits the data set.
+        group: the processes that judge networks together.
 
     Raises:
         UserError: data that cannot be read, or a setting that only re-id knows.
@@ -56,6 +58,7 @@ class ClassificationTask:
         steps: Steps,
         found: TaskData | None = None,
         normalisation: Normalisation | None = None,
+        group: Group | None = None,
     ) -> None:
         if section.identities is not None:
             raise UserError(
@@ -70,7 +73,7 @@ class ClassificationTask:
                 "leave data.jitter out",
                 usage=True,
             )
-        self._compute, self._steps = compute, steps
+        self._compute, self._steps, self._group = compute, steps, group or Alone()
         self.batch_size, self._flip = judged.batch_size, judged.flip
         size = (section.height, section.width)
         found = found or read_data(section, judged, steps)
@@ -118,8 +121,7 @@ class ClassificationTask:
         """Returns who scores networks on the held-out ones of the training images."""
 
         def logits(network: Network) -> Tensor:
-            batches = map(train.normalise, train.in_batches(held, self.batch_size))
-            return self._logits(network, "validation", batches)
+            return self._logits(network, "validation", train, held)
 
         return ClassJudge(logits, labels[held], self.classes)
 
@@ -174,29 +176,27 @@ class ClassificationTask:
         def told(done: int) -> None:
             self._steps(_TESTING.format(what), done, len(self.test_images))
 
-        return self._logits(network, what, self.test_images.in_order(self.batch_size), told)
+        order = np.arange(len(self.test_images))
+        return self._logits(network, what, self.test_images, order, told)
 
-    @torch.inference_mode()
     def _logits(
         self,
         network: Network,
         what: str,
-        batches: Iterable[Tensor],
+        images: Images,
+        order: NDArray[np.int64],
         told: Callable[[int], None] | None = None,
     ) -> Tensor:
-        """Returns N x C float32 logits of batches of images, on the CPU."""
+        """Returns N x C float32 logits of the images in ``order``, on the CPU."""
         network.eval()
-        rows: list[Tensor] = []
-        done = 0
-        for images in batches:
+
+        def answer(batch: Tensor) -> Tensor:
             with self._compute.autocast():
-                logits = network(images).logits
+                logits: Tensor = network(batch).logits
                 if self._flip:
-                    logits = (logits + network(images.flip(3)).logits) / 2
-            rows.append(logits.float().cpu())
-            done += len(images)
-            if told is not None:
-                told(done)
-        logits = torch.cat(rows)
-        check_answers(logits, what)
-        return logits
+                    logits = (logits + network(batch.flip(3)).logits) / 2
+            return logits
+
+        found = answers_of(answer, images, order, self.batch_size, told=told, group=self._group)
+        check_answers(found, what)
+        return found

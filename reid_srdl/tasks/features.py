@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,10 +15,11 @@ from reid_srdl.data.colours import grey
 from reid_srdl.data.normalisation import IMAGENET, Normalisation
 from reid_srdl.data.reid.crops import Crops, ReidData
 from reid_srdl.errors import UserError
+from reid_srdl.group.processes import Alone, Group
 from reid_srdl.models.graphs.network import gives_features
 from reid_srdl.models.network import Network
 from reid_srdl.retrieval.features import Features, FeatureSet
-from reid_srdl.tasks.answers import check_answers
+from reid_srdl.tasks.answers import answers_of, check_answers
 from reid_srdl.tasks.normalised import normalisation_of
 from reid_srdl.training.precision import Compute
 
@@ -38,6 +38,7 @@ class Extractor:
         flip: average the features of each image and its mirror image.
         steps: told (what, images done, images in all) now and then.
         normalisation: by which the network sees images, unless its spec says another.
+        group: the processes that share the forward passes, each of which has all features then.
 
     Raises:
         UserError: the network gives no features.
@@ -50,6 +51,7 @@ class Extractor:
     flip: bool = False
     steps: Steps | None = None
     normalisation: Normalisation = IMAGENET
+    group: Group = field(default_factory=Alone)
 
     def __post_init__(self) -> None:
         if not gives_features(self.network):
@@ -152,7 +154,6 @@ def told_of(part: str) -> str:
     return f"features of {part}"
 
 
-@torch.inference_mode()
 def _forward(extractor: Extractor, images: Images, what: str) -> NDArray[np.float32]:
     """Returns N x D features in the images' order.
 
@@ -161,17 +162,19 @@ def _forward(extractor: Extractor, images: Images, what: str) -> NDArray[np.floa
     """
     network, steps = extractor.network, extractor.steps
     network.eval()
-    rows: list[Tensor] = []
-    done = 0
-    for batch in images.in_order(extractor.batch_size):
+
+    def answer(batch: Tensor) -> Tensor:
         with extractor.compute.autocast():
-            features = network(batch).features
+            features: Tensor = network(batch).features
             if extractor.flip:
                 features = (features + network(batch.flip(3)).features) / 2
-        rows.append(features.cpu())
-        done += len(batch)
+        return features
+
+    def told(done: int) -> None:
         if steps is not None:
             steps(told_of(what), done, len(images))
-    found = torch.cat(rows)
+
+    order, group = np.arange(len(images)), extractor.group
+    found = answers_of(answer, images, order, extractor.batch_size, told=told, group=group)
     check_answers(found, what)
     return found.numpy()

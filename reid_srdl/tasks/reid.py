@@ -19,6 +19,7 @@ from reid_srdl.data.reid.joint import set_of_each
 from reid_srdl.data.reid.names import class_labels
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import check_boxes, check_labels, evaluate_by
+from reid_srdl.group.processes import Alone, Group
 from reid_srdl.models.network import Network
 from reid_srdl.records.digests import labels_digest
 from reid_srdl.records.queries import scored_queries
@@ -45,6 +46,7 @@ class ReidTask:
         steps: told of the work around the training.
         found: the data set, where it was listed before.
         normalisation: how the network takes its pixels, where not as suits the data set.
+        group: the processes that judge networks together.
 
     Raises:
         UserError: data that cannot be read, fewer identities than asked for, or an
@@ -59,9 +61,10 @@ class ReidTask:
         steps: Steps,
         found: TaskData | None = None,
         normalisation: Normalisation | None = None,
+        group: Group | None = None,
     ) -> None:
         self._section, self._settings = section, judged
-        self._compute, self._steps = compute, steps
+        self._compute, self._steps, self._group = compute, steps, group or Alone()
         size = (section.height, section.width)
         found = found or read_data(section, judged, steps)
         assert isinstance(found.data, ReidData)
@@ -98,7 +101,8 @@ class ReidTask:
         self.judge_epoch: Judge | None = None
         if found.held:
             others, held = data.training_crops(found.held)
-            self.judge_epoch = RetrievalJudge(others, whole[held], size, compute, judged)
+            seen = whole[held], size, compute
+            self.judge_epoch = RetrievalJudge(others, *seen, judged, self._group)
         self.facts = _facts(found, trained, self.training_set.labelled)
 
     def judge(
@@ -107,7 +111,8 @@ class ReidTask:
         """Evaluates features by the re-id protocol: each network's, and each ensemble's.
 
         An ensemble has its members' features, L2-normalised, side by side. On a joint set each is
-        judged on each of its sets. Each network passes over a set's images once.
+        judged on each of its sets. Each network passes over a set's images once. Of several
+        processes all compute features, and process 0 alone ranks and returns what came out.
 
         Raises:
             UserError: images that cannot be read.
@@ -139,15 +144,17 @@ class ReidTask:
         judged: dict[str, Judged] = {}
         for name, model in models.items():
             features = kept.get(model.key) or self._features(model.network, data)
-            judged[name] = self._ranked(features, data)
             if model.key in joined:
                 kept[model.key] = features
+            if self._group.rank == 0:
+                judged[name] = self._ranked(features, data)
         for name, members in ensembles.items():
             for model in members:
                 if model.key not in kept:
                     kept[model.key] = self._features(model.network, data)
-            side_by_side = joined_features([kept[model.key] for model in members])
-            judged[name] = self._ranked(side_by_side, data)
+            if self._group.rank == 0:
+                side_by_side = joined_features([kept[model.key] for model in members])
+                judged[name] = self._ranked(side_by_side, data)
         return judged
 
     def _features(self, network: Network, data: ReidData) -> Features:
@@ -159,6 +166,7 @@ class ReidTask:
             settings.batch_size,
             settings.flip,
             self._steps,
+            group=self._group,
         )
         return all_parts(extractor, data)
 

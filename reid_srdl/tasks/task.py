@@ -73,7 +73,7 @@ class Task(Protocol):
         """Evaluates models by name, and ensembles of models by name.
 
         A model of a view is judged on the test images of its classes alone, where the task has
-        classes.
+        classes. Several processes call it together; what number 0 has then counts.
         """
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from reid_srdl.data.reid.crops import Crops
 from reid_srdl.errors import UserError
 from reid_srdl.evaluation import check_labels, evaluate
 from reid_srdl.evaluation.cameras import SameCamera
+from reid_srdl.group.processes import Alone, Group
 from reid_srdl.models.network import Network
 from reid_srdl.retrieval.features import Features, FeatureSet
 from reid_srdl.retrieval.labels import UNKNOWN_CAMERA, Labels
@@ -38,6 +39,7 @@ class RetrievalJudge:
         size: (height, width) of a network's input, in pixels.
         compute: where it runs.
         settings: of the run's evaluation.
+        group: the processes that judge together; number 0 alone ranks and knows the score.
     """
 
     crops: Crops
@@ -45,6 +47,7 @@ class RetrievalJudge:
     size: tuple[int, int]
     compute: Compute
     settings: EvalConfig
+    group: Group = field(default_factory=Alone)
 
     def __call__(self, network: Network, view: View | None) -> float:
         """Returns the mAP, 0 to 1; features know no classes, so the view does not matter.
@@ -53,8 +56,11 @@ class RetrievalJudge:
             UserError: the features are not finite.
         """
         settings, compute = self.settings, self.compute
-        extractor = Extractor(network, self.size, compute, settings.batch_size, settings.flip)
+        batch, flip = settings.batch_size, settings.flip
+        extractor = Extractor(network, self.size, compute, batch, flip, group=self.group)
         features = extractor.of_pixels("validation", self.pixels)
+        if self.group.rank > 0:
+            return 0.0
         labels = judged_labels(self.crops, settings.same_camera)
         images = FeatureSet(features, labels.pids, labels.camids)
         protocol = Protocol(distance=settings.distance, normalize=settings.normalize)

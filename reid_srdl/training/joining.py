@@ -171,8 +171,8 @@ class Joining:
         return self._group.texts(text)[0]
 
     def decided(self, score: Callable[[], float]) -> float:
-        """Returns what process 0 comes to, to the bit; the others wait for it."""
-        value = score() if self.writes else 0.0
+        """Returns what process 0 comes to, to the bit, where all work on it."""
+        value = score()
         return value if self.size == 1 else float.fromhex(self.told(value.hex()))
 
     @torch.no_grad()
