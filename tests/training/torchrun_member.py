@@ -1,7 +1,8 @@
 """Trains by every method as one of several processes, or as the only one, in float64.
 
-``torchrun_member.py FOLDER NAMES``: methods by name, with commas, or ``all``. Process 0 writes the
-weights of what each method returns; that all processes hold the same bits is checked here.
+``torchrun_member.py FOLDER NAMES [float32]``: methods by name, with commas, or ``all``. Process 0
+writes the weights of what each method returns; that all processes hold the same bits is checked
+here.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from reid_srdl.data.samplers import Identities
 from reid_srdl.group.processes import Group, joined
 from reid_srdl.methods import METHODS
 from reid_srdl.models.changes import GroupNorm
+from reid_srdl.models.network import Network
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.training.label_losses import supervised_by
 from reid_srdl.training.optimisation import Optimisation
@@ -30,7 +32,7 @@ from reid_srdl.training.precision import choose
 from reid_srdl.training.schedule import Cosine
 from reid_srdl.training.setting import DataFacts, Setting
 from reid_srdl.training.trainer import Trainer
-from reid_srdl.training.values import Model
+from reid_srdl.training.values import Model, View
 from tests.training import tiny
 
 CLASSES, SIZE, BATCH, STEPS = 6, (16, 8), 12, 5
@@ -51,7 +53,8 @@ def images() -> TrainingSet:
     pixels = drawn.integers(0, 120, (len(labels), *SIZE, 3)) + 20 * labels[:, None, None, None]
     served = Images(pixels.astype(np.uint8), SIZE, torch.device("cpu"))
     plain = served.normalise
-    served.normalise = lambda given: plain(given).double()  # type: ignore[assignment]
+    kind = torch.get_default_dtype()
+    served.normalise = lambda given: plain(given).to(kind)  # type: ignore[assignment]
     looks = Augmentation(jitter=Jitter(0.5, 0.2, 0.2, 0.1), erasing=Erasing(0.5))
     return TrainingSet(
         served,
@@ -64,7 +67,10 @@ def images() -> TrainingSet:
 
 
 def setting(case: str, made: TrainingSet) -> Setting:
-    """Returns a setting without batch norm; the recipe has P x K, pairs, centres and averages."""
+    """Returns a setting without batch norm.
+
+    The recipe has P x K, pairs, centres and averages, and keeps the best of the judged epochs.
+    """
     own = Setting(
         network=NetworkSpec("staged", CLASSES, SIZE, changes=(GroupNorm(2),)),
         start="random",
@@ -82,10 +88,20 @@ def setting(case: str, made: TrainingSet) -> Setting:
     )
     return replace(
         own,
+        data=replace(own.data, validation=0.1),
+        every=2,
         optimisation=replace(own.optimisation, ema=0.9, clip=1.0),
         supervised=supervised_by(loss),
         sampler=Identities(CLASSES, BATCH // CLASSES),
     )
+
+
+def accuracy(network: Network, view: View | None) -> float:
+    """Judges a network by its accuracy on the training images."""
+    made = images()
+    with torch.no_grad():
+        logits = torch.cat([network.eval()(clean).logits for clean in made.clean(BATCH)])
+    return float((logits.argmax(dim=1) == made.labels).double().mean())
 
 
 def trained(case: str, folder: Path, group: Group, **how: Any) -> Mapping[str, Model]:
@@ -99,6 +115,7 @@ def trained(case: str, folder: Path, group: Group, **how: Any) -> Mapping[str, M
         folder=folder / case,
         monitor=tiny.Recorder(),
         extract_batch=7,  # so that there are last batches that are not full
+        judge=accuracy,
         group=group,
         **how,
     )
@@ -120,7 +137,7 @@ def states(models: Mapping[str, Model]) -> dict[str, torch.Tensor]:
 def main() -> None:
     folder, names = Path(sys.argv[1]), sys.argv[2]
     torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float64)
+    torch.set_default_dtype(torch.float32 if sys.argv[3:] == ["float32"] else torch.float64)
     with joined() as group:
         for case in CASES if names == "all" else names.split(","):
             made = states(trained(case, folder, group))
