@@ -79,6 +79,12 @@ def test_unlike_processes_are_refused() -> None:
     )
     with pytest.raises(UserError, match=r"another kind of device than .* \(cpu, not cuda\)"):
         check_alike(Second(first=json.dumps(first)), second)
+    unjudged = code_and_configuration(
+        experiment({"optim": {"lr": 0.1}, "eval": {"enabled": False}})
+    )
+    told = json.dumps(code_and_configuration(one))
+    with pytest.raises(UserError, match=r"another eval\.enabled than .* \(False, not True\)"):
+        check_alike(Second(first=told), unjudged)
 
 
 def test_a_folder_that_is_not_seen_is_refused(
