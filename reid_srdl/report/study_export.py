@@ -51,7 +51,7 @@ def _csv_keys() -> tuple[str, ...]:
         "p",
     )
     costs = ("trcost", "trcost_published", "seconds", "final_ce", "final_ce_published")
-    return (*about, *what, *scores, "difference", "p", "seeds_wanted", "seeds", *costs)
+    return (*about, *what, *scores, "seeds_wanted", "seeds", *costs)
 
 
 def _flat(results: StudyResults, entry: dict[str, Any], score: dict[str, Any]) -> dict[str, Value]:
@@ -103,7 +103,8 @@ def study_json(results: StudyResults, sent: Sequence[OnQueue] = ()) -> dict[str,
 
 def _score_json(score: Score | ContrastScore) -> dict[str, Any]:
     tree = asdict(score)
-    return {**tree, "judged_on": tree.pop("dataset")}
+    judged_on = tree.pop("dataset")  # beside the cell's own data set
+    return {**tree, "judged_on": judged_on}
 
 
 def _cell_json(result: CellResult) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -107,6 +108,13 @@ def test_rehearsals_are_marked_everywhere(tmp_path: Path, scale: float) -> None:
     column = lines[0].split(",").index("rehearsal")
     marked = {line.split(",")[column] for line in lines[1:]}
     assert marked == ({"yes"} if scale != 1 else {"no"})
+
+
+def test_a_row_of_csv_names_its_data_set_and_what_it_was_judged_on(tmp_path: Path) -> None:
+    lines = csv.DictReader(to_csv([study_csv_table(results(plan(tmp_path)))]).splitlines())
+    rows = [row for row in lines if row["kind"] == "row" and row["quotation"] == "no"]
+    told = {(row["dataset"], row["network"], row["judged_on"]) for row in rows}
+    assert told == {("cifar100", "resnet50", "")}
 
 
 def test_json_holds_raw_fractions(tmp_path: Path) -> None:
