@@ -20,6 +20,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+ERROR = 1e-9  # of a p-value
 _Z_POINTS, _S_POINTS = 240, 96
 _FAR = 9.0  # |z|: what lies beyond has a probability of 2e-19
 _LEFT_OUT = 1e-15  # probability of the values of s on either side

@@ -14,7 +14,7 @@ import numpy as np
 
 from reid_srdl.records.statistics import Measure, measure
 
-_NO_SPREAD = 1e-12  # differences of equal fractions differ by rounding
+NO_SPREAD = 1e-12  # differences of equal fractions differ by rounding
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Estimate:
         mean: the mean.
         sd: sample standard deviation (divisor n - 1); None for a single run.
         n: number of runs.
-        low, high: the confidence interval of the mean; None for a single run.
+        low, high: the confidence interval of the mean; None for a single run, or where all runs are
+            equal.
     """
 
     mean: float
@@ -47,8 +48,11 @@ def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
 
 
 def interval(found: Measure, confidence: float = 0.95) -> tuple[float, float] | None:
-    """Returns Student's interval of a mean; None where no spread is known."""
-    if found.sd is None:
+    """Returns Student's interval of a mean; None where no spread is known, or there is none.
+
+    Equal values would give an interval of no width, as if the mean were known for certain.
+    """
+    if found.sd is None or found.sd < NO_SPREAD:
         return None
     from scipy.special import stdtrit
 
@@ -69,7 +73,7 @@ def paired_p(ours: Sequence[float], baseline: Sequence[float]) -> float | None:
         ValueError: the two differ in length.
     """
     differences = np.array([a - b for a, b in zip(ours, baseline, strict=True)], np.float64)
-    if len(differences) < 2 or np.ptp(differences) < _NO_SPREAD:
+    if len(differences) < 2 or np.ptp(differences) < NO_SPREAD:
         return None
     from scipy.special import stdtr
 

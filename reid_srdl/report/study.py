@@ -136,10 +136,11 @@ def _cell_rows(results: StudyResults) -> Iterator[Row]:
 
 
 def _contrast_rows(results: StudyResults) -> Iterator[Row]:
+    full = results.plan.scale == 1
     for place, result in enumerate(results.contrasts):
         for index, score in enumerate(result.scores):
             beside = None
-            if score.measured is not None and score.published is not None:
+            if full and score.measured is not None and score.published is not None:
                 beside = score.measured.mean - score.published
             values: dict[str, Value] = {
                 "metric": _metric(score),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reid_srdl.records.dunnett import ERROR
 from reid_srdl.records.studies.results import StudyResults
 from reid_srdl.records.studies.verdicts import LEAST_SEEDS, Verdict
 from reid_srdl.report.study import METRIC_TITLES, marked_title
@@ -18,6 +19,7 @@ def verdict_table(results: StudyResults) -> Table:
         Column("difference", "over vanilla", "number", "points"),
         Column("interval", f"{100 * results.confidence:g} % interval", "number"),
         Column("effect", "effect", "number", "sd"),
+        Column("work", "x vanilla", "number", group="work"),
         Column("p", "paired t", "number", "", "p"),
         Column("p_holm", "Holm", "number", "", "p"),
         Column("p_dunnett", "Dunnett", "number", "", "p"),
@@ -32,17 +34,18 @@ def verdict_table(results: StudyResults) -> Table:
                 "difference": f"{100 * one.difference.mean:+.2f}",
                 "interval": _interval(one),
                 "effect": None if one.effect is None else f"{one.effect:+.2f}",
+                "work": None if one.work is None else f"{one.work:.3f}",
                 "p": _p(one.p),
                 "p_holm": _p(one.p_holm),
-                "p_dunnett": _p(one.p_dunnett),
+                "p_dunnett": _p(one.p_dunnett, ERROR),
                 "seeds": len(one.seeds),
                 "holds": one.holds or "none",
             }
         )
         for one in results.verdicts
     )
-    title = marked_title("Each method against vanilla of the same setting", results.plan.scale)
-    return Table(title, columns, rows, tuple(_notes(results)))
+    title = f"{results.plan.study.title}: each method against vanilla of the same setting"
+    return Table(marked_title(title, results.plan.scale), columns, rows, tuple(_notes(results)))
 
 
 def in_words(one: Verdict, confidence: float) -> str:
@@ -59,7 +62,7 @@ def in_words(one: Verdict, confidence: float) -> str:
         return f"{one.label} against {over}: {told}; no verdict: {why}"
     told += f", p {_p(one.p_holm)} by Holm"
     if one.p_dunnett is not None:
-        told += f", {_p(one.p_dunnett)} by Dunnett"
+        told += f", {_p(one.p_dunnett, ERROR)} by Dunnett"
     if one.holds == "not shown":
         return f"{one.label}: no difference from {over} is shown: {told}"
     told += "" if one.effect is None else f"; {abs(one.effect):.1f} standard deviations of {over}"
@@ -69,14 +72,12 @@ def in_words(one: Verdict, confidence: float) -> str:
 def _notes(results: StudyResults) -> Iterator[str]:
     for one in results.verdicts:
         yield in_words(one, results.confidence)
-    tested = max(
-        sum(one.metric == metric and one.p_holm is not None for one in results.verdicts)
-        for metric in {one.metric for one in results.verdicts}
-    )
+    compared = max(one.compared for one in results.verdicts)
     yield (
         "over vanilla: mean difference of runs of one seed, interval by Student's t; effect: over "
-        f"vanilla's standard deviation; Holm: over {tested} comparisons in a metric; Dunnett: not "
-        f"paired; verdicts by Holm at {1 - results.confidence:.2g}, from {LEAST_SEEDS} seeds on"
+        "vanilla's standard deviation; work: of both passes, finished teachers included; "
+        f"Holm: over {compared} comparisons in a metric, all of the study's; Dunnett: not paired; "
+        f"verdicts by Holm at {1 - results.confidence:.2g}, from {LEAST_SEEDS} seeds on"
     )
 
 
@@ -85,5 +86,7 @@ def _interval(one: Verdict) -> str | None:
     return None if low is None or high is None else f"{100 * low:+.2f} to {100 * high:+.2f}"
 
 
-def _p(value: float | None) -> str | None:
-    return None if value is None else f"{value:.2g}"
+def _p(value: float | None, error: float = 0.0) -> str | None:
+    if value is None:
+        return None
+    return f"below {error:.0e}" if value < error else f"{value:.2g}"

@@ -40,6 +40,14 @@ def test_one_value_claims_no_interval() -> None:
         estimate([])
 
 
+@pytest.mark.parametrize("value", [0.9871, 1.0])
+def test_equal_values_claim_no_interval(value: float) -> None:
+    """However floats round: five times 0.9871 have the deviation 1e-16."""
+    found = estimate([value] * 5)
+    assert (found.mean, found.sd) == pytest.approx((value, 0.0))
+    assert (found.low, found.high) == (None, None)
+
+
 def test_the_paired_test_is_the_one_sample_test_of_the_differences() -> None:
     found = paired_p(OURS, BASELINE)
     differences = np.subtract(OURS, BASELINE)

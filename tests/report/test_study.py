@@ -108,6 +108,8 @@ def test_rehearsals_are_marked_everywhere(tmp_path: Path, scale: float) -> None:
     column = lines[0].split(",").index("rehearsal")
     marked = {line.split(",")[column] for line in lines[1:]}
     assert marked == ({"yes"} if scale != 1 else {"no"})
+    for label in ("SRDL", "gain: SRDL - vanilla"):
+        assert (cells(made)[label, "top-1"]["difference"] == "-") == (scale != 1)
 
 
 def test_a_row_of_csv_names_its_data_set_and_what_it_was_judged_on(tmp_path: Path) -> None:

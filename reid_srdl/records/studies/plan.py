@@ -95,6 +95,8 @@ class Plan:
 
     Attributes:
         scale: of the epochs; below 1 it is a rehearsal.
+        cells: the chosen ones, by name.
+        every: all cells of the study, by name.
     """
 
     study: Study
@@ -102,6 +104,7 @@ class Plan:
     seeds: tuple[int, ...]
     cells: dict[str, CellPlan]
     runs: tuple[RunPlan, ...]
+    every: dict[str, CellPlan]
 
     @property
     def folder_name(self) -> str:
@@ -166,7 +169,7 @@ def plan_study(
     chosen = {name: planned[name] for name in planned if cells is None or name in cells}
     wanted = tuple(dict.fromkeys(seeds if seeds is not None else study.seeds))
     runs = tuple(run for seed in wanted for run in _runs(chosen, planned, seed))
-    return Plan(study, scale, wanted, chosen, runs)
+    return Plan(study, scale, wanted, chosen, runs, planned)
 
 
 def _cell_plans(

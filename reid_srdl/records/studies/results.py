@@ -26,7 +26,7 @@ class Score:
     Attributes:
         published: the paper's; None where it has none.
         measured: ours over the seeds; None where no run is finished.
-        difference: measured mean - published.
+        difference: measured mean - published; None of a rehearsal, which does not compare.
         dataset: the set that it was measured on, where the cell is judged on several; what was
             published stands beside the first.
     """
@@ -122,7 +122,7 @@ class StudyResults:
 def gather(plan: Plan, found: Mapping[str, FoundRun], confidence: float = 0.95) -> StudyResults:
     """Puts the finished runs of a plan beside what was published."""
     runs = {name: _runs_of(plan, name, found) for name in plan.cells}
-    cells = tuple(_cell(cell, runs[cell.name], confidence) for cell in plan.cells.values())
+    cells = tuple(_cell(cell, runs[cell.name], plan, confidence) for cell in plan.cells.values())
     contrasts = tuple(
         _contrast(contrast, plan, runs, confidence)
         for contrast in plan.study.contrasts
@@ -132,8 +132,9 @@ def gather(plan: Plan, found: Mapping[str, FoundRun], confidence: float = 0.95) 
     widths = dict(_widths(plan, found))
     notes = (*plan.study.notes, *_notes(plan, cells, contrasts, found, widths))
     shown = verdicts(
-        plan.cells.values(),
+        plan,
         lambda cell, metric: _values(cell, runs[cell.name], metric, _sets(runs[cell.name])[0]),
+        lambda cell: {seed: run.record.true_work.total for seed, run in runs[cell.name].items()},
         confidence,
     )
     firsts = {name for cell in runs.values() if (name := _sets(cell)[0]) is not None}
@@ -164,13 +165,15 @@ def _runs_of(plan: Plan, cell: str, found: Mapping[str, FoundRun]) -> dict[int, 
     return {seed: found[name] for seed, name in planned.items() if name in found}
 
 
-def _cell(plan: CellPlan, runs: Mapping[int, FoundRun], confidence: float) -> CellResult:
+def _cell(
+    cell: CellPlan, runs: Mapping[int, FoundRun], plan: Plan, confidence: float
+) -> CellResult:
     records = [run.record for run in runs.values()]
     return CellResult(
-        plan=plan,
+        plan=cell,
         seeds=tuple(runs),
         runs=tuple(str(run.folder) for run in runs.values()),
-        scores=tuple(_scores(plan, runs, confidence)),
+        scores=tuple(_scores(cell, runs, plan, confidence)),
         parameters=records[0].parameters if records else None,
         trcost=_mean([record.cost.trcost for record in records]),
         seconds=_mean([record.cost.seconds for record in records]),
@@ -185,16 +188,18 @@ def _final_ce(record: RunRecord) -> list[float]:
     return [loss["ce"]] if "ce" in loss else []
 
 
-def _scores(plan: CellPlan, runs: Mapping[int, FoundRun], confidence: float) -> Iterator[Score]:
+def _scores(
+    cell: CellPlan, runs: Mapping[int, FoundRun], plan: Plan, confidence: float
+) -> Iterator[Score]:
     first, *others = _sets(runs)
-    for metric, dataset in product(plan.metrics, (first, *others)):
-        published = _fraction(plan.cell.published.get(metric)) if dataset == first else None
-        values = list(_values(plan, runs, metric, dataset).values())
+    for metric, dataset in product(cell.metrics, (first, *others)):
+        published = _fraction(cell.cell.published.get(metric)) if dataset == first else None
+        values = list(_values(cell, runs, metric, dataset).values())
         measured = estimate(values, confidence) if values else None
         if published is None and measured is None:
             continue
         difference = None
-        if published is not None and measured is not None:
+        if published is not None and measured is not None and plan.scale == 1:
             difference = measured.mean - published
         yield Score(metric, published, measured, difference, dataset)
 

@@ -2,19 +2,21 @@
 
 Differences are paired by seed and tested by Student's t; p-values are corrected over all
 comparisons of the study in one metric (Holm, A Simple Sequentially Rejective Multiple Test
-Procedure, 1979). Beside that stands Dunnett's test of several groups against one control (Dunnett
-1955), which does not pair. Ranks are not tested: with 16 methods and 5 seeds no rank test can tell.
+Procedure, 1979), those that are not run or not shown included: nothing becomes significant by
+looking at fewer methods. Beside that stands Dunnett's test of several groups against one control
+(Dunnett 1955), which does not pair. Ranks are not tested: with 16 methods and 5 seeds no rank test
+can tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from reid_srdl.records.dunnett import dunnett_p
-from reid_srdl.records.intervals import Estimate, estimate, paired_p
-from reid_srdl.records.studies.plan import CellPlan
+from reid_srdl.records.intervals import NO_SPREAD, Estimate, estimate, paired_p
+from reid_srdl.records.studies.plan import CellPlan, Plan
 
 BASELINE = "vanilla"
 LEAST_SEEDS = 5  # with fewer, intervals stand alone
@@ -22,6 +24,7 @@ JUDGED = ("top1", "single_rank1", "single_mAP")  # the metrics that verdicts are
 
 Holds = Literal["better", "worse", "not shown"]
 Values = Callable[[CellPlan, str], Mapping[int, float]]
+Works = Callable[[CellPlan], Mapping[int, int]]
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,13 @@ class Verdict:
         metric: the metric.
         seeds: that both cells have.
         difference: of - over, run by run of one seed.
-        effect: the mean difference over vanilla's standard deviation; None where that has none.
-        p: of the paired t-test, two-sided; None where it is not possible.
-        p_holm: corrected over the study's comparisons in this metric; None with too few seeds.
+        work: of a method's run over that of vanilla's run of the same seed, finished teachers
+            included, mean over the seeds; None where vanilla's is not known.
+        effect: the mean difference over vanilla's standard deviation; None with too few seeds, or
+            where vanilla's runs are equal.
+        p: of the paired t-test, two-sided; None with too few seeds, or where it is not possible.
+        compared: how many comparisons the study has in this metric.
+        p_holm: corrected over all of them; None likewise.
         p_dunnett: of Dunnett's test over the methods of this vanilla; None likewise.
         holds: what is shown at the intervals' confidence; None where nothing is judged.
     """
@@ -48,44 +55,62 @@ class Verdict:
     metric: str
     seeds: tuple[int, ...]
     difference: Estimate
+    work: float | None
     effect: float | None
     p: float | None
+    compared: int
     p_holm: float | None = None
     p_dunnett: float | None = None
     holds: Holds | None = None
 
 
-def holm(p: Sequence[float]) -> list[float]:
+def holm(p: Sequence[float], m: int | None = None) -> list[float]:
     """Returns Holm's adjusted p-values: max over j <= i of min(1, (m - j + 1) p_(j)), p_(j) sorted.
+
+    Args:
+        p: of the tests.
+        m: of how many comparisons they are; those without a test count as p = 1. None: of these.
 
     >>> [round(one, 3) for one in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]
     """
-    adjusted, largest, m = [0.0] * len(p), 0.0, len(p)
-    for rank, place in enumerate(sorted(range(m), key=p.__getitem__)):
+    adjusted, largest, m = [0.0] * len(p), 0.0, len(p) if m is None else m
+    for rank, place in enumerate(sorted(range(len(p)), key=p.__getitem__)):
         largest = max(largest, min(1.0, (m - rank) * p[place]))
         adjusted[place] = largest
     return adjusted
 
 
 def verdicts(
-    cells: Iterable[CellPlan], values: Values, confidence: float = 0.95
+    plan: Plan, values: Values, works: Works, confidence: float = 0.95
 ) -> tuple[Verdict, ...]:
-    """Compares each method of a study with vanilla of the same setting.
+    """Compares each chosen method of a study with vanilla of the same setting.
 
     Args:
-        cells: the study's cells.
+        plan: the study's cells.
         values: the scores of a cell in a metric, by seed.
+        works: multiply-accumulates that each run of a cell took, by seed.
         confidence: of the intervals; 1 - confidence is the level of the tests.
     """
-    pairs = list(_pairs(list(cells)))
+    pairs, every = (list(_pairs(list(one.values()))) for one in (plan.cells, plan.every))
     found: list[Verdict] = []
     for metric in JUDGED:
-        compared = [
-            one for of, over in pairs if (one := _one(of, over, metric, values, confidence))
-        ]
-        found += _judged(_with_dunnett(compared, pairs, metric, values), 1 - confidence)
+        number = sum(metric in of.metrics for of, _ in every)
+        asked = _Asked(metric, number, values, works, confidence)
+        compared = [one for of, over in pairs if (one := _one(of, over, asked))]
+        found += _judged(_with_dunnett(compared, pairs, asked), 1 - confidence)
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is compared: a metric, in so many comparisons of the study."""
+
+    metric: str
+    compared: int
+    values: Values
+    works: Works
+    confidence: float
 
 
 def setting_of(cell: CellPlan) -> dict[str, Any]:
@@ -96,65 +121,69 @@ def setting_of(cell: CellPlan) -> dict[str, Any]:
 
 
 def _pairs(cells: Sequence[CellPlan]) -> Iterator[tuple[CellPlan, CellPlan]]:
-    """Yields each cell with the first vanilla one of its setting."""
-    plain = [c for c in cells if c.config.method.name == BASELINE and c.cell.result is None]
+    """Yields each cell with the first cell of its setting that is one vanilla network."""
+    plain = [cell for cell in cells if _is_plain(cell)]
     for cell in cells:
         alike = [one for one in plain if setting_of(one) == setting_of(cell)]
         if alike and cell.name != alike[0].name:
             yield cell, alike[0]
 
 
-def _one(
-    of: CellPlan, over: CellPlan, metric: str, values: Values, confidence: float
-) -> Verdict | None:
+def _is_plain(cell: CellPlan) -> bool:
+    method = cell.config.method
+    return method.name == BASELINE and getattr(method, "models", 1) == 1 and not cell.cell.result
+
+
+def _one(of: CellPlan, over: CellPlan, asked: _Asked) -> Verdict | None:
     """Returns a comparison that is not judged yet; None where no seed is common."""
-    if metric not in of.metrics:
+    if asked.metric not in of.metrics:
         return None
-    ours, theirs = values(of, metric), values(over, metric)
+    ours, theirs = (asked.values(cell, asked.metric) for cell in (of, over))
     seeds = tuple(seed for seed in ours if seed in theirs)
     if not seeds:
         return None
     a, b = [ours[seed] for seed in seeds], [theirs[seed] for seed in seeds]
-    difference = estimate([x - y for x, y in zip(a, b, strict=True)], confidence)
-    sd = estimate(b).sd
+    difference = estimate([x - y for x, y in zip(a, b, strict=True)], asked.confidence)
+    sd, enough = estimate(b).sd or 0.0, len(seeds) >= LEAST_SEEDS
+    works = [(asked.works(of)[seed], asked.works(over)[seed]) for seed in seeds]
     return Verdict(
         of=of.name,
         over=over.name,
         label=of.cell.label,
         over_label=over.cell.label,
-        metric=metric,
+        metric=asked.metric,
         seeds=seeds,
         difference=difference,
-        effect=difference.mean / sd if sd else None,
-        p=paired_p(a, b),
+        work=sum(x / y for x, y in works) / len(works) if all(y for _, y in works) else None,
+        effect=difference.mean / sd if enough and sd >= NO_SPREAD else None,
+        p=paired_p(a, b) if enough else None,
+        compared=asked.compared,
     )
 
 
 def _with_dunnett(
-    compared: Sequence[Verdict],
-    pairs: Sequence[tuple[CellPlan, CellPlan]],
-    metric: str,
-    values: Values,
+    compared: Sequence[Verdict], pairs: Sequence[tuple[CellPlan, CellPlan]], asked: _Asked
 ) -> list[Verdict]:
     """Adds Dunnett's test of all methods with enough seeds that share a vanilla cell."""
-    plans = {cell.name: cell for pair in pairs for cell in pair}
+    values = {
+        cell.name: list(asked.values(cell, asked.metric).values())
+        for pair in pairs
+        for cell in pair
+    }
     found = list(compared)
     for control in dict.fromkeys(one.over for one in compared):
         places = [i for i, one in enumerate(found) if one.over == control and _enough(one)]
-        samples = [list(values(plans[found[i].of], metric).values()) for i in places]
-        for i, p in zip(
-            places,
-            dunnett_p(samples, list(values(plans[control], metric).values())),
-            strict=True,
-        ):
+        samples = [values[found[i].of] for i in places]
+        for i, p in zip(places, dunnett_p(samples, values[control]), strict=True):
             found[i] = replace(found[i], p_dunnett=p)
     return found
 
 
 def _judged(compared: Sequence[Verdict], level: float) -> Iterator[Verdict]:
     """Yields comparisons with Holm's p-values and what they show."""
-    tested = {one.of: one.p for one in compared if _enough(one) and one.p is not None}
-    corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
+    tested = {one.of: one.p for one in compared if one.p is not None}
+    number = max((one.compared for one in compared), default=0)
+    corrected = dict(zip(tested, holm(list(tested.values()), number), strict=True))
     for one in compared:
         p = corrected.get(one.of)
         if p is None:
