@@ -110,6 +110,11 @@ def load(phase: Phase, folder: Path, warn: Callable[[str], None]) -> Saved | Non
     return None
 
 
+def made_in(saved: Saved) -> set[str]:
+    """Returns the circumstances that a phase was done in so far; one empty hash: nobody knows."""
+    return set(saved.facts.get("made_in") or {""})
+
+
 def read(path: Path) -> Saved:
     """Reads a checkpoint that another process found whole.
 

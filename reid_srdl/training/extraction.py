@@ -87,6 +87,7 @@ class Extraction:
         if saved is None or table is None:
             return LogitTable.create(self._path, self._shape)
         self._phase.seconds = saved.facts["seconds"]
+        self._phase.made_in |= checkpoint.made_in(saved)
         written = [(rows, digest) for rows, digest in saved.facts["blocks"]]
         self._blocks = written[: _whole_blocks(table, written)]
         if len(self._blocks) < len(written):
@@ -172,6 +173,7 @@ class Extraction:
         done = first + len(block)
         self._blocks.append((len(block), _digest(table, first, len(block))))
         facts = {"blocks": self._blocks, "finished": done == len(table)}
+        facts["made_in"] = sorted(self._phase.made_in)
         checkpoint.save(self._phase, self._loop.folder, done, {}, facts)
 
     def _poisoned(self) -> UserError:

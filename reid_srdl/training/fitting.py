@@ -306,6 +306,7 @@ class Fitting:
         facts = {"rows": rows, "finished": finished, "specs": specs, **plain, **facts}
         facts["processes"] = sorted(self._phase.processes)
         facts["norm_parts"] = sorted(self._phase.norm_parts)
+        facts["made_in"] = sorted(self._phase.made_in)
         checkpoint.save(self._phase, self._loop.folder, steps, {**state, **tensors}, facts)
 
     def _restore(self) -> int:
@@ -315,6 +316,7 @@ class Fitting:
             return 0
         self._phase.processes = set(saved.facts["processes"])
         self._phase.norm_parts = set(saved.facts["norm_parts"])
+        self._phase.made_in |= checkpoint.made_in(saved)
         self._phase.rows = [EpochRow.model_validate(row) for row in saved.facts["rows"]]
         self._phase.seconds = saved.facts["seconds"]
         optimizers = {} if saved.facts["finished"] else self._optimizers

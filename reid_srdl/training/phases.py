@@ -139,6 +139,8 @@ class Phase:
         seconds: time that the finished part took.
         processes: how many trained it; several numbers where it went on with another one.
         norm_parts: of how many parts of a batch batch norms took the statistics, likewise.
+        made_in: hashes of the circumstances that it was done in, see `training.sharing`; several
+            where it went on in others, an empty one where nobody knows.
     """
 
     name: str
@@ -155,6 +157,7 @@ class Phase:
     seconds: float = 0.0
     processes: set[int] = field(default_factory=set)
     norm_parts: set[int] = field(default_factory=set)
+    made_in: set[str] = field(default_factory=set)
     _counted: dict[bool, MacCount] = field(default_factory=dict)
 
     @property

@@ -2,7 +2,8 @@
 
 A phase's own key covers its settings and its parents; it is made for one run, in which the rest
 stays as it is. What a store's key needs besides are the `circumstances`: all else that the bits of
-a phase depend on.
+a phase depend on. A run may go on in others, by another version or on another machine; what it did
+before, and all that builds on it, is then no other run's.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ from reid_srdl.training.extraction import check_blocks
 from reid_srdl.training.keys import key_of
 from reid_srdl.training.phases import Phase
 
+_STRANGE = (
+    "phase {!r}: was done by another version, on another machine or with other threads; from here "
+    "on this run shares no phase"
+)
+
 
 @dataclass(frozen=True)
 class Sharing:
@@ -32,6 +38,8 @@ class Sharing:
         noted: told of a phase that is taken over, or waited for.
         warned: told of a stored phase that is damaged.
         taken: of each phase that was taken over, by its name, the run that trained it.
+        strange: phases that were done in other circumstances, by name; from the first on, a run
+            neither takes nor leaves any.
     """
 
     store: PhaseStore
@@ -40,6 +48,12 @@ class Sharing:
     noted: Callable[[str], None]
     warned: Callable[[str], None]
     taken: dict[str, str] = field(default_factory=dict)
+    strange: list[str] = field(default_factory=list)
+
+    @property
+    def here(self) -> str:
+        """The hash of the circumstances."""
+        return key_of(circumstances=self.circumstances)
 
     @contextlib.contextmanager
     def of(self, phase: Phase, folder: Path) -> Iterator[None]:
@@ -53,17 +67,20 @@ class Sharing:
             folder: of the run's phases.
         """
         key = self.key(phase)
-        if _is_finished(phase, folder):
-            yield  # it is read back
-            self._offer(phase, folder, key)
-            origin = self.store.origin(key)  # of a phase that an earlier process took over
-            if origin not in (None, self.run):
-                self.taken[phase.name] = str(origin)
-            return
-        with self.store.held(key, self.run, lambda who: self.noted(_waiting(phase, who))):
-            self._take(phase, folder, key)
+        if self.strange:
             yield
-            self._offer(phase, folder, key)
+        elif _is_finished(phase, folder):
+            yield  # it is read back
+            if self._offered(phase, folder, key):
+                origin = self.store.origin(key)  # of a phase that an earlier process took over
+                if origin not in (None, self.run):
+                    self.taken[phase.name] = str(origin)
+        else:
+            with self.store.held(key, self.run, lambda who: self.noted(_waiting(phase, who))):
+                self._take(phase, folder, key)
+                phase.made_in.add(self.here)
+                yield
+                self._offered(phase, folder, key)
 
     def key(self, phase: Phase) -> str:
         """Returns the store's key of a phase."""
@@ -87,8 +104,15 @@ class Sharing:
         self.taken[phase.name] = origin
         self.noted(f"phase {phase.name!r}: taken over from {origin}, which did the same ({entry})")
 
-    def _offer(self, phase: Phase, folder: Path, key: str) -> None:
-        """Puts a finished phase into the store; a full disk there is no reason to stop."""
+    def _offered(self, phase: Phase, folder: Path, key: str) -> bool:
+        """Puts a finished phase into the store, unless it was done in other circumstances.
+
+        A full disk there is no reason to stop.
+        """
+        if phase.made_in != {self.here}:
+            self.strange.append(phase.name)
+            self.noted(_STRANGE.format(phase.name))
+            return False
         told = {
             "run": self.run,
             "phase": phase.name,
@@ -99,6 +123,7 @@ class Sharing:
             self.store.put(key, files_of(phase, folder), told)
         except FileError as error:
             self.warned(f"{error.what}; no other run can take the phase {phase.name!r} over")
+        return True
 
 
 def files_of(phase: Phase, folder: Path) -> list[Path]:

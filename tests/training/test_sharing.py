@@ -141,6 +141,57 @@ def test_other_circumstances_are_another_phase(tmp_path: Path, work: list[str]) 
     assert other.sharing.taken == {}
 
 
+@pytest.mark.parametrize("before", [{"code": "old"}, None])
+def test_what_was_done_in_other_circumstances_is_not_offered(
+    tmp_path: Path, work: list[str], before: dict[str, Any] | None
+) -> None:
+    trained(tmp_path, "one", None if before is None else Heard(tmp_path, "one", **before))
+    again = Heard(tmp_path, "one", code="new")
+    trained(tmp_path, "one", again)  # by another version, which reads all of it back
+    work.clear()
+    other = Heard(tmp_path, "other", code="new")
+    trained(tmp_path, "other", other)
+    assert set(work) == set(PHASES)
+    assert (other.sharing.taken, again.sharing.taken) == ({}, {})
+    (told,) = again.notes
+    assert told.startswith("phase 'first': was done by another version, on another machine")
+
+
+def test_nor_is_what_builds_on_it_and_nothing_is_taken_on_top(
+    tmp_path: Path, work: list[str]
+) -> None:
+    trained(tmp_path, "whole", Heard(tmp_path, "whole", code="new"), restart=False)
+    trained(tmp_path, "one", Heard(tmp_path, "one", code="old"))
+    for path in (tmp_path / "one").glob("second-*"):
+        path.unlink()
+    work.clear()
+    again = Heard(tmp_path, "one", code="new")
+    trained(tmp_path, "one", again)
+    assert (set(work), again.sharing.taken) == ({"second"}, {})
+    work.clear()
+    other = Heard(tmp_path, "other", code="new")
+    trained(tmp_path, "other", other)
+    assert set(work) == {"second"}
+    assert other.sharing.taken == dict.fromkeys(("first", "knowledge"), "whole")
+
+
+def test_nor_is_what_was_begun_elsewhere(tmp_path: Path, work: list[str]) -> None:
+    def stop(event: str) -> None:
+        if event == "epoch:first:1":
+            raise KeyboardInterrupt
+
+    recorder = tiny.Recorder()
+    recorder.happened = stop  # type: ignore[method-assign]
+    trainer = tiny.trainer(tmp_path / "one", recorder)
+    trainer._sharing = Heard(tmp_path, "one", code="old").sharing
+    with pytest.raises(KeyboardInterrupt):
+        srdl(trainer, EPOCHS, SRDLOptions())
+    again = Heard(tmp_path, "one", code="new")
+    trained(tmp_path, "one", again)
+    assert not list((tmp_path / ".phases").glob("*/"))
+    assert len(again.notes) == 1
+
+
 def flip(path: Path) -> None:
     """Changes a byte of a file of its own; other links keep the old one."""
     content = bytearray(path.read_bytes())
