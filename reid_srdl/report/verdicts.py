@@ -12,14 +12,17 @@ from reid_srdl.report.tables import Column, Row, Table
 
 
 def verdict_table(results: StudyResults) -> Table:
-    """Returns a row for each comparison with vanilla, and below in words what holds."""
+    """Returns a row for each comparison with vanilla or contrast; below in words what holds."""
+    against = [one for one in results.verdicts if one.contrast is None]
+    apart = len(against) < len(results.verdicts)
+    other = "the other" if apart else "vanilla"
     columns = (
-        Column("of", "method"),
+        Column("of", "method" if against else "contrast"),
         Column("metric", "metric"),
-        Column("difference", "over vanilla", "number", "points"),
+        Column("difference", f"over {other}", "number", "points"),
         Column("interval", f"{100 * results.confidence:g} % interval", "number"),
         Column("effect", "effect", "number", "sd"),
-        Column("work", "x vanilla", "number", group="work"),
+        Column("work", f"x {other}", "number", group="work"),
         Column("p", "paired t", "number", "", "p"),
         Column("p_holm", "Holm", "number", "", "p"),
         Column("p_dunnett", "Dunnett", "number", "", "p"),
@@ -29,7 +32,7 @@ def verdict_table(results: StudyResults) -> Table:
     rows = tuple(
         Row(
             {
-                "of": one.label,
+                "of": one.contrast or one.label,
                 "metric": METRIC_TITLES[one.metric],
                 "difference": f"{100 * one.difference.mean:+.2f}",
                 "interval": _interval(one),
@@ -44,8 +47,10 @@ def verdict_table(results: StudyResults) -> Table:
         )
         for one in results.verdicts
     )
-    title = f"{results.plan.study.title}: each method against vanilla of the same setting"
-    return Table(marked_title(title, results.plan.scale), columns, rows, tuple(_notes(results)))
+    parts = ["each method against vanilla of the same setting"] if against else []
+    parts += ["its contrasts"] if apart else []
+    title = marked_title(f"{results.plan.study.title}: {', '.join(parts)}", results.plan.scale)
+    return Table(title, columns, rows, tuple(_notes(results)))
 
 
 def in_words(one: Verdict, confidence: float) -> str:
@@ -73,10 +78,13 @@ def _notes(results: StudyResults) -> Iterator[str]:
     for one in results.verdicts:
         yield in_words(one, results.confidence)
     compared = max(one.compared for one in results.verdicts)
+    them = "comparison" if compared == 1 else "comparisons"
     yield (
-        "over vanilla: mean difference of runs of one seed, interval by Student's t; effect: over "
-        "vanilla's standard deviation; work: of both passes, finished teachers included; "
-        f"Holm: over {compared} comparisons in a metric, all of the study's; Dunnett: not paired; "
+        "differences: means over pairs of runs of one seed, interval by Student's t; effect: over "
+        "the standard deviation of vanilla, or of a contrast's other cell; work: of both passes, "
+        "finished teachers included; "
+        f"Holm: over {compared} {them} in a metric, all of the study's; Dunnett: not paired, cells "
+        "of one run taken as independent; "
         f"verdicts by Holm at {1 - results.confidence:.2g}, from {LEAST_SEEDS} seeds on"
     )
 

@@ -1,4 +1,4 @@
-"""What a study shows of its methods: each against vanilla, over seeds, corrected for their number.
+"""What a study shows: methods against vanilla, and contrasts, corrected for their number.
 
 Differences are paired by seed and tested by Student's t; p-values are corrected over all
 comparisons of the study in one metric (Holm, A Simple Sequentially Rejective Multiple Test
@@ -17,6 +17,7 @@ from typing import Any, Literal
 from reid_srdl.records.dunnett import dunnett_p
 from reid_srdl.records.intervals import NO_SPREAD, Estimate, estimate, paired_p
 from reid_srdl.records.studies.plan import CellPlan, Plan
+from reid_srdl.records.studies.schema import Contrast
 
 BASELINE = "vanilla"
 LEAST_SEEDS = 5  # with fewer, intervals stand alone
@@ -29,22 +30,24 @@ Works = Callable[[CellPlan], Mapping[int, int]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """One method against vanilla of the same setting, in one metric; fractions.
+    """One method against vanilla of the same setting, or a contrast, in one metric; fractions.
 
     Attributes:
         of, over: names of the two cells.
         label, over_label: how tables call them.
+        contrast: the label of a contrast of the study; None of a method against vanilla.
         metric: the metric.
         seeds: that both cells have.
         difference: of - over, run by run of one seed.
-        work: of a method's run over that of vanilla's run of the same seed, finished teachers
-            included, mean over the seeds; None where vanilla's is not known.
-        effect: the mean difference over vanilla's standard deviation; None with too few seeds, or
-            where vanilla's runs are equal.
+        work: of a run of ``of`` over that of the other's run of the same seed, finished teachers
+            included, mean over the seeds; None where the other's is not known.
+        effect: the mean difference over the standard deviation of ``over``; None with too few
+            seeds, or where its runs are equal.
         p: of the paired t-test, two-sided; None with too few seeds, or where it is not possible.
         compared: how many comparisons the study has in this metric.
         p_holm: corrected over all of them; None likewise.
-        p_dunnett: of Dunnett's test over the methods of this vanilla; None likewise.
+        p_dunnett: of Dunnett's test over the methods of this vanilla; None likewise, and of a
+            contrast.
         holds: what is shown at the intervals' confidence; None where nothing is judged.
     """
 
@@ -52,6 +55,7 @@ class Verdict:
     over: str
     label: str
     over_label: str
+    contrast: str | None
     metric: str
     seeds: tuple[int, ...]
     difference: Estimate
@@ -84,22 +88,32 @@ def holm(p: Sequence[float], m: int | None = None) -> list[float]:
 def verdicts(
     plan: Plan, values: Values, works: Works, confidence: float = 0.95
 ) -> tuple[Verdict, ...]:
-    """Compares each chosen method of a study with vanilla of the same setting.
+    """Compares each chosen method of a study with vanilla of its setting, then other contrasts.
 
     Args:
-        plan: the study's cells.
+        plan: the study's cells and contrasts.
         values: the scores of a cell in a metric, by seed.
         works: multiply-accumulates that each run of a cell took, by seed.
         confidence: of the intervals; 1 - confidence is the level of the tests.
     """
-    pairs, every = (list(_pairs(list(one.values()))) for one in (plan.cells, plan.every))
+    contrasts = plan.study.contrasts
+    pairs, every = (list(_pairs(cells, contrasts)) for cells in (plan.cells, plan.every))
     found: list[Verdict] = []
     for metric in JUDGED:
-        number = sum(metric in of.metrics for of, _ in every)
+        number = sum(metric in pair.of.metrics for pair in every)
         asked = _Asked(metric, number, values, works, confidence)
-        compared = [one for of, over in pairs if (one := _one(of, over, asked))]
-        found += _judged(_with_dunnett(compared, pairs, asked), 1 - confidence)
+        compared = [one for pair in pairs if (one := _one(pair, asked))]
+        found += _judged(_with_dunnett(compared, plan, asked), 1 - confidence)
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two cells, and the label of the contrast that they are; None: a method and its vanilla."""
+
+    of: CellPlan
+    over: CellPlan
+    contrast: str | None
 
 
 @dataclass(frozen=True)
@@ -120,13 +134,25 @@ def setting_of(cell: CellPlan) -> dict[str, Any]:
     return tree
 
 
-def _pairs(cells: Sequence[CellPlan]) -> Iterator[tuple[CellPlan, CellPlan]]:
-    """Yields each cell with the first cell of its setting that is one vanilla network."""
-    plain = [cell for cell in cells if _is_plain(cell)]
-    for cell in cells:
+def _pairs(cells: Mapping[str, CellPlan], contrasts: Sequence[Contrast]) -> Iterator[_Pair]:
+    """Yields each cell with the first cell of its setting that is one vanilla network.
+
+    Then the contrasts that are none of these pairs, as far as their cells are of one data set.
+    """
+    plain, seen = [cell for cell in cells.values() if _is_plain(cell)], set()
+    for cell in cells.values():
         alike = [one for one in plain if setting_of(one) == setting_of(cell)]
         if alike and cell.name != alike[0].name:
-            yield cell, alike[0]
+            seen.add(frozenset((cell.name, alike[0].name)))
+            yield _Pair(cell, alike[0], None)
+    for contrast in contrasts:
+        of, over = cells.get(contrast.of), cells.get(contrast.over)
+        names = frozenset((contrast.of, contrast.over))
+        if of is None or over is None or of.config.data.name != over.config.data.name:
+            continue
+        if len(names) == 2 and names not in seen:
+            seen.add(names)
+            yield _Pair(of, over, contrast.label)
 
 
 def _is_plain(cell: CellPlan) -> bool:
@@ -134,8 +160,9 @@ def _is_plain(cell: CellPlan) -> bool:
     return method.name == BASELINE and getattr(method, "models", 1) == 1 and not cell.cell.result
 
 
-def _one(of: CellPlan, over: CellPlan, asked: _Asked) -> Verdict | None:
+def _one(pair: _Pair, asked: _Asked) -> Verdict | None:
     """Returns a comparison that is not judged yet; None where no seed is common."""
+    of, over = pair.of, pair.over
     if asked.metric not in of.metrics:
         return None
     ours, theirs = (asked.values(cell, asked.metric) for cell in (of, over))
@@ -151,6 +178,7 @@ def _one(of: CellPlan, over: CellPlan, asked: _Asked) -> Verdict | None:
         over=over.name,
         label=of.cell.label,
         over_label=over.cell.label,
+        contrast=pair.contrast,
         metric=asked.metric,
         seeds=seeds,
         difference=difference,
@@ -161,34 +189,31 @@ def _one(of: CellPlan, over: CellPlan, asked: _Asked) -> Verdict | None:
     )
 
 
-def _with_dunnett(
-    compared: Sequence[Verdict], pairs: Sequence[tuple[CellPlan, CellPlan]], asked: _Asked
-) -> list[Verdict]:
+def _with_dunnett(compared: Sequence[Verdict], plan: Plan, asked: _Asked) -> list[Verdict]:
     """Adds Dunnett's test of all methods with enough seeds that share a vanilla cell."""
-    values = {
-        cell.name: list(asked.values(cell, asked.metric).values())
-        for pair in pairs
-        for cell in pair
-    }
+
+    def values(name: str) -> list[float]:
+        return list(asked.values(plan.cells[name], asked.metric).values())
+
     found = list(compared)
-    for control in dict.fromkeys(one.over for one in compared):
-        places = [i for i, one in enumerate(found) if one.over == control and _enough(one)]
-        samples = [values[found[i].of] for i in places]
-        for i, p in zip(places, dunnett_p(samples, values[control]), strict=True):
+    methods = [i for i, one in enumerate(found) if one.contrast is None and _enough(one)]
+    for control in dict.fromkeys(found[i].over for i in methods):
+        places = [i for i in methods if found[i].over == control]
+        samples = [values(found[i].of) for i in places]
+        for i, p in zip(places, dunnett_p(samples, values(control)), strict=True):
             found[i] = replace(found[i], p_dunnett=p)
     return found
 
 
 def _judged(compared: Sequence[Verdict], level: float) -> Iterator[Verdict]:
     """Yields comparisons with Holm's p-values and what they show."""
-    tested = {one.of: one.p for one in compared if one.p is not None}
     number = max((one.compared for one in compared), default=0)
-    corrected = dict(zip(tested, holm(list(tested.values()), number), strict=True))
+    corrected = iter(holm([one.p for one in compared if one.p is not None], number))
     for one in compared:
-        p = corrected.get(one.of)
-        if p is None:
+        if one.p is None:
             yield one
             continue
+        p = next(corrected)
         way: Holds = "better" if one.difference.mean > 0 else "worse"
         yield replace(one, p_holm=p, holds=way if p < level else "not shown")
 

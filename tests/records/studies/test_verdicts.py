@@ -122,6 +122,38 @@ def test_two_networks_are_no_baseline_though_they_come_first(tmp_path: Path) -> 
     ]
 
 
+def test_contrasts_of_other_cells_are_judged_too(tmp_path: Path) -> None:
+    contrasts = [
+        {"label": "good - plain", "of": "good", "over": "plain"},  # as each method, once
+        {"label": "good - bad", "of": "good", "over": "bad"},
+        {"label": "bad - good", "of": "bad", "over": "good"},
+    ]
+    shown(tmp_path)
+    changes = {"cells": cells(), "contrasts": contrasts, "seeds": list(range(5))}
+    planned = plan(tmp_path, changes=changes)
+    results = gather(planned, found(planned, tmp_path / "runs"))
+    assert [one.of for one in results.verdicts] == ["good", "bad", "open", "good"]
+    contrast = results.verdicts[-1]
+    gains = np.subtract(GAINS["good"], GAINS["bad"])
+    assert contrast.p == pytest.approx(float(stats.ttest_1samp(gains, 0).pvalue))
+    assert contrast.effect == pytest.approx(
+        gains.mean() / np.std(np.add(VANILLA, GAINS["bad"]), ddof=1)
+    )
+    assert (contrast.p_dunnett, contrast.holds, contrast.compared) == (None, "better", 4)
+    ps = [one.p for one in results.verdicts if one.p is not None]
+    assert [one.p_holm for one in results.verdicts] == holm(ps)
+    before = shown(tmp_path).verdicts
+    assert [one.p_dunnett for one in before] == [one.p_dunnett for one in results.verdicts[:3]]
+    table = verdict_table(results)
+    assert table.title.endswith("same setting, its contrasts")
+    assert table.rows[-1].values["of"] == "good - bad"
+    assert "over the other" in {column.title for column in table.columns}
+    assert table.notes[3].startswith("good is better than bad: +4.96 points of top-1")
+    planned = plan(tmp_path, changes=changes, cells=["good", "bad"])
+    (alone,) = gather(planned, found(planned, tmp_path / "runs")).verdicts
+    assert (alone.contrast, alone.compared) == ("good - bad", 4)
+
+
 def test_the_work_beside_vanillas_is_that_of_the_records(tmp_path: Path) -> None:
     results = shown(tmp_path)
     assert [one.work for one in results.verdicts] == [1.0] * 3
