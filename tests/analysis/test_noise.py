@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from reid_srdl.analysis.noise import noise, noisy
+from reid_srdl.jobs.analyse.noise import loss_and_accuracy
+from reid_srdl.jobs.analyse.place import finite
+from reid_srdl.models.answering import Output
 
 SIGMAS = (0.0, 0.1, 0.5)
 
@@ -43,6 +47,22 @@ def test_each_point_is_that_of_a_network_made_by_hand(relative: bool) -> None:
             assert accuracies[number][place] == accuracy
     assert len({row[0] for row in losses}) == 1
     assert len({row[2] for row in losses}) == 3
+
+
+def test_answers_that_are_not_finite_are_not_right() -> None:
+    logits = torch.tensor([[float("nan")] * 2, [float("inf"), 0.0], [3.0, 0.0], [0.0, 3.0]])
+    labels = torch.zeros(4, dtype=torch.int64)
+
+    class Answers(nn.Module):
+        def forward(self, images: torch.Tensor) -> Output:
+            return Output(images, images, images)
+
+    network: Any = Answers()
+    loss, accuracy = loss_and_accuracy(
+        network, [(logits[:2], labels[:2]), (logits[2:], labels[2:])]
+    )
+    assert accuracy == 1 / 4
+    assert finite(loss) is None
 
 
 def test_noise_is_standard_normal_and_known_by_seed_number_and_name() -> None:

@@ -93,14 +93,17 @@ def measure_noise(
 def loss_and_accuracy(
     network: Network, batches: Iterable[tuple[Tensor, Tensor]]
 ) -> tuple[float, float]:
-    """Returns mean cross-entropy in nats, summed in float64, and the share of right decisions."""
+    """Returns mean cross-entropy in nats, summed in float64, and the share of right decisions.
+
+    Noise may overflow: answers that are not finite decide nothing, and are not right.
+    """
     network.eval()
     total = right = torch.zeros((), dtype=torch.float64)
     images = 0
     for clean, labels in batches:
         logits = network(clean).logits
         loss = F.cross_entropy(logits.double(), labels, reduction="sum")
-        hits = (logits.argmax(dim=1) == labels).sum()
+        hits = ((logits.argmax(dim=1) == labels) & logits.isfinite().all(dim=1)).sum()
         total, right = total.to(loss) + loss, right.to(loss) + hits
         images += len(labels)
     return float(total) / images, float(right) / images

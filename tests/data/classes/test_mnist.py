@@ -137,3 +137,11 @@ def test_colours_are_no_matter_of_grey_images() -> None:
     asked = experiment(grey)
     with pytest.raises(UserError, match=r"data\.jitter: the images of mnist are grey"):
         ClassificationTask(asked.data, asked.eval, choose("cpu", "fp32", 1), lambda *_: None)
+
+
+def test_its_defaults_are_the_lectures_students() -> None:
+    made = experiment({"data": {"name": "mnist"}, "method": {"name": "vanilla"}})
+    data, optim = made.data, made.optim
+    assert (data.height, data.width, data.pad, data.flip) == (28, 28, 0, False)
+    assert (optim.batch_size, optim.lr, optim.momentum, optim.weight_decay) == (128, 0.05, 0.9, 0)
+    assert (made.model.name, made.model.dropout, made.train.epochs) == ("mlp-800", 0, 60)
