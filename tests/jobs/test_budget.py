@@ -11,13 +11,18 @@ import pytest
 from reid_srdl.config import AnyConfig
 from reid_srdl.errors import UserError
 from reid_srdl.jobs import train as jobs
+from reid_srdl.jobs.budget import budgeted
 from reid_srdl.jobs.dry_run import plan
 from reid_srdl.jobs.experiment import experiment
 from reid_srdl.jobs.planning import plan_run
+from reid_srdl.jobs.rehearsal import rehearse, run_program, setting_of
 from reid_srdl.methods import METHODS
+from reid_srdl.records.studies import find_study, plan_study, read_study
 from reid_srdl.tasks import open_task
 from reid_srdl.training.phases import Phase
+from reid_srdl.training.plan import Planner
 from reid_srdl.training.precision import choose
+from reid_srdl.training.setting import DataFacts
 from tests.class_set import write_class_folder
 from tests.jobs.test_plan import differences
 from tests.methods.test_family import OPTIONS, Broken, StopError
@@ -83,6 +88,26 @@ def test_a_finished_teacher_does_not_count(place: Path, tmp_path: Path) -> None:
     assert knowledge.kind == "extract"
     assert student.share > 0.85  # one pass of extraction of four epochs
     assert 0.99 <= work((knowledge, student)) / record.work.total <= 1
+
+
+def test_teachers_of_the_family_make_as_many_steps_as_their_students() -> None:
+    """KD's and DKD's are one phase: both methods cost the same."""
+    cells = plan_study(read_study(find_study("family_mnist")), experiment, rehearse).cells
+    digits = tuple(map(str, range(10)))
+    teachers = {}
+    for method in ("kd", "dkd", "at"):
+        asked = cells[method].config
+        facts = DataFacts("mnist", "", digits, (1000,) * 10, (28, 28), 0, False, 0.0)
+        setting = setting_of(asked, facts)
+        whole, planner = Planner(setting), Planner(setting)
+        run_program(asked.method, whole, asked.train.epochs)
+        planner.setting = budgeted(method, asked.train.epochs, setting, whole.phases)
+        run_program(asked.method, planner, asked.train.epochs)
+        teacher, student = planner.phases[0], planner.phases[-1]
+        assert (teacher.name, teacher.all_steps) == ("teacher", student.all_steps)
+        assert teacher.specs["teacher"] == student.specs[method]
+        teachers[method] = teacher.key
+    assert teachers["kd"] == teachers["dkd"] != teachers["at"]
 
 
 def test_steps_are_spread_over_epochs_and_add_up() -> None:
