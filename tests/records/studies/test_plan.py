@@ -107,6 +107,17 @@ def test_all_invalid_experiments_are_told_at_once(tmp_path: Path) -> None:
         "d": {"label": "d", "result": "third"},
         "e": {"label": "e", "result": "srdl+third"},
         "f": {**STUDY["cells"]["plain"]},
+        "g": {
+            "label": "g",
+            "config": {
+                "model": {"name": "mlp-800"},
+                "method": {"name": "at", "teacher": "mlp-800"},
+            },
+        },
+        "h": {
+            "label": "h",
+            "config": {"train": {"epochs": 2}, "method": {"name": "ban", "generations": 3}},
+        },
     }
     with pytest.raises(UserError) as raised:
         plan(tmp_path, changes={"cells": cells, "contrasts": []})
@@ -116,6 +127,8 @@ def test_all_invalid_experiments_are_told_at_once(tmp_path: Path) -> None:
         "cells.c: published.single_mAP: cifar100 has top1, top5",
         "cells.d: result: the run has no 'third'",
         "cells.e: ",
+        "cells.g: at: the stages of mlp-800 have maps of one place",
+        "cells.h: train.epochs: ban needs at least 3",
     ):
         assert word in raised.value.what
     assert "cells.f" not in raised.value.what
