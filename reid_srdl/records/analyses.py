@@ -86,11 +86,8 @@ class Width(Part):
         return [fmean(known) if known else None for known in self._at_each_distance(split)]
 
     def deviation(self, split: str) -> list[float | None]:
-        """Returns the standard deviation over directions; 0 for a single one."""
-        return [
-            None if not known else stdev(known) if len(known) > 1 else 0.0
-            for known in self._at_each_distance(split)
-        ]
+        """Returns the standard deviation over directions; None of one, or of what is not finite."""
+        return [stdev(known) if len(known) > 1 else None for known in self._at_each_distance(split)]
 
     def _at_each_distance(self, split: str) -> list[list[float]]:
         columns = zip(*self.losses[split], strict=True)

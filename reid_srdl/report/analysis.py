@@ -53,9 +53,9 @@ def width_table(widths: Sequence[Width]) -> Table:
 
 def _mean(width: Width, split: str, place: int) -> str:
     mean, deviation = width.mean(split)[place], width.deviation(split)[place]
-    if mean is None or deviation is None:
+    if mean is None:
         return "overflow"
-    return f"{mean:.4f}" if place == 0 else f"{mean:.4f} ± {deviation:.4f}"
+    return f"{mean:.4f}" if place == 0 or deviation is None else f"{mean:.4f} ± {deviation:.4f}"
 
 
 def label(subject: Subject) -> str:

@@ -83,5 +83,5 @@ def _cell(rows: Sequence[Sequence[float | None]], place: int, quantity: str) -> 
         return "overflow"
     values = np.array(column, dtype=float) * (100 if quantity == "accuracies" else 1)
     digits = 2 if quantity == "accuracies" else 4
-    spread = values.std(ddof=1) if len(values) > 1 else 0.0
-    return f"{values.mean():.{digits}f} ± {spread:.{digits}f}"
+    spread = f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{values.mean():.{digits}f}{spread}"

@@ -16,7 +16,9 @@ from reid_srdl.records.analyses import (
     WidthSettings,
     read_width,
 )
+from reid_srdl.records.network_analyses import Noise, NoiseSettings
 from reid_srdl.report.analysis import entropy_table, label, plot_widths, width_table
+from reid_srdl.report.noise import noise_table
 
 
 def width(seed: int = 0, method: str = "srdl", **changes: Any) -> Width:
@@ -47,7 +49,11 @@ def test_mean_and_deviation_over_directions() -> None:
     assert made.mean("train") == [0.5, 1.5, None]
     assert made.deviation("train") == [0.0, pytest.approx(0.5**0.5), None]
     one = width(losses={"train": ((0.5, 1.0, 2.0),)})
-    assert one.deviation("train") == [0.0, 0.0, 0.0]
+    assert one.deviation("train") == [None] * 3
+    table = width_table([one])
+    assert [table.text(table.rows[0], column) for column in table.shown][3:] == [
+        *("0.5000", "1.0000", "2.0000"),
+    ]
 
 
 def test_the_table_tells_what_overflowed() -> None:
@@ -57,6 +63,29 @@ def test_the_table_tells_what_overflowed() -> None:
         ["resnet32 SRDL", "0", "train (10)", "0.5000", "1.5000 ± 0.7071", "overflow"],
         ["resnet32 SRDL", "0", "test (5)", "1.0000", "2.0000 ± 0.0000", "3.0000 ± 0.0000"],
     ]
+
+
+@pytest.mark.parametrize("draws", [1, 2])
+def test_one_draw_of_noise_claims_no_spread(draws: int) -> None:
+    tree = {"deviations": (0.0, 0.1), "draws": draws, "relative": False, "seed": 0}
+    losses = ((0.5, 1.0), (0.5, 2.0))[:draws]
+    made = Noise(
+        subject=width().subject,
+        settings=NoiseSettings(**tree, subset=None, precision="fp32"),
+        images={"test": 5},
+        losses={"test": losses},
+        accuracies={"test": ((0.8, 0.5),) * draws},
+        device="cpu",
+    )
+    table = noise_table([made])
+    cells = [[table.text(row, column) for column in table.shown][4:] for row in table.rows]
+    if draws == 1:
+        assert cells == [["0.5000", "1.0000"], ["80.00", "50.00"]]
+    else:
+        assert cells == [
+            ["0.5000 ± 0.0000", "1.5000 ± 0.7071"],
+            ["80.00 ± 0.00", "50.00 ± 0.00"],
+        ]
 
 
 @pytest.mark.parametrize(
