@@ -14,6 +14,7 @@ import numpy as np
 
 from reid_srdl.records.statistics import Measure, measure
 
+LEAST_SEEDS = 5  # that pair, before a test says anything: with fewer, intervals stand alone
 NO_SPREAD = 1e-12  # differences of equal fractions differ by rounding
 
 

@@ -23,7 +23,7 @@ from reid_srdl.config import PLACES
 from reid_srdl.records.board import Gain, Leaderboard, Row, Scores
 from reid_srdl.records.foreign import ForeignRecord, foreign_rows
 from reid_srdl.records.imported import by_evaluation
-from reid_srdl.records.intervals import paired_p
+from reid_srdl.records.intervals import LEAST_SEEDS, paired_p
 from reid_srdl.records.joint import by_set
 from reid_srdl.records.kept import KINDS, Kind, kept_name, kept_parts
 from reid_srdl.records.metrics import METRICS, score_of
@@ -38,7 +38,6 @@ from reid_srdl.records.run import (
 from reid_srdl.records.statistics import Measure, measure, paired_gain, unpaired_gain
 
 BASELINE = "vanilla"
-LEAST_SEEDS = 5  # that pair, before a test says anything
 _RECIPE = "recipe.name"
 
 _DIGITS = 8  # of a digest in a label

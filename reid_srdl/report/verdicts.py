@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reid_srdl.records.dunnett import ERROR
+from reid_srdl.records.intervals import LEAST_SEEDS
 from reid_srdl.records.studies.results import StudyResults
-from reid_srdl.records.studies.verdicts import LEAST_SEEDS, Verdict
+from reid_srdl.records.studies.verdicts import Verdict
 from reid_srdl.report.study import METRIC_TITLES, marked_title
 from reid_srdl.report.tables import Column, Row, Table
 

@@ -15,12 +15,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from reid_srdl.records.dunnett import dunnett_p
-from reid_srdl.records.intervals import NO_SPREAD, Estimate, estimate, paired_p
+from reid_srdl.records.intervals import LEAST_SEEDS, NO_SPREAD, Estimate, estimate, paired_p
 from reid_srdl.records.studies.plan import CellPlan, Plan
 from reid_srdl.records.studies.schema import Contrast
 
 BASELINE = "vanilla"
-LEAST_SEEDS = 5  # with fewer, intervals stand alone
 JUDGED = ("top1", "single_rank1", "single_mAP")  # the metrics that verdicts are about
 
 Holds = Literal["better", "worse", "not shown"]
