@@ -87,8 +87,8 @@ def show(
 ) -> None:
     """Show a study: the paper's numbers and ours side by side, and what has not been run.
 
-    Mean, standard deviation and 95 % interval (Student's t) over seeds; gains paired by seed, with
-    the p-value of the paired t-test. With five seeds or more, a verdict on each method against
+    Mean, standard deviation and 95 % interval (Student's t) over seeds; gains paired by seed. With
+    five seeds or more, the p-value of the paired t-test, and a verdict on each method against
     vanilla and each contrast: Holm's correction over all of them, Dunnett's test beside it.
     """
     from reid_srdl.jobs.slurm.told import standing_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Sequence
 
-from reid_srdl.records.intervals import Estimate
+from reid_srdl.records.intervals import LEAST_SEEDS, Estimate
 from reid_srdl.records.studies.progress import OnQueue
 from reid_srdl.records.studies.results import ContrastScore, Score, StudyResults
 from reid_srdl.records.studies.schema import Study
@@ -177,7 +177,8 @@ def _notes(results: StudyResults) -> Iterator[str]:
         yield mark
     yield (
         "ours: mean ± standard deviation over seeds (number of seeds); interval: Student's t; "
-        "gains: differences of runs of one seed, p of the paired t-test, two-sided"
+        "gains: differences of runs of one seed; p of the paired t-test, two-sided, from "
+        f"{LEAST_SEEDS} seeds on"
     )
     if any(cell.plan.cell.quoted.trcost is not None for cell in results.cells):
         yield (

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
 from reid_srdl.records.studies import Plan, StudyResults, gather
 from reid_srdl.records.studies.match import FoundRun
@@ -15,8 +16,8 @@ from reid_srdl.report.study import rehearsal, study_table
 from reid_srdl.report.study_export import study_csv_table, study_json
 from tests.records.studies.made import STUDY, finished, plan
 
-PLAIN = {0: 0.690, 1: 0.688, 2: 0.692}
-SINGLE = {0: 0.710, 1: 0.712, 2: 0.714}
+PLAIN = {0: 0.690, 1: 0.688, 2: 0.692, 3: 0.690, 4: 0.690}
+SINGLE = {0: 0.710, 1: 0.712, 2: 0.714, 3: 0.712, 4: 0.712}
 
 
 def results(planned: Plan) -> StudyResults:
@@ -53,13 +54,16 @@ def test_a_cells_row(tmp_path: Path) -> None:
 
 
 def test_a_gains_row(tmp_path: Path) -> None:
-    """Differences 0.020, 0.024, 0.022: mean 0.022, sd 0.002, t = 19.05, p = 0.0027."""
+    """Differences 0.020, 0.024, 0.022: mean 0.022, sd 0.002; three seeds are no test."""
     row = cells(results(plan(tmp_path)))["gain: SRDL - vanilla", "top-1"]
     assert row["published"] == "+2.61"
     assert row["measured"] == "+2.20 ± 0.20 (3)"
     assert row["interval"] == "+1.70 to +2.70"
     assert row["difference"] == "-0.41"
-    assert row["p"] == "0.0027"
+    assert row["p"] == "-"
+    row = cells(results(plan(tmp_path, seeds=range(5))))["gain: SRDL - vanilla", "top-1"]
+    # two more of 0.022: sd 0.0014142, t(4) = 34.79
+    assert (row["measured"], row["p"]) == ("+2.20 ± 0.14 (5)", "4.1e-06")
 
 
 def test_equal_numbers_have_no_test_and_one_seed_no_interval(tmp_path: Path) -> None:
@@ -127,5 +131,9 @@ def test_json_holds_raw_fractions(tmp_path: Path) -> None:
     assert both["runs"] == ["runs/single-seed0", "runs/single-seed1", "runs/single-seed2"]
     gain = tree["contrasts"][0]
     assert (gain["of"], gain["over"], gain["seeds"]) == ("single", "plain", [0, 1, 2])
-    assert gain["scores"][0]["p"] == pytest.approx(0.00274, abs=1e-5)
+    assert gain["scores"][0]["p"] is None
+    (gain, _) = study_json(results(plan(tmp_path, seeds=range(5))))["contrasts"]
+    differences = [SINGLE[seed] - PLAIN[seed] for seed in range(5)]
+    expected = float(stats.ttest_1samp(differences, 0).pvalue)
+    assert gain["scores"][0]["p"] == pytest.approx(expected)
     assert tree["quotations"] == [{"label": "Another's", "published": {"top1": 0.505}}]

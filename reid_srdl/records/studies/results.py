@@ -10,7 +10,7 @@ import numpy as np
 
 from reid_srdl.records.analyses import Width, WidthSettings, read_width
 from reid_srdl.records.folder import RunFolder
-from reid_srdl.records.intervals import Estimate, estimate, paired_p
+from reid_srdl.records.intervals import LEAST_SEEDS, Estimate, estimate, paired_p
 from reid_srdl.records.metrics import score_of
 from reid_srdl.records.run import RunRecord
 from reid_srdl.records.studies.match import FoundRun
@@ -71,7 +71,7 @@ class ContrastScore:
     Attributes:
         published: the difference of the published values; None where one is missing.
         measured: the mean of the differences, run by run of one seed; None without common seeds.
-        p: of the paired t-test; None where it is not possible.
+        p: of the paired t-test; None with too few seeds, or where it is not possible.
         dataset: as of a `Score`.
     """
 
@@ -231,7 +231,8 @@ def _contrast(
         measured = estimate([a - b for a, b in pairs], confidence) if pairs else None
         if published is None and measured is None:
             continue
-        p = paired_p([a for a, _ in pairs], [b for _, b in pairs])
+        enough = len(pairs) >= LEAST_SEEDS
+        p = paired_p([a for a, _ in pairs], [b for _, b in pairs]) if enough else None
         scores.append(ContrastScore(metric, published, measured, p, dataset))
     return ContrastResult(contrast, tuple(common), tuple(scores))
 

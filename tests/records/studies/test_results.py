@@ -52,7 +52,7 @@ def test_cells_and_contrasts(tmp_path: Path) -> None:
     assert plain.trcost == pytest.approx(0.4146)
     gain = results.contrasts[0].scores[0]
     test = stats.ttest_rel(list(SINGLE.values()), list(PLAIN.values()))
-    assert gain.p == pytest.approx(float(test.pvalue))
+    assert gain.p is None  # three seeds
     assert gain.published == pytest.approx(0.0261)
     assert gain.measured is not None
     interval = test.confidence_interval(0.95)
