@@ -70,7 +70,7 @@ def in_words(one: Verdict, confidence: float) -> str:
     if one.p_dunnett is not None:
         told += f", {_p(one.p_dunnett, ERROR)} by Dunnett"
     if one.holds == "not shown":
-        return f"{one.label}: no difference from {over} is shown: {told}"
+        return f"{one.label}: no difference is shown from {over}: {told}"
     told += "" if one.effect is None else f"; {abs(one.effect):.1f} standard deviations of {over}"
     return f"{one.label} is {one.holds} than {over}: {told}"
 

@@ -82,7 +82,7 @@ def test_differences_are_paired_corrected_and_told_in_words(tmp_path: Path) -> N
     words = in_words(by_name["good"], 0.95)
     for part in ("good is better than plain: +2.16 points of top-1", "by Holm", "deviations"):
         assert part in words
-    assert in_words(by_name["open"], 0.95).startswith("open: no difference from plain is shown")
+    assert in_words(by_name["open"], 0.95).startswith("open: no difference is shown from plain")
     table = verdict_table(results)
     assert [row.values["holds"] for row in table.rows] == ["better", "worse", "not shown"]
     assert words in table.notes
