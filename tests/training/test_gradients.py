@@ -107,3 +107,15 @@ def test_what_is_frozen_counts_as_zero() -> None:
     expected = float((weight.square().sum() + bias.square().sum()).sqrt())
     assert norms.tolist() == pytest.approx([0.0, expected])
     assert watch.norms("heads") is None
+
+
+def test_no_value_is_read_so_nothing_waits_for_a_device() -> None:
+    """Tensors without data have none to read: whatever waited would fail."""
+    network = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2)).to("meta")
+    for parameter in network.parameters():
+        parameter.grad = torch.empty_like(parameter)
+    norms = GradientWatch({"one": network}).norms("one")
+    assert norms is not None
+    assert (norms.device.type, norms.shape) == ("meta", (2,))
+    with pytest.raises(RuntimeError):
+        norms.max().item()
