@@ -50,6 +50,9 @@ def test_the_studies_of_the_family(name: str) -> None:
     assert len({one.model for one in configs.values()}) == 1
     assert {one.train.budget for one in configs.values()} == {"own" if kind == "_own" else "equal"}
     methods = {one.method.name for one in configs.values()}
+    assert plan.study.title.startswith("Teacher given, outside of the budget") == (
+        kind == "_teacher_given"
+    )
     if kind == "_teacher_given":
         assert methods == {"vanilla", *TAUGHT}
         assert {cell.cell.teacher for cell in plan.cells.values()} == {None, "vanilla"}
@@ -139,6 +142,8 @@ def test_the_ladder_of_tricks_has_vanilla_and_srdl_on_each_step() -> None:
     steps = {name.rpartition("-")[0] for name in plan.cells}
     assert plan.cells.keys() == {f"{step}-{method}" for step in steps for method in METHODS_OF_IT}
     assert (len(steps), plan.seeds) == (8, (0, 1, 2))
+    assert plan.cells["cross-entropy-vanilla"].cell.published == {}  # another optimiser's: quoted
+    assert [row.published["single_mAP"] for row in plan.study.quotations] == [71.6]
     last = plan.cells["centre-srdl"].config
     assert (last.optim.batch_size, last.loss.smoothing, last.model.neck) == (64, 0.1, "bnneck")
 
