@@ -278,7 +278,7 @@ class TrainConfig(Section):
         Literal["auto", "bf16", "tf32", "fp32"],
         Option(
             "--precision",
-            "bf16, tf32 (CUDA), fp32, or auto: bf16 where fast; default: {default}.",
+            "bf16, tf32 (CUDA), fp32; auto: bf16 if fast and right; default: {default}.",
             WHERE,
         ),
     ] = "auto"

@@ -7,9 +7,9 @@ from typing import Any
 from reid_srdl.config import AnyConfig
 from reid_srdl.data.scratch import scratch_cache
 from reid_srdl.jobs.before import bytes_of, bytes_of_phases, check_room
+from reid_srdl.jobs.computing import compute_of
 from reid_srdl.jobs.listener import Listener, Silence
 from reid_srdl.jobs.opening import (
-    compute_of,
     identify,
     on_threads,
     open_run,
@@ -36,9 +36,10 @@ def plan(config: AnyConfig, listener: Listener | None = None) -> dict[str, Any]:
     Raises:
         UserError: what ``train`` would refuse before its first step.
     """
-    asked, compute = config, compute_of(config.train)
+    listener = listener or Silence()
+    asked, compute = config, compute_of(config, listener.noted)
     config = resolve_run(config, compute)
-    folder, listener = run_folder(config.run), listener or Silence()
+    folder = run_folder(config.run)
     folder.check_same(config, OPTIONS)
     threads = named_or_kept(asked.train.threads, folder)
     config, compute = on_threads(config, compute, threads or compute.threads)

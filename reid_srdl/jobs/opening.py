@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reid_srdl.config import AnyConfig, RunConfig, TrainConfig, fingerprint
+from reid_srdl.config import AnyConfig, RunConfig, fingerprint
 from reid_srdl.data.augment import check_pad
 from reid_srdl.group.processes import Group
 from reid_srdl.jobs.before import check_evaluable, check_networks
+from reid_srdl.jobs.computing import check_products
 from reid_srdl.jobs.first_weights import told_of_others, told_of_weights
 from reid_srdl.jobs.identity import check_source, named_teachers, trained_on
 from reid_srdl.jobs.listener import Listener
@@ -30,18 +31,7 @@ from reid_srdl.records.trained_on import TrainedOn
 from reid_srdl.tasks import open_task
 from reid_srdl.tasks.data import TaskData, read_data
 from reid_srdl.tasks.task import Task
-from reid_srdl.training.precision import Compute, choose
-
-
-def compute_of(train: TrainConfig) -> Compute:
-    """Returns where and how a ``train`` section computes; ``auto`` is what this machine has.
-
-    Raises:
-        UserError: as `choose`.
-    """
-    return choose(
-        train.device, train.precision, train.threads, compile=train.compile, graph=train.graph
-    )
+from reid_srdl.training.precision import Compute
 
 
 def as_begun(config: AnyConfig) -> AnyConfig:
@@ -167,7 +157,10 @@ def open_run(
     """Opens the data and plans the run; what could not be judged later is refused here."""
     check_evaluable(config, known.found.data, listener.steps)
     task = open_task(config, compute, listener.steps, known.found, group=group)
-    return Opened(task, plan_run(config, task, known.weights), known.weights)
+    plan = plan_run(config, task, known.weights)
+    specs = dict.fromkeys(spec for phase in plan.phases for spec in phase.specs.values())
+    check_products(specs, config.optim.batch_size, compute)
+    return Opened(task, plan, known.weights)
 
 
 def with_fastest_threads(

@@ -10,10 +10,11 @@ from reid_srdl.config import AnyConfig
 from reid_srdl.data.scratch import scratch_cache
 from reid_srdl.errors import UserError, did_you_mean
 from reid_srdl.group.processes import Group
+from reid_srdl.jobs.computing import compute_of
 from reid_srdl.jobs.experiment import configured
 from reid_srdl.jobs.listener import Listener, Silence
 from reid_srdl.jobs.measuring import Profiler
-from reid_srdl.jobs.opening import compute_of, identify, on_threads, open_run, resolve_run
+from reid_srdl.jobs.opening import identify, on_threads, open_run, resolve_run
 from reid_srdl.jobs.planning import RunPlan
 from reid_srdl.jobs.together import (
     check_alike,
@@ -59,7 +60,7 @@ def profile_run(
         check_output(trace, "the trace")
     config = _configured(source, given, assignments)
     check_shareable(config, group)
-    compute = own_compute(compute_of(config.train), config.train.threads, group)
+    compute = own_compute(compute_of(config), config.train.threads, group)
     config, compute = on_threads(resolve_run(config, compute), compute, compute.threads)
     if group.size > 1:
         check_alike(group, code_and_configuration(config))

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from reid_srdl.config import AnyConfig, sets_of
-from reid_srdl.jobs.opening import compute_of, resolve_run
+from reid_srdl.jobs.computing import compute_of
+from reid_srdl.jobs.opening import resolve_run
 from reid_srdl.jobs.slurm.asked import Wanted, share_of
 from reid_srdl.jobs.slurm.follow import QueueListener, conduct_on_slurm
 from reid_srdl.jobs.slurm.queue import check_there
@@ -34,7 +35,7 @@ def seeded(config: AnyConfig, seeds: Sequence[int], *, elsewhere: bool = False) 
         UserError: the device is not there.
     """
     train, made = config.train, []
-    compute = None if elsewhere else compute_of(config.train)
+    compute = None if elsewhere else compute_of(config)
     for seed in dict.fromkeys(seeds):
         name = config.run.name and f"{config.run.name}-seed{seed}"
         own = {

@@ -13,6 +13,7 @@ from reid_srdl.data.copies import copies_in
 from reid_srdl.errors import UserError
 from reid_srdl.group.processes import Alone, Group
 from reid_srdl.jobs.before import check_room
+from reid_srdl.jobs.computing import compute_of
 from reid_srdl.jobs.ending import finished, judge, judging_of, origin_of, write_again
 from reid_srdl.jobs.keeping import keep_ranks
 from reid_srdl.jobs.listener import Listener, Silence
@@ -20,7 +21,6 @@ from reid_srdl.jobs.opening import (
     Known,
     Opened,
     as_begun,
-    compute_of,
     identify,
     on_threads,
     open_run,
@@ -88,7 +88,8 @@ def train(
     listener, group = listener or Silence(), group or Alone()
     check_shareable(config, group)
     config = as_begun(config)
-    asked, compute = config, own_compute(compute_of(config.train), config.train.threads, group)
+    asked, compute = config, compute_of(config, listener.noted)
+    compute = own_compute(compute, config.train.threads, group)
     config = resolve_run(config, compute)
     if group.size > 1:
         check_alike(group, code_and_configuration(config))
