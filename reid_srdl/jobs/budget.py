@@ -23,6 +23,10 @@ _PARTS = 10**6  # a share has six digits
 _CLOSE = 0.01  # of vanilla's work: the promise
 
 
+class BudgetError(UserError):
+    """What a run is to cost cannot be met with its phases, its batches and its images."""
+
+
 def budgeted(method: str, epochs: int, setting: Setting, phases: Sequence[Phase]) -> Setting:
     """Returns the setting with the share of steps that costs what vanilla's epochs would.
 
@@ -33,7 +37,7 @@ def budgeted(method: str, epochs: int, setting: Setting, phases: Sequence[Phase]
         phases: that the program made with this setting.
 
     Raises:
-        UserError: the work of vanilla cannot be met within 1 %: the steps are too few to choose
+        BudgetError: the work of vanilla cannot be met within 1 %: the steps are too few to choose
             from, or the method costs less than vanilla.
     """
     planner = Planner(setting)
@@ -43,7 +47,7 @@ def budgeted(method: str, epochs: int, setting: Setting, phases: Sequence[Phase]
     name = own.short(method)
     met = _work(phases, parts / _PARTS) / budget
     if abs(met - 1) > _CLOSE:
-        raise UserError(
+        raise BudgetError(
             f"train.budget: {name} costs {met:.3f} of vanilla's work at the nearest",
             "take train.budget=own, or more steps: a lower optim.batch_size, more train.epochs",
             usage=True,
@@ -79,11 +83,11 @@ def check_steps(phases: Sequence[Phase]) -> None:
     """Checks that every epoch has a step, where phases make a share of their steps.
 
     Raises:
-        UserError: one has none.
+        BudgetError: one has none.
     """
     for phase in phases:
         if phase.kind == "fit" and int(phase.steps * phase.share + 1e-6) < 1:
-            raise UserError(
+            raise BudgetError(
                 f"phase {phase.name!r}: {phase.share:.3g} of the {phase.steps} steps of an epoch "
                 "is none",
                 "lower optim.batch_size, raise train.epochs, or take train.budget=own",

@@ -49,7 +49,8 @@ def found_runs(
         plan: the study.
         runs: the folder.
         content_of: tells the content of a configuration's data where they stand now.
-        foreign: tell, too, which of the study's own folders hold runs of another configuration.
+        foreign: tell, too, which of the study's own folders hold runs of another configuration,
+            and whether the folder is missing.
 
     Returns:
         The runs by the plan's names, and what could not be read or is left out, a line each.
@@ -57,6 +58,8 @@ def found_runs(
     read = reader_of(plan)
     finished, notes = finished_runs(runs, read)
     found = match(plan, runs, finished, content_of)
+    if foreign and not runs.exists():
+        notes.append(f"{runs}: no such folder, so no run is found (--runs names another)")
     if foreign:
         others = foreign_runs(plan, runs, found, read)
         notes += [f"{folder}: holds a run of another configuration (left out)" for folder in others]

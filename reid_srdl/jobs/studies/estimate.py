@@ -6,13 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reid_srdl.config import AnyConfig
 from reid_srdl.jobs.dry_run import plan
 from reid_srdl.jobs.listener import Listener
 from reid_srdl.jobs.sharing import store_of
-from reid_srdl.jobs.studies.conduct import Where, placed
-from reid_srdl.records.studies.match import study_folder
-from reid_srdl.records.studies.plan import Plan, RunPlan, with_teacher
+from reid_srdl.jobs.studies.before import as_if_new
+from reid_srdl.jobs.studies.conduct import Where
+from reid_srdl.records.studies.plan import Plan, RunPlan
 
 _TEACHER = "teacher"  # the phase in which a network is trained that stands for a finished run
 
@@ -66,7 +65,7 @@ def estimate(
     found = []
     for key, runs in missing.items():
         planned = next(run for run in study.runs if run.key == key)
-        config = _placed(planned, study, where)
+        config = as_if_new(planned, study, where)
         tree = plan(config, listener)
         left_out = {_TEACHER} if planned.teacher is not None else set()
         phases = [phase for phase in tree["phases"] if phase["name"] not in left_out]
@@ -84,21 +83,6 @@ def estimate(
         name = planned.cells[0] if planned.cells else planned.name
         found.append(Estimate(name, len(runs), images, seconds, disk))
     return found
-
-
-def _placed(run: RunPlan, study: Plan, where: Where) -> AnyConfig:
-    """Returns a run's configuration, in a folder that is not there, with a teacher to train."""
-    config = placed(run, where, study_folder(where.runs, study))
-    if run.teacher is not None:
-        config = _taught(config, study, run.teacher)
-    return config.model_copy(update={"run": config.run.model_copy(update={"name": None})})
-
-
-def _taught(config: AnyConfig, study: Plan, teacher: str) -> AnyConfig:
-    """Returns a run's configuration with a network for the finished run that is not there yet."""
-    network = next(run for run in study.runs if run.name == teacher).config.model.name
-    train = config.train.model_copy(update={"budget": "own"})
-    return with_teacher(config.model_copy(update={"train": train}), network)
 
 
 def _images(phase: Mapping[str, Any], cost: Mapping[str, Any]) -> int:

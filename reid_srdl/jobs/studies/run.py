@@ -44,8 +44,8 @@ def run_study(
         What became of each run, in the plan's order.
 
     Raises:
-        UserError: the study's folder holds runs of another configuration or another study, or
-            another process runs this study.
+        UserError: the study's folder holds runs of another configuration or another study,
+            another process runs this study, or a budget cannot be met.
         KeyboardInterrupt: its processes have been stopped before.
     """
     folder = study_folder(where.runs, plan)
@@ -58,6 +58,10 @@ def run_study(
         )
     if wanted is not None:
         check_there()  # before anything is written
+    if any(run.config.train.budget != "own" for run in plan.runs if run.name not in found):
+        from reid_srdl.jobs.studies.before import check_budgets  # it loads torch
+
+        check_budgets(plan, found, where)
     with _locked(folder):
         write_json(folder / _MANIFEST, _manifest(plan), "what the study is")
         there = {name: one.folder for name, one in found.items()}
