@@ -38,8 +38,11 @@ def launched(processes: int, *words: object) -> list[str]:
     return [sys.executable, *(several if processes > 1 else []), *map(str, words)]
 
 
-def started(processes: int, *words: object, cwd: Path) -> subprocess.Popen[str]:
+def started(
+    processes: int, *words: object, cwd: Path, patience: float = 30
+) -> subprocess.Popen[str]:
     settings = {"OMP_NUM_THREADS": "1", "REID_SRDL_CACHE": str(cwd / "cache")}
+    settings["REID_SRDL_SHARD_TIMEOUT"] = str(patience)
     return subprocess.Popen(
         launched(processes, *words),
         cwd=cwd,
@@ -128,6 +131,27 @@ def member(launcher: subprocess.Popen[str], rank: int) -> int:
 
 def errors(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith("error: ")]
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_a_process_that_stands_still_is_named_and_ends_all(tmp_path: Path, rank: int) -> None:
+    write_small_set(tmp_path / "set")
+    run = started(3, "-m", "reid_srdl", *TRAIN, *GROUPS, cwd=tmp_path, patience=5)
+    when(run, lambda: epochs_of(tmp_path) >= 2)
+    members = {rank: member(run, rank) for rank in range(3)}
+    os.kill(members[rank], signal.SIGSTOP)
+    still, until = members.pop(rank), time.monotonic() + 60
+    while any(Path(f"/proc/{pid}").exists() for pid in members.values()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    os.kill(still, signal.SIGKILL)  # torchrun would do so half a minute later
+    _, err = run.communicate(timeout=60)
+    assert run.returncode != 0
+    told = errors(err)
+    named = f"cannot go on: process {rank} gave no sign of life for 5 seconds"
+    assert told
+    assert all(line.endswith(named) for line in told), told
+    assert "what was done is kept" in err
 
 
 def test_a_run_outlives_a_kill_and_a_preemption_and_goes_on_with_another_number(
