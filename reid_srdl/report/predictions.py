@@ -94,8 +94,8 @@ def agreement_table(found: Agreement) -> Table:
 def plot_agreement(found: Agreement, path: Path) -> None:
     """Draws both K x K matrices, each cell with its number."""
     names = list(map(plain, _names(found.subjects)))
-    side = 2.6 + 0.8 * len(names)
-    figure = new_figure(2 * side, side)
+    side, label = 1.2 + 0.8 * len(names), 0.09 * max(map(len, names))  # inches
+    figure = new_figure(2 * (side + label), 0.6 + side + label)
     parts = (("equal decisions (%)", found.decisions), ("equal errors (%)", found.errors))
     for axes, (title, shares) in zip(figure.subplots(1, 2), parts, strict=True):
         axes.imshow(shares, vmin=0, vmax=1, cmap="viridis")
