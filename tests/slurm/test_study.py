@@ -205,3 +205,26 @@ def test_every_record_is_as_on_one_machine(place: Path, capsys: pytest.CaptureFi
     for name in sent:
         ours, theirs = (read_record(top / name).model_dump(mode="json") for top in (queued, local))
         assert plain(ours) == plain(theirs), name
+
+
+def test_seeds_of_train_are_jobs_with_the_records_of_one_machine(place: Path) -> None:
+    words = (
+        *("train", "--dataset", "class-folder", "--data-dir", "set", "--model", "resnet20"),
+        *("--batch-size", "12", "--epochs", "4", "--precision", "fp32", "--device", "cpu"),
+        *("--set", "data.height=16", "--set", "data.width=16", "--set", "train.threads=1"),
+        *("--method", "srdl", "--seeds", "0,1", "--name", "two"),
+    )
+    queued = (*words, "--runs", "queued", "--on", "slurm", "--time", "30")
+    for more in (queued, (*words, "--runs", "local")):
+        command = [sys.executable, "-m", "reid_srdl", *more]
+        done = subprocess.run(
+            command, cwd=place, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    listed = json.loads((place / "queued/.slurm/jobs.json").read_text())["jobs"]
+    assert list(listed) == ["two-seed0", "two-seed1"]
+    for name in listed:
+        ours, theirs = (
+            read_record(place / runs / name).model_dump(mode="json") for runs in ("queued", "local")
+        )
+        assert plain(ours) == plain(theirs), name
