@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from reid_srdl.models.adapters.parts import PreciseSequential
 from reid_srdl.models.changes import Branches
+from reid_srdl.models.network import Network
 from reid_srdl.models.spec import NetworkSpec
 from reid_srdl.training import rounding
 from reid_srdl.training.precision import Compute
@@ -28,10 +30,23 @@ def on_cpu(precision: str) -> Compute:
         (nn.Conv2d(8, 8, 3, 2, padding=1, groups=8, bias=False), (8, 9, 5)),
         (nn.Linear(20, 5), (20,)),
         (nn.Linear(20, 5, bias=False, device="meta"), (7, 20)),
+        (nn.Conv1d(8, 8, 3, padding=1), (8, 6)),
+        (nn.ConvTranspose2d(8, 4, 3, 2, padding=1), (8, 4, 4)),
     ],
 )
 def test_rounding_to_bf16_alone_is_right(layer: nn.Module, shape: tuple[int, ...]) -> None:
     assert 0.0005 < largest_error(layer, shape, 4) < WRONG
+
+
+class _Idle(nn.Linear):
+    """Its answer is zero, and its bias is not used."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return 0 * nn.functional.linear(input, self.weight)
+
+
+def test_zeros_are_right_and_so_are_weights_that_are_not_used() -> None:
+    assert largest_error(_Idle(6, 4), (6,), 4) == 0
 
 
 class _Unwritten(nn.Linear):
@@ -115,6 +130,36 @@ def _named_modules() -> list[tuple[str, str]]:
     return [(name, repr(module)) for name, module in build(SMALL, seed=0).named_modules()]
 
 
+def _tried_of(network: Network, monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
+    """Returns the layers of a network for 4 x 4 images that are tried; all are right."""
+    tried: list[nn.Module] = []
+
+    def error(module: nn.Module, shape: tuple[int, ...], images: int) -> float:
+        tried.append(module)
+        return 0.0
+
+    monkeypatch.setattr(rounding, "_known", {})
+    monkeypatch.setattr(rounding, "build", lambda spec, seed: network)
+    monkeypatch.setattr(rounding, "largest_error", error)
+    assert wrong_layer(NetworkSpec("resnet8", 2, (4, 4)), 2, on_cpu("bf16")) is None
+    return tried
+
+
+def test_convolutions_of_every_kind_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    back = nn.ConvTranspose2d(3, 3, 3)
+    assert _tried_of(Network(back, nn.Linear(3, 2)), monkeypatch) == [back]
+    along = nn.Conv1d(3, 4, 3)
+    trunk = nn.Sequential(nn.Flatten(2), along, nn.Flatten())
+    assert _tried_of(Network(trunk, nn.Linear(56, 2)), monkeypatch) == [along]
+
+
+def test_what_is_computed_in_float32_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    inner, behind = nn.Linear(48, 8), PreciseSequential(nn.Linear(8, 5))
+    network = Network(nn.Sequential(nn.Flatten(), inner, behind), nn.Linear(5, 2))
+    network.bottleneck = nn.Sequential(nn.Linear(5, 5))
+    assert _tried_of(network, monkeypatch) == [inner]
+
+
 def test_layers_of_branches_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes: list[str] = []
 
@@ -142,10 +187,11 @@ def test_nothing_is_tried_in_float32_and_on_cuda(
 
 
 @pytest.mark.skipif(
-    not torch.__version__.startswith("2.14.")
+    "DNN v3.12." not in torch.__config__.show()
     or platform.libc_ver()[0] != "glibc"
-    or not torch.cpu._is_avx512_bf16_supported(),
-    reason="seen with PyTorch 2.14 on processors with bf16 products",
+    or not torch.cpu._is_avx512_bf16_supported()
+    or torch.cpu._is_amx_tile_supported(),  # they have kernels of their own
+    reason="seen with oneDNN 3.12 on processors that multiply bf16 by AVX-512",
 )
 def test_the_known_fault_of_pytorch_is_found_and_no_network_of_usual_size_has_it() -> None:
     compute = on_cpu("bf16")
