@@ -112,12 +112,12 @@ def _seeds(config: AnyConfig, asked: TrainLine, as_json: bool) -> None:
     from reid_srdl.jobs.studies.asked import seed_numbers
     from reid_srdl.report.formats import Format, publish
     from reid_srdl.report.leaderboard import leaderboard_tables
-    from reid_srdl.report.say import telling_of_stop
+    from reid_srdl.report.say import tell, telling_of_stop
     from reid_srdl.report.study_progress import StudyDisplay
 
     assert asked.seeds is not None
     text, jobs, wanted = asked.seeds, asked.jobs or 1, asked.wanted(asked.jobs)
-    configs, failed = seeded(config, seed_numbers(text), elsewhere=wanted is not None), []
+    configs, failed = seeded(config, seed_numbers(text), tell, elsewhere=wanted is not None), []
     if jobs == 1 and wanted is None:
         for one in configs:
             _run(asked, Alone(), one, as_json=None if as_json else False)

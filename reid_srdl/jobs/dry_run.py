@@ -10,6 +10,7 @@ from reid_srdl.jobs.before import bytes_of, bytes_of_phases, check_room
 from reid_srdl.jobs.computing import compute_of
 from reid_srdl.jobs.listener import Listener, Silence
 from reid_srdl.jobs.opening import (
+    as_begun,
     identify,
     on_threads,
     open_run,
@@ -36,7 +37,7 @@ def plan(config: AnyConfig, listener: Listener | None = None) -> dict[str, Any]:
     Raises:
         UserError: what ``train`` would refuse before its first step.
     """
-    listener = listener or Silence()
+    listener, config = listener or Silence(), as_begun(config)
     asked, compute = config, compute_of(config, listener.noted)
     config = resolve_run(config, compute)
     folder = run_folder(config.run)

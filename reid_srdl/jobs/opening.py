@@ -158,8 +158,7 @@ def open_run(
     check_evaluable(config, known.found.data, listener.steps)
     task = open_task(config, compute, listener.steps, known.found, group=group)
     plan = plan_run(config, task, known.weights)
-    specs = dict.fromkeys(spec for phase in plan.phases for spec in phase.specs.values())
-    check_products(specs, config.optim.batch_size, compute)
+    check_products(plan.phases, config.optim.batch_size, compute)
     return Opened(task, plan, known.weights)
 
 

@@ -60,11 +60,11 @@ def profile_run(
         check_output(trace, "the trace")
     config = _configured(source, given, assignments)
     check_shareable(config, group)
-    compute = own_compute(compute_of(config), config.train.threads, group)
+    listener = listener or Silence()
+    compute = own_compute(compute_of(config, listener.noted), config.train.threads, group)
     config, compute = on_threads(resolve_run(config, compute), compute, compute.threads)
     if group.size > 1:
         check_alike(group, code_and_configuration(config))
-    listener = listener or Silence()
     with compute.activated(), scratch_cache():
         opened = open_run(config, compute, identify(config, listener), listener)
         images, chosen = opened.task.training_set, _phase(opened.plan, phase)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from reid_srdl.config import AnyConfig, sets_of
@@ -22,12 +22,19 @@ from reid_srdl.records.studies.progress import Outcome
 _LOGS = ".logs"  # hidden, so that nothing takes it for a run
 
 
-def seeded(config: AnyConfig, seeds: Sequence[int], *, elsewhere: bool = False) -> list[AnyConfig]:
+def seeded(
+    config: AnyConfig,
+    seeds: Sequence[int],
+    noted: Callable[[str], None] = lambda line: None,
+    *,
+    elsewhere: bool = False,
+) -> list[AnyConfig]:
     """Returns the experiment from each seed, its run named; a name that is given gets ``-seedN``.
 
     Args:
         config: the experiment.
         seeds: as they were asked for; each counts once.
+        noted: told where bf16 would be wrong, see `compute_of`.
         elsewhere: other machines train them, and choose device, precision and threads; then
             nothing here decides on a name.
 
@@ -35,7 +42,7 @@ def seeded(config: AnyConfig, seeds: Sequence[int], *, elsewhere: bool = False) 
         UserError: the device is not there.
     """
     train, made = config.train, []
-    compute = None if elsewhere else compute_of(config)
+    compute = None if elsewhere else compute_of(config, noted)
     for seed in dict.fromkeys(seeds):
         name = config.run.name and f"{config.run.name}-seed{seed}"
         own = {
