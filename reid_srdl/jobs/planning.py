@@ -59,13 +59,19 @@ class RunPlan:
     ensembles: tuple[str, ...]
 
 
-def plan_run(config: AnyConfig, task: Task, weights: Path | None) -> RunPlan:
+def plan_run(
+    config: AnyConfig,
+    task: Task,
+    weights: Path | None,
+    made: Callable[[Setting], Planner] = Planner,
+) -> RunPlan:
     """Plans a run and counts its work, so that what a phase cannot give is an error here.
 
     Args:
         config: the resolved experiment.
         task: its data, opened.
         weights: file of the network's first weights; None: random ones.
+        made: makes the planner.
 
     Raises:
         UserError: a teacher that cannot teach, or a loss that asks for what its phase cannot give.
@@ -78,12 +84,13 @@ def plan_run(config: AnyConfig, task: Task, weights: Path | None) -> RunPlan:
         content=task.facts.content.train if task.facts.content is not None else "",
         origin=f"from {origin[0].digest}" if origin else "",
     )
-    planner, returned = _planned(config.method, config.train.epochs, setting)
+    epochs = config.train.epochs
+    planner, returned = _planned(config.method, epochs, made(setting))
     if origin is not None:
         _check_origin(*origin, planner)
     if config.train.budget != "own":
-        setting = budgeted(config.method.name, config.train.epochs, setting, planner.phases)
-        planner, returned = _planned(config.method, config.train.epochs, setting)
+        setting = budgeted(config.method.name, epochs, setting, planner.phases)
+        planner, returned = _planned(config.method, epochs, made(setting))
     check_steps(planner.phases)
     return RunPlan(
         setting,
@@ -95,10 +102,9 @@ def plan_run(config: AnyConfig, task: Task, weights: Path | None) -> RunPlan:
 
 
 def _planned(
-    method: MethodOptions, epochs: int, setting: Setting
+    method: MethodOptions, epochs: int, planner: Planner
 ) -> tuple[Planner, dict[str, Model]]:
     """Runs the program against a planner, and counts the work of each phase."""
-    planner = Planner(setting)
     returned = run_program(method, planner, epochs)
     with told_as_own(method.name):  # its losses are called
         for phase in planner.phases:

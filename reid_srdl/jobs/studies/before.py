@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
+from functools import partial
 
-from reid_srdl.config import AnyConfig
+from reid_srdl.config import AnyConfig, ModelConfig
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.budget import BudgetError
-from reid_srdl.jobs.computing import compute_of
 from reid_srdl.jobs.listener import Silence
 from reid_srdl.jobs.opening import identify
 from reid_srdl.jobs.planning import plan_run
 from reid_srdl.jobs.studies.conduct import Where, placed
+from reid_srdl.models.changes.asked import changes_of
 from reid_srdl.records.studies.match import study_folder
 from reid_srdl.records.studies.plan import Plan, RunPlan, with_teacher
 from reid_srdl.tasks import open_task
+from reid_srdl.training.keys import key_of
+from reid_srdl.training.plan import Planner
+from reid_srdl.training.precision import choose
+from reid_srdl.training.setting import Setting
+from reid_srdl.training.teacher import Source
+from reid_srdl.training.values import Model
 
 
 def as_if_new(run: RunPlan, study: Plan, where: Where) -> AnyConfig:
@@ -38,8 +46,7 @@ def _taught(config: AnyConfig, study: Plan, teacher: str) -> AnyConfig:
 def check_budgets(study: Plan, finished: Collection[str], where: Where) -> None:
     """Plans a run of each key that has a budget to meet, so that none fails after hours of others.
 
-    What else is wrong with a run is told when it begins; one whose data are elsewhere, or whose
-    teacher is still to be trained, is not planned.
+    What else is wrong with a run, such as data that are not there, is told when it begins.
 
     Args:
         study: its cells and runs.
@@ -51,22 +58,50 @@ def check_budgets(study: Plan, finished: Collection[str], where: Where) -> None:
     """
     missing = {run.key: run for run in reversed(study.runs) if run.name not in finished}
     for run in missing.values():
-        if run.config.train.budget == "own" or run.teacher is not None:
+        if run.config.train.budget == "own":
             continue
-        if (error := _budget_error(as_if_new(run, study, where))) is not None:
+        if (error := _budget_error(run, study, where)) is not None:
             hint = f"{error.hint}; --cells leaves cells out"
+            if study.scale != 1:
+                hint = f"raise --scale, or {hint}"
             raise UserError(f"{run.name}: {error.what}", hint, usage=True)
 
 
-def _budget_error(config: AnyConfig) -> BudgetError | None:
-    """Plans a run; returns what is wrong with its budget, if nothing else is wrong before that."""
-    silence = Silence()
+def _budget_error(run: RunPlan, study: Plan, where: Where) -> BudgetError | None:
+    """Plans a run; returns what is wrong with its budget, if nothing else is wrong before that.
+
+    NOTE: on the CPU, whatever it will be trained on: another machine may have what this one lacks.
+    """
+    silence, teacher = Silence(), next((r for r in study.runs if r.name == run.teacher), None)
     try:
-        known = identify(config, silence)
-        task = open_task(config, compute_of(config), silence.steps, known.found)
-        plan_run(config, task, known.weights)
+        known = identify(as_if_new(run, study, where), silence)
+        config = placed(run, where, study_folder(where.runs, study))
+        task = open_task(config, choose("cpu", "fp32"), silence.steps, known.found)
+        made = Planner if teacher is None else partial(_Taught, teacher.config.model)
+        plan_run(config, task, known.weights, made)
     except BudgetError as error:
         return error
-    except UserError:
+    except Exception:  # whatever it is, the run itself comes to it
         return None
     return None
+
+
+class _Taught(Planner):
+    """A planner that takes a finished run for granted, whose network is known alone.
+
+    Args:
+        taught_by: the network's section of that run's configuration.
+        setting: as `Planner` has it.
+    """
+
+    def __init__(self, taught_by: ModelConfig, setting: Setting) -> None:
+        super().__init__(setting)
+        self._spec = replace(
+            setting.network,
+            name=taught_by.name,
+            changes=changes_of(taught_by),
+            width=taught_by.width,
+        )
+
+    def _finished(self, source: Source, name: str) -> Model:
+        return Model(key_of(run=str(source.run)), self._spec, None, None, loaded=True)
