@@ -81,7 +81,7 @@ def _budget_error(run: RunPlan, study: Plan, where: Where) -> BudgetError | None
         plan_run(config, task, known.weights, made)
     except BudgetError as error:
         return error
-    except Exception:  # whatever it is, the run itself comes to it
+    except (UserError, OSError):  # the run itself comes to it
         return None
     return None
 
