@@ -145,7 +145,7 @@ def errors(text: str) -> list[str]:
 @pytest.mark.parametrize("rank", [0, 2])
 def test_a_process_that_stands_still_is_named_and_ends_all(tmp_path: Path, rank: int) -> None:
     write_small_set(tmp_path / "set")
-    run = started(3, "-m", "reid_srdl", *TRAIN, *GROUPS, cwd=tmp_path, patience=5)
+    run = started(3, "-m", "reid_srdl", *TRAIN, *GROUPS, cwd=tmp_path, patience=10)
     when(run, lambda: epochs_of(tmp_path) >= 2)
     members = {rank: member(run, rank) for rank in range(3)}
     os.kill(members[rank], signal.SIGSTOP)
@@ -158,7 +158,7 @@ def test_a_process_that_stands_still_is_named_and_ends_all(tmp_path: Path, rank:
     _, err = run.communicate(timeout=60)
     assert run.returncode != 0
     told = errors(err)
-    named = f"cannot go on: process {rank} gave no sign of life for 5 seconds"
+    named = f"cannot go on: process {rank} gave no sign of life for 10 seconds"
     assert told
     assert all(line.endswith(named) for line in told), told
     assert "what was done is kept" in err
