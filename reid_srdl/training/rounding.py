@@ -1,7 +1,8 @@
 """Whether bf16 products of a network are right here: layer by layer, held to those of float32.
 
-PyTorch 2.14 with oneDNN 3.12 reads memory that nobody wrote in the weights' gradient of 3 x 3
-convolutions of stride 2 on maps one pixel wide. Nothing says so, and training goes on with it.
+PyTorch 2.14 with oneDNN 3.12 reads memory that nobody wrote in the weights' gradient of some
+convolutions, those of stride 2 on maps one pixel wide among them (`tools/bf16_layers` lists them).
+Nothing says so, and training goes on with it.
 
 NOTE: layers are modules. A convolution that a network calls as a function is not tried: of timm's,
 those that mix their kernels for each image (CondConv).
@@ -83,7 +84,7 @@ def wrong_layer(spec: NetworkSpec, images: int, compute: Compute) -> Layer | Non
     return None
 
 
-def _layers(network: Network, spec: NetworkSpec) -> Iterator[Layer]:
+def _layers(network: Network, spec: NetworkSpec) -> list[Layer]:
     found: list[Layer] = []
 
     def met(name: str):  # type: ignore[no-untyped-def]
@@ -106,7 +107,7 @@ def _layers(network: Network, spec: NetworkSpec) -> Iterator[Layer]:
     finally:
         for hook in hooks:
             hook.remove()
-    yield from found
+    return found
 
 
 def _in_float32(network: nn.Module) -> set[nn.Module]:
