@@ -58,8 +58,8 @@ def _shell(
     """Train, evaluate and compare person re-identification and image-classification networks."""
 
 
-app.command(epilog=train.EXAMPLE)(train.train)
-app.command("eval", epilog=eval_.EXAMPLE)(eval_.evaluate)
+app.command(shared=True, epilog=train.EXAMPLE)(train.train)
+app.command("eval", shared=True, epilog=eval_.EXAMPLE)(eval_.evaluate)
 app.command(epilog=extract.EXAMPLE)(extract.extract)
 app.command("import", epilog=import_.EXAMPLE)(import_.import_)
 app.command(epilog=export.EXAMPLE)(export.export)
@@ -70,7 +70,7 @@ app.command(epilog=search.EXAMPLE)(search.search)
 app.command("index-study", epilog=index_study.EXAMPLE)(index_study.index_study)
 app.command(epilog=leaderboard.EXAMPLE)(leaderboard.leaderboard)
 app.command(epilog=curves.EXAMPLE)(curves.curves)
-app.command(epilog=profile.EXAMPLE)(profile.profile)
+app.command(shared=True, epilog=profile.EXAMPLE)(profile.profile)
 app.command(epilog=report.EXAMPLE)(report.report)
 app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
 for group in (analyse.app, data.app, study.app, runs.app, runs.cache_app):

@@ -105,6 +105,21 @@ class Alone:
         begin().wait()
 
 
+def check_alone(command: str) -> None:
+    """Refuses a command that several processes would each do once more.
+
+    Raises:
+        UserError: several were started.
+    """
+    size = int(_number("WORLD_SIZE", 1))
+    if size > 1:
+        raise UserError(
+            f"{command}: torchrun started {size} processes, of which each would do the same",
+            "give this command without torchrun; train, eval and profile share their work",
+            usage=True,
+        )
+
+
 @contextlib.contextmanager
 def joined(kept: str = "nothing was written") -> Iterator[Group]:
     """Joins the processes that torchrun started; yields `Alone` where it started none.

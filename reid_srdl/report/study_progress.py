@@ -55,6 +55,14 @@ class StudyDisplay:
         if self._status is not None:
             self._status.stop()
 
+    def planned(self, done: int, total: int) -> None:
+        """Says at the first of them what it takes its time for."""
+        line = f"{self._title}: planning {total} kinds of runs, to hold each to its budget"
+        if self._status is not None:
+            self._status.update(f"{line}: {done} of {total}")
+        elif done == 0:
+            self._say(line)
+
     def begins(self, runs: Sequence[RunPlan], there: int) -> None:
         """Says how many runs there are."""
         self._total, self._over = len(runs) + there, there

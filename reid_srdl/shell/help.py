@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -37,8 +38,24 @@ class _Drawn:
         formatter.write(_help(self, ctx))
 
 
-class Command(_Drawn, TyperCommand):
-    """A command whose help is drawn here."""
+class Shared(_Drawn, TyperCommand):
+    """A command that processes of torchrun do together; its help is drawn here."""
+
+
+class Command(Shared):
+    """A command that is for one process."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command.
+
+        Raises:
+            UserError: torchrun started several processes, of which each would do the same.
+        """
+        if "TORCHELASTIC_RUN_ID" in os.environ:
+            from reid_srdl.group.processes import check_alone
+
+            check_alone(ctx.command_path)
+        return super().invoke(ctx)
 
 
 class Group(_Drawn, TyperGroup):
@@ -51,9 +68,17 @@ class App(typer.Typer):
     def __init__(self, **settings: Any) -> None:
         super().__init__(cls=Group, no_args_is_help=True, **settings)
 
-    def command(self, name: str | None = None, **settings: Any) -> Callable[[_F], _F]:
-        """Registers a command; one that prints a result takes ``--json`` and ``--format``."""
-        register = super().command(name, cls=Command, **settings)
+    def command(
+        self, name: str | None = None, *, shared: bool = False, **settings: Any
+    ) -> Callable[[_F], _F]:
+        """Registers a command; one that prints a result takes ``--json`` and ``--format``.
+
+        Args:
+            name: by default the function's.
+            shared: several processes do it together.
+            settings: as Typer has them.
+        """
+        register = super().command(name, cls=Shared if shared else Command, **settings)
 
         def registered(function: _F) -> _F:
             register(with_both(function))

@@ -26,6 +26,8 @@ def test_plain_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: An
     monkeypatch.setattr(study_progress.time, "monotonic", lambda: now[0])
     runs = plan(tmp_path, seeds=[0]).runs
     with StudyDisplay("A study", jobs=1) as display:
+        for done in range(2):
+            display.planned(done, 2)
         display.begins(runs, there=3)
         display.started(runs[0])
         now[0] += 30
@@ -38,6 +40,7 @@ def test_plain_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: An
         display.ended(Outcome(runs[1], "failed", tmp_path, "no room"))
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
+        "A study: planning 2 kinds of runs, to hold each to its budget",
         "A study: 5 runs, 3 finished before",
         "plain-seed0: started",
         # 198 epochs of this run and 200 of the other, 3 seconds each

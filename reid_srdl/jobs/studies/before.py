@@ -12,7 +12,7 @@ from reid_srdl.jobs.budget import BudgetError
 from reid_srdl.jobs.listener import Silence
 from reid_srdl.jobs.opening import identify
 from reid_srdl.jobs.planning import plan_run
-from reid_srdl.jobs.studies.conduct import Where, placed
+from reid_srdl.jobs.studies.conduct import StudyListener, Where, placed
 from reid_srdl.models.changes.asked import changes_of
 from reid_srdl.records.studies.match import study_folder
 from reid_srdl.records.studies.plan import Plan, RunPlan, with_teacher
@@ -43,7 +43,9 @@ def _taught(config: AnyConfig, study: Plan, teacher: str) -> AnyConfig:
     return with_teacher(config.model_copy(update={"train": train}), network)
 
 
-def check_budgets(study: Plan, finished: Collection[str], where: Where) -> None:
+def check_budgets(
+    study: Plan, finished: Collection[str], where: Where, listener: StudyListener | None = None
+) -> None:
     """Plans a run of each key that has a budget to meet, so that none fails after hours of others.
 
     What else is wrong with a run, such as data that are not there, is told when it begins.
@@ -52,14 +54,16 @@ def check_budgets(study: Plan, finished: Collection[str], where: Where) -> None:
         study: its cells and runs.
         finished: the names of the runs that are.
         where: places and devices.
+        listener: told of each run that has been planned.
 
     Raises:
         UserError: a method's phases cannot be had within its budget.
     """
     missing = {run.key: run for run in reversed(study.runs) if run.name not in finished}
-    for run in missing.values():
-        if run.config.train.budget == "own":
-            continue
+    held = [run for run in missing.values() if run.config.train.budget != "own"]
+    for done, run in enumerate(held):
+        if listener is not None:
+            listener.planned(done, len(held))
         if (error := _budget_error(run, study, where)) is not None:
             hint = f"{error.hint}; --cells leaves cells out"
             if study.scale != 1:

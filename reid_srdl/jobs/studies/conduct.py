@@ -55,6 +55,9 @@ class Where:
 class StudyListener(Protocol):
     """Hears how a study goes."""
 
+    def planned(self, done: int, total: int) -> None:
+        """So many of ``total`` runs have been planned before any begins."""
+
     def begins(self, runs: Sequence[RunPlan], there: int) -> None:
         """These runs are to do, ``there`` more are finished already."""
 

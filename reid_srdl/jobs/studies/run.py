@@ -61,7 +61,7 @@ def run_study(
     if any(run.config.train.budget != "own" for run in plan.runs if run.name not in found):
         from reid_srdl.jobs.studies.before import check_budgets  # it loads torch
 
-        check_budgets(plan, found, where)
+        check_budgets(plan, found, where, listener)
     with _locked(folder):
         write_json(folder / _MANIFEST, _manifest(plan), "what the study is")
         there = {name: one.folder for name, one in found.items()}

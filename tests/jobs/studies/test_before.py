@@ -84,7 +84,9 @@ def test_no_run_begins_where_one_s_budget_is_too_small(
 
 
 def test_budgets_that_can_be_met_pass(place: Path) -> None:
-    check_budgets(planned(place, 4), (), where(place))
+    told = Recorder()
+    check_budgets(planned(place, 4), (), where(place), told)
+    assert told.events == [f"planned:{done}:2" for done in range(2)]
 
 
 def test_finished_runs_and_those_without_a_budget_are_not_asked(place: Path) -> None:

@@ -41,6 +41,9 @@ class Recorder:
         self.most = 0
         self._stop_with = stop_with
 
+    def planned(self, done: int, total: int) -> None:
+        self.events.append(f"planned:{done}:{total}")
+
     def begins(self, runs: Sequence[RunPlan], there: int) -> None:
         self.events.append(f"begins:{len(runs)}:{there}")
 
