@@ -39,3 +39,19 @@ def test_every_record_is_read_and_is_what_its_configuration_says() -> None:
             least = 0.5
         fits = [phase.work for phase in record.phases if phase.kind == "fit"]
         assert all(least < work.backward / work.forward < 2 for work in fits)
+
+
+def test_the_table_of_what_was_run_is_of_all_records() -> None:
+    said = (ROOT / "results/README.md").read_text()
+    told = set()
+    for line in said.split("| folder |")[1].split("\n\n")[0].splitlines()[2:]:
+        folder, runs, seconds, machine = (cell.strip(" `") for cell in line.strip("|").split("|"))
+        records, _ = read_records(ROOT / "results" / folder)
+        told |= {(record.name, record.experiment) for record in records}
+        assert len(records) == int(runs), folder
+        assert round(sum(one.cost.seconds for one in records)) == int(seconds.replace(",", ""))
+        for record in records:
+            assert machine.split(", ")[0] in record.device.name
+            assert machine.endswith({"fp32": "float32"}.get(record.device.precision, "bf16"))
+    every, _ = read_records(ROOT / "results")
+    assert told == {(record.name, record.experiment) for record in every}
