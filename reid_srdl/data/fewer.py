@@ -15,6 +15,10 @@ from reid_srdl.seeds import generator
 _SEED = 0
 
 
+class FewImagesError(UserError):
+    """A number of images that the data, or their classes, do not allow."""
+
+
 def fewer_images(labels: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
     """Returns which of N images are trained on: ``count`` of them, in the classes' proportions.
 
@@ -26,17 +30,17 @@ def fewer_images(labels: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
         count: how many, from C, the number of classes, to N.
 
     Raises:
-        UserError: there are fewer images, or more classes.
+        FewImagesError: there are fewer images, or more classes.
     """
     classes, sizes = np.unique(labels, return_counts=True)
     if count > len(labels):
-        raise UserError(
+        raise FewImagesError(
             f"data.images: {count:,} is more than the {len(labels):,} that there are to train on",
             "lower data.images, or leave it out for all",
             usage=True,
         )
     if count < len(classes):
-        raise UserError(
+        raise FewImagesError(
             f"data.images: {count:,} images leave none to some of {len(classes):,} classes",
             f"give --set data.images={len(classes)} or more",
             usage=True,

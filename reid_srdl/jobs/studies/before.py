@@ -7,12 +7,13 @@ from dataclasses import replace
 from functools import partial
 
 from reid_srdl.config import AnyConfig, ModelConfig
+from reid_srdl.data.fewer import FewImagesError
 from reid_srdl.errors import UserError
 from reid_srdl.jobs.budget import BudgetError
 from reid_srdl.jobs.listener import Silence
 from reid_srdl.jobs.opening import identify
 from reid_srdl.jobs.planning import plan_run
-from reid_srdl.jobs.studies.conduct import StudyListener, Where, placed
+from reid_srdl.jobs.studies.conduct import StudyListener, Where, is_held, placed
 from reid_srdl.models.changes.asked import changes_of
 from reid_srdl.records.studies.match import study_folder
 from reid_srdl.records.studies.plan import Plan, RunPlan, with_teacher
@@ -48,7 +49,8 @@ def check_budgets(
 ) -> None:
     """Plans a run of each key that has a budget to meet, so that none fails after hours of others.
 
-    What else is wrong with a run, such as data that are not there, is told when it begins.
+    So with runs on a part of the images, which must be enough for their classes. What else is wrong
+    with a run, such as data that are not there, is told when it begins.
 
     Args:
         study: its cells and runs.
@@ -57,21 +59,21 @@ def check_budgets(
         listener: told of each run that has been planned.
 
     Raises:
-        UserError: a method's phases cannot be had within its budget.
+        UserError: a method's phases cannot be had within its budget, or `data.images` is not met.
     """
     missing = {run.key: run for run in reversed(study.runs) if run.name not in finished}
-    held = [run for run in missing.values() if run.config.train.budget != "own"]
+    held = [run for run in missing.values() if is_held(run)]
     for done, run in enumerate(held):
         if listener is not None:
             listener.planned(done, len(held))
         if (error := _budget_error(run, study, where)) is not None:
             hint = f"{error.hint}; --cells leaves cells out"
-            if study.scale != 1:
+            if study.scale != 1 and isinstance(error, BudgetError):
                 hint = f"raise --scale, or {hint}"
             raise UserError(f"{run.name}: {error.what}", hint, usage=True)
 
 
-def _budget_error(run: RunPlan, study: Plan, where: Where) -> BudgetError | None:
+def _budget_error(run: RunPlan, study: Plan, where: Where) -> UserError | None:
     """Plans a run; returns what is wrong with its budget, if nothing else is wrong before that.
 
     NOTE: on the CPU, whatever it will be trained on: another machine may have what this one lacks.
@@ -82,8 +84,9 @@ def _budget_error(run: RunPlan, study: Plan, where: Where) -> BudgetError | None
         config = placed(run, where, study_folder(where.runs, study))
         task = open_task(config, choose("cpu", "fp32"), silence.steps, known.found)
         made = Planner if teacher is None else partial(_Taught, teacher.config.model)
-        plan_run(config, task, known.weights, made)
-    except BudgetError as error:
+        if config.train.budget != "own":
+            plan_run(config, task, known.weights, made)
+    except (BudgetError, FewImagesError) as error:
         return error
     except (UserError, OSError):  # the run itself comes to it
         return None

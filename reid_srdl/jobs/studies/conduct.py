@@ -52,6 +52,11 @@ class Where:
     share: bool = True
 
 
+def is_held(run: RunPlan) -> bool:
+    """Returns whether a run has a budget, or a number of images, that may not be met."""
+    return run.config.train.budget != "own" or run.config.data.images is not None
+
+
 class StudyListener(Protocol):
     """Hears how a study goes."""
 

@@ -13,7 +13,7 @@ from reid_srdl.files import write_json
 from reid_srdl.jobs.slurm.asked import Wanted
 from reid_srdl.jobs.slurm.follow import QueueListener, conduct_on_slurm
 from reid_srdl.jobs.slurm.queue import check_there
-from reid_srdl.jobs.studies.conduct import Where, conduct
+from reid_srdl.jobs.studies.conduct import Where, conduct, is_held
 from reid_srdl.jobs.studies.reading import reader_of
 from reid_srdl.places import writing
 from reid_srdl.records.studies.match import FoundRun, foreign_runs, study_folder
@@ -58,7 +58,7 @@ def run_study(
         )
     if wanted is not None:
         check_there()  # before anything is written
-    if any(run.config.train.budget != "own" for run in plan.runs if run.name not in found):
+    if any(is_held(run) for run in plan.runs if run.name not in found):
         from reid_srdl.jobs.studies.before import check_budgets  # it loads torch
 
         check_budgets(plan, found, where, listener)

@@ -147,3 +147,14 @@ def test_a_fault_in_planning_is_left_to_the_run(
 
 def test_what_else_is_wrong_is_left_to_the_run_that_it_stops(place: Path) -> None:
     check_budgets(planned(place, 120), (), where(place, data="elsewhere"))
+
+
+@pytest.mark.parametrize("budget", ["own", "equal"])
+def test_images_fewer_than_classes_are_told_before_any_run(place: Path, budget: str) -> None:
+    few = {"method": {"name": "srdl"}, "data": {"images": 3}, "train": {"budget": budget}}
+    own = {"method": {"name": "vanilla"}, "train": {"budget": "own"}}
+    cells = {"a": {"label": "a", "config": own}, "b": {"label": "b", "config": few}}
+    with pytest.raises(UserError, match=r"^b-seed0: data.images: 3 images leave none to") as told:
+        run_study(study_of(place, 4, cells), {}, where(place), Recorder())
+    assert told.value.hint.endswith("or more; --cells leaves cells out")
+    assert not (place / "runs").exists()
