@@ -78,9 +78,18 @@ def _read(path: Path, extended: tuple[Path, ...]) -> dict[str, Any]:
         raise UserError(f"{path}: extends: it extends itself", "mend the file", usage=True)
     if (base := tree.pop("extends", None)) is None:
         return tree
-    beside = path.parent / f"{base}.yaml"
-    under = beside if beside.is_file() else find_study(str(base))
-    return merge(_read(under, (*extended, path)), tree)
+    return merge(_read(_extended(path, str(base)), (*extended, path)), tree)
+
+
+def _extended(path: Path, base: str) -> Path:
+    """Returns the file that a study extends: one beside it, or a study by its name."""
+    for beside in (path.parent / base, path.parent / f"{base}.yaml"):
+        if beside.is_file():
+            return beside
+    try:
+        return find_study(base)
+    except UserError as error:
+        raise UserError(f"{path}: extends: {error.what}", error.hint, usage=True) from None
 
 
 def _keys(place: tuple[int | str, ...]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -121,6 +121,10 @@ class Study(Section):
     def _problems(self) -> Iterator[str]:
         if len(set(self.seeds)) < len(self.seeds):
             yield "seeds: one stands twice"
+        for place, config in self._configs():
+            train = config.get("train")
+            if "train.seed" in config or (isinstance(train, Mapping) and "seed" in train):
+                yield f"{place}.train.seed: a study's runs have its seeds (seeds: [...])"
         for place, published in self._published():
             for metric in published.keys() - set(ALL_METRICS):
                 yield f"{place}.published: no such metric {metric!r} ({', '.join(ALL_METRICS)})"
@@ -133,6 +137,10 @@ class Study(Section):
                 yield f"cells.{name}.teacher: no such cell {cell.teacher!r}"
             elif cell.teacher is not None and name in self._teachers(name):
                 yield f"cells.{name}.teacher: is taught by itself"
+
+    def _configs(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield "config", self.config
+        yield from ((f"cells.{name}.config", cell.config) for name, cell in self.cells.items())
 
     def _published(self) -> Iterator[tuple[str, Published]]:
         yield from ((f"cells.{name}", cell.published) for name, cell in self.cells.items())

@@ -79,8 +79,11 @@ def test_a_study_extends_another(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="extends itself"):
         read_study(over)
     over.write_text("extends: nothing\n")
-    with pytest.raises(UserError, match="no such study: 'nothing'"):
+    with pytest.raises(UserError, match=r"over.yaml: extends: no such study: 'nothing'"):
         read_study(over)
+    base.write_text("title: base\ncells: {a: {label: A}}\n")
+    over.write_text("extends: base.yaml\n")
+    assert read_study(over).title == "base"
 
 
 def test_the_study_of_transfer_has_every_cell() -> None:
@@ -197,6 +200,11 @@ def test_the_papers_gains() -> None:
         ({"seeds": []}, ["seeds"]),
         ({"seeds": [0, 0]}, ["seeds: one stands twice"]),
         ({"seeds": [-1]}, ["seeds.0"]),
+        ({"config": {"train": {"seed": 3}}}, ["config.train.seed: a study's runs have its seeds"]),
+        (
+            {"cells": {"a": {"label": "x", "config": {"train.seed": 3}}}},
+            ["cells.a.config.train.seed: a study's runs have its seeds"],
+        ),
         ({"cells": {}}, ["cells"]),
         ({"cells": {"a b": {"label": "x"}}}, ["cells.a b"]),
         ({"cells": {"a": {"labe": "x"}}}, ["cells.a.labe: no such key", "did you mean 'label'?"]),
