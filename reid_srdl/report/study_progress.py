@@ -57,7 +57,7 @@ class StudyDisplay:
 
     def planned(self, done: int, total: int) -> None:
         """Says at the first of them what it takes its time for."""
-        line = f"{self._title}: planning {total} kinds of runs, to hold each to its budget"
+        line = f"{self._title}: planning {total} kinds of runs before any begins"
         if self._status is not None:
             self._status.update(f"{line}: {done} of {total}")
         elif done == 0:

@@ -38,11 +38,11 @@ class _Drawn:
         formatter.write(_help(self, ctx))
 
 
-class Shared(_Drawn, TyperCommand):
-    """A command that processes of torchrun do together; its help is drawn here."""
+class Command(_Drawn, TyperCommand):
+    """A command whose help is drawn here."""
 
 
-class Command(Shared):
+class AloneCommand(Command):
     """A command that is for one process."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -78,7 +78,7 @@ class App(typer.Typer):
             shared: several processes do it together.
             settings: as Typer has them.
         """
-        register = super().command(name, cls=Shared if shared else Command, **settings)
+        register = super().command(name, cls=Command if shared else AloneCommand, **settings)
 
         def registered(function: _F) -> _F:
             register(with_both(function))

@@ -40,7 +40,7 @@ def test_plain_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: An
         display.ended(Outcome(runs[1], "failed", tmp_path, "no room"))
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "A study: planning 2 kinds of runs, to hold each to its budget",
+        "A study: planning 2 kinds of runs before any begins",
         "A study: 5 runs, 3 finished before",
         "plain-seed0: started",
         # 198 epochs of this run and 200 of the other, 3 seconds each
